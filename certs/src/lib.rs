@@ -1,0 +1,1 @@
+//! A development public key infrastructure: authority, server, device and revocation list.

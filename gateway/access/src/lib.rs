@@ -1,0 +1,1 @@
+//! From certificate to principal, from policy to permit.

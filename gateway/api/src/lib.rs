@@ -1,0 +1,1 @@
+//! HTTP: the SQS and Kinesis protocols, administration, health and metrics.

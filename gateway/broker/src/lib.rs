@@ -1,0 +1,1 @@
+//! Sessions, subscriptions, retained messages, wills and shared groups of MQTT.

@@ -1,0 +1,1 @@
+//! Events, lanes, the delivery engine, dead letters and the ledger.

@@ -1,0 +1,1 @@
+//! Sockets, TLS, handshake limits and certificate reload.

@@ -1,0 +1,1 @@
+//! What was declared: things, certificates, policies, rules and targets.

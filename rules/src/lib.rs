@@ -1,0 +1,1 @@
+//! The SQL of rules: pure, without input or output, without a clock of its own.
