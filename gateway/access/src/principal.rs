@@ -1,0 +1,62 @@
+//! Who is connected: a certificate, the things and policies attached to it, and what its CONNECT asked for.
+
+use crate::{Certificate, Policy};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A thing as policy variables see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Thing {
+    /// `${iot:Connection.Thing.ThingName}`.
+    pub name: String,
+    /// `${iot:Connection.Thing.ThingTypeName}`.
+    pub thing_type: Option<String>,
+    /// `${iot:Connection.Thing.Attributes[name]}`.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A registered, active certificate with what is attached to it. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The certificate.
+    pub certificate: Arc<Certificate>,
+    /// The things attached to it.
+    pub things: Arc<[Arc<Thing>]>,
+    /// The policies attached to it.
+    pub policies: Arc<[Arc<Policy>]>,
+}
+
+impl Principal {
+    /// The thing that the thing variables of a connection with this client id stand for.
+    ///
+    /// As in AWS IoT: the thing whose name equals the client id, and only if it is attached to the certificate. A
+    /// device that connects under another client id has no thing, so a policy that uses thing variables allows it
+    /// nothing.
+    pub fn connected_thing(&self, client_id: &str) -> Option<&Arc<Thing>> {
+        self.things.iter().find(|thing| thing.name == client_id)
+    }
+}
+
+/// What a CONNECT asks for beyond the connection; the condition key `iot:ConnectAttributes`.
+///
+/// A statement on `iot:Connect` without a condition allows every attribute; one with
+/// `"ForAllValues:StringEquals": {"iot:ConnectAttributes": [...]}` allows those listed and none besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectAttributes<'a> {
+    /// The session is to outlive the connection: Clean Session 0 in MQTT 3.1.1, Session Expiry Interval above 0 in
+    /// MQTT 5. The attribute `PersistentConnect`.
+    pub persistent: bool,
+    /// The will's topic and whether it is to be retained. The attribute `LastWill`, and the key `iot:LastWillTopic`.
+    pub will: Option<(&'a str, bool)>,
+}
+
+impl<'a> ConnectAttributes<'a> {
+    /// What the packet asks for.
+    pub fn of(connect: &'a mqtt::Connect, session_expiry_secs: u32) -> Self {
+        let persistent = match connect.version {
+            mqtt::Version::V3_1_1 => !connect.clean_start,
+            mqtt::Version::V5 => session_expiry_secs > 0,
+        };
+        Self { persistent, will: connect.will.as_ref().map(|will| (will.topic.as_str(), will.retain)) }
+    }
+}
