@@ -3,7 +3,7 @@
 //! A field that only MQTT 5 carries is empty ([`Properties::default`], [`ReasonCode::Success`]) in a packet of MQTT 3.1.1, and is left
 //! out when one is encoded for it. Text, payload and properties are slices of the buffer the packet was read from.
 
-use crate::{PacketId, Properties, Qos, ReasonCode, Text};
+use crate::{PacketId, PacketType, Properties, Qos, ReasonCode, Text};
 use bytes::Bytes;
 
 /// The protocol versions served.
@@ -48,6 +48,48 @@ pub enum Packet {
     Disconnect(Disconnect),
     /// Type 15, both ways, MQTT 5 only.
     Auth(Auth),
+}
+
+impl Packet {
+    /// Its kind.
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::ConnAck(_) => PacketType::ConnAck,
+            Self::Publish(_) => PacketType::Publish,
+            Self::PubAck(_) => PacketType::PubAck,
+            Self::PubRec(_) => PacketType::PubRec,
+            Self::PubRel(_) => PacketType::PubRel,
+            Self::PubComp(_) => PacketType::PubComp,
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::SubAck(_) => PacketType::SubAck,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::UnsubAck(_) => PacketType::UnsubAck,
+            Self::PingReq => PacketType::PingReq,
+            Self::PingResp => PacketType::PingResp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
+
+    /// Its properties; `None` for the two that have no place for them. Those of a will belong to the [`Will`].
+    pub fn properties(&self) -> Option<&Properties> {
+        match self {
+            Self::Connect(packet) => Some(&packet.properties),
+            Self::ConnAck(packet) => Some(&packet.properties),
+            Self::Publish(packet) => Some(&packet.properties),
+            Self::PubAck(packet) | Self::PubRec(packet) | Self::PubRel(packet) | Self::PubComp(packet) => {
+                Some(&packet.properties)
+            }
+            Self::Subscribe(packet) => Some(&packet.properties),
+            Self::SubAck(packet) => Some(&packet.properties),
+            Self::Unsubscribe(packet) => Some(&packet.properties),
+            Self::UnsubAck(packet) => Some(&packet.properties),
+            Self::PingReq | Self::PingResp => None,
+            Self::Disconnect(packet) => Some(&packet.properties),
+            Self::Auth(packet) => Some(&packet.properties),
+        }
+    }
 }
 
 /// Asks for a connection (section 3.1).
@@ -222,4 +264,34 @@ pub struct Auth {
     pub reason: ReasonCode,
     /// Authentication method and data, reason string, user properties.
     pub properties: Properties,
+}
+
+impl Publish {
+    /// Whether the payload is what the Payload Format Indicator says: UTF-8 when it is 1 (section 3.3.2.3.2). Not part of decoding, for a
+    /// receiver may choose not to look; one that looks answers [`ReasonCode::PayloadFormatInvalid`].
+    pub fn payload_format_holds(&self) -> bool {
+        payload_format_holds(&self.properties, &self.payload)
+    }
+
+    /// The same packet in memory of its own, for keeping: slices of the read buffer keep the whole buffer alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            topic: self.topic.detached(),
+            properties: self.properties.detached(),
+            payload: Bytes::copy_from_slice(&self.payload),
+            ..*self
+        }
+    }
+}
+
+impl Will {
+    /// As [`Publish::payload_format_holds`].
+    pub fn payload_format_holds(&self) -> bool {
+        payload_format_holds(&self.properties, &self.payload)
+    }
+}
+
+fn payload_format_holds(properties: &Properties, payload: &[u8]) -> bool {
+    properties.payload_is_utf8() != Some(true) || std::str::from_utf8(payload).is_ok()
 }

@@ -1,7 +1,20 @@
 //! Properties of MQTT 5 packets: checked once when decoded, kept as raw bytes, parsed when asked for.
 
+mod builder;
+pub(crate) mod catalogue;
+mod forward;
+mod read;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wire;
+
+pub use builder::PropertiesBuilder;
+pub(crate) use forward::Forwarded;
+
+use crate::error::Failure;
 use crate::{Qos, Text};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
+use catalogue::Place;
 
 /// One property (section 2.2.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +25,9 @@ pub enum Property {
     MessageExpiryInterval(u32),
     /// 0x03.
     ContentType(Text),
-    /// 0x08.
+    /// 0x08; a topic name.
     ResponseTopic(Text),
-    /// 0x09.
+    /// 0x09; at most 65,535 bytes.
     CorrelationData(Bytes),
     /// 0x0B, 1 to 268,435,455.
     SubscriptionIdentifier(u32),
@@ -26,7 +39,7 @@ pub enum Property {
     ServerKeepAlive(u16),
     /// 0x15.
     AuthenticationMethod(Text),
-    /// 0x16.
+    /// 0x16; at most 65,535 bytes.
     AuthenticationData(Bytes),
     /// 0x17.
     RequestProblemInformation(bool),
@@ -46,7 +59,7 @@ pub enum Property {
     TopicAliasMaximum(u16),
     /// 0x23, never 0.
     TopicAlias(u16),
-    /// 0x24; QoS 0 or 1.
+    /// 0x24; QoS 0 or 1. QoS 2 is said by leaving it out, and building it leaves it out.
     MaximumQos(Qos),
     /// 0x25.
     RetainAvailable(bool),
@@ -64,17 +77,56 @@ pub enum Property {
 
 /// The properties of one packet, in the order sent. Cloning shares the bytes; the default is empty.
 ///
+/// Asking for a property that is absent costs one bit test; asking for one that is present walks the bytes up to it.
+///
 /// Invariant: the bytes (without the leading length) are well formed, so reading them back cannot fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Properties(Bytes);
+pub struct Properties {
+    bytes: Bytes,
+    /// Which properties are there, one bit for each number. The highest byte is not a set: it holds the number of the first property
+    /// that a builder was given with a forbidden value or twice, 0 when there was none. Encoding refuses such properties.
+    present: u64,
+}
 
-/// Collects properties for a packet that is to be sent.
-#[derive(Debug, Default)]
-pub struct PropertiesBuilder(BytesMut);
+const REFUSED_SHIFT: u32 = 56;
 
-impl PropertiesBuilder {
-    /// An empty collection.
-    pub fn new() -> Self {
-        Self::default()
+impl Properties {
+    /// The properties in `bytes`, which has no leading length, as they may stand in `place`.
+    pub(crate) fn checked(bytes: Bytes, place: Place) -> Result<Self, Failure> {
+        let present = wire::check(&bytes, place)?;
+        Ok(Self { bytes, present })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Bytes on the wire, without the leading property length.
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes as on the wire, without the leading property length: what to store, and what
+    /// [`Properties::from_publish_bytes`] reads back.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The same properties in memory of their own, for keeping: a slice of the read buffer keeps the whole buffer alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), present: self.present }
+    }
+
+    /// The set of properties there are, as bits by number.
+    pub(crate) fn present(&self) -> u64 {
+        self.present & !(0xFF << REFUSED_SHIFT)
+    }
+
+    /// The number of a property that a builder was given and must not be sent.
+    pub(crate) fn refused(&self) -> Option<u8> {
+        let id = (self.present >> REFUSED_SHIFT) as u8;
+        (id != 0).then_some(id)
     }
 }

@@ -1,5 +1,7 @@
 //! Reason codes of MQTT 5, also used inside for MQTT 3.1.1, whose few return codes are a projection of them.
 
+use crate::PacketType;
+
 macro_rules! reason_codes {
     ($($(#[$meta:meta])* $name:ident = $value:literal, $text:literal;)*) => {
         /// A reason code (section 2.4 of MQTT 5). `Success` doubles as `Granted QoS 0` and `Normal disconnection`.
@@ -86,5 +88,125 @@ impl ReasonCode {
     /// Whether the code says that something failed: 0x80 and above.
     pub const fn is_error(self) -> bool {
         self as u8 >= 0x80
+    }
+}
+
+impl ReasonCode {
+    /// Whether MQTT 5 lets a packet carry this code (section 2.4).
+    pub const fn allowed_in(self, packet: PacketType) -> bool {
+        match packet {
+            PacketType::ConnAck => self.is_connect_code(),
+            PacketType::PubAck | PacketType::PubRec => self.is_publish_code(),
+            PacketType::PubRel | PacketType::PubComp => {
+                matches!(self, Self::Success | Self::PacketIdentifierNotFound)
+            }
+            PacketType::SubAck => self.is_subscribe_code(),
+            PacketType::UnsubAck => self.is_unsubscribe_code(),
+            PacketType::Disconnect => self.is_disconnect_code(),
+            PacketType::Auth => {
+                matches!(self, Self::Success | Self::ContinueAuthentication | Self::ReAuthenticate)
+            }
+            _ => false,
+        }
+    }
+
+    /// `[MQTT-3.2.2-8]`
+    const fn is_connect_code(self) -> bool {
+        match self {
+            Self::Success | Self::BadAuthenticationMethod | Self::TopicNameInvalid => true,
+            Self::PacketTooLarge | Self::QuotaExceeded | Self::PayloadFormatInvalid => true,
+            Self::RetainNotSupported | Self::QosNotSupported => true,
+            Self::UseAnotherServer | Self::ServerMoved | Self::ConnectionRateExceeded => true,
+            _ => self.number() >= 0x80 && self.number() <= 0x8A,
+        }
+    }
+
+    /// `[MQTT-3.4.2-1]` `[MQTT-3.5.2-1]`
+    const fn is_publish_code(self) -> bool {
+        matches!(
+            self,
+            Self::Success
+                | Self::NoMatchingSubscribers
+                | Self::UnspecifiedError
+                | Self::ImplementationSpecificError
+                | Self::NotAuthorized
+                | Self::TopicNameInvalid
+                | Self::PacketIdentifierInUse
+                | Self::QuotaExceeded
+                | Self::PayloadFormatInvalid
+        )
+    }
+
+    /// `[MQTT-3.9.3-2]`
+    const fn is_subscribe_code(self) -> bool {
+        matches!(
+            self,
+            Self::Success
+                | Self::GrantedQos1
+                | Self::GrantedQos2
+                | Self::UnspecifiedError
+                | Self::ImplementationSpecificError
+                | Self::NotAuthorized
+                | Self::TopicFilterInvalid
+                | Self::PacketIdentifierInUse
+                | Self::QuotaExceeded
+                | Self::SharedSubscriptionsNotSupported
+                | Self::SubscriptionIdentifiersNotSupported
+                | Self::WildcardSubscriptionsNotSupported
+        )
+    }
+
+    /// `[MQTT-3.11.3-2]`
+    const fn is_unsubscribe_code(self) -> bool {
+        matches!(
+            self,
+            Self::Success
+                | Self::NoSubscriptionExisted
+                | Self::UnspecifiedError
+                | Self::ImplementationSpecificError
+                | Self::NotAuthorized
+                | Self::TopicFilterInvalid
+                | Self::PacketIdentifierInUse
+        )
+    }
+
+    /// `[MQTT-3.14.2-1]`; section 2.4 adds 0x8C to the table of section 3.14.2.1.
+    const fn is_disconnect_code(self) -> bool {
+        match self {
+            Self::Success | Self::DisconnectWithWill => true,
+            Self::UnsupportedProtocolVersion
+            | Self::ClientIdentifierNotValid
+            | Self::BadUserNameOrPassword
+            | Self::ServerUnavailable
+            | Self::Banned
+            | Self::PacketIdentifierInUse
+            | Self::PacketIdentifierNotFound => false,
+            _ => self.is_error(),
+        }
+    }
+
+    /// The return code of a CONNACK of MQTT 3.1.1 (its table 3.1) that is nearest: 3, server unavailable, when none says more.
+    pub const fn connect_return_code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::UnsupportedProtocolVersion => 1,
+            Self::ClientIdentifierNotValid => 2,
+            Self::BadUserNameOrPassword | Self::BadAuthenticationMethod => 4,
+            Self::NotAuthorized | Self::Banned => 5,
+            _ => 3,
+        }
+    }
+
+    /// The code that stands for a return code of a CONNACK of MQTT 3.1.1; `None` above 5, which is reserved.
+    pub const fn from_connect_return_code(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Success,
+            1 => Self::UnsupportedProtocolVersion,
+            2 => Self::ClientIdentifierNotValid,
+            3 => Self::ServerUnavailable,
+            4 => Self::BadUserNameOrPassword,
+            5 => Self::NotAuthorized,
+            _ => return None,
+        })
     }
 }

@@ -1,6 +1,8 @@
 //! UTF-8 strings that are slices of the read buffer.
 
+use crate::Fault;
 use bytes::Bytes;
+use bytestring::ByteString;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -19,9 +21,29 @@ pub enum TextError {
     TooLong,
 }
 
+/// Whether bytes are a legal string, whatever their length.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), TextError> {
+    if bytes.contains(&0) {
+        return Err(TextError::Null);
+    }
+    std::str::from_utf8(bytes).map(|_| ()).map_err(|_| TextError::NotUtf8)
+}
+
+impl From<TextError> for Fault {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Null => Self::TextWithNull,
+            TextError::NotUtf8 => Self::TextNotUtf8,
+            TextError::TooLong => Self::Truncated,
+        }
+    }
+}
+
 /// A UTF-8 encoded string of at most 65,535 bytes without U+0000 (section 1.5.4 of MQTT 5). Cloning shares the bytes.
-#[derive(Clone, Default)]
-pub struct Text(Bytes);
+///
+/// Checked once, when made: reading it back costs nothing.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(ByteString);
 
 impl Text {
     /// The string held by `bytes`, without copying.
@@ -32,11 +54,10 @@ impl Text {
         if bytes.len() > usize::from(u16::MAX) {
             return Err(TextError::TooLong);
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| TextError::NotUtf8)?;
-        if text.as_bytes().contains(&0) {
+        if bytes.contains(&0) {
             return Err(TextError::Null);
         }
-        Ok(Self(bytes))
+        ByteString::try_from(bytes).map(Self).map_err(|_| TextError::NotUtf8)
     }
 
     /// The string that a literal of the program holds.
@@ -49,14 +70,23 @@ impl Text {
 
     /// The string as Rust knows it.
     pub fn as_str(&self) -> &str {
-        // Every constructor checked the bytes; the standard library's check is repeated because `unsafe` is forbidden here and
-        // a name is at most a few hundred bytes.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 
     /// The bytes without the length prefix.
     pub fn as_bytes(&self) -> &Bytes {
-        &self.0
+        self.0.as_bytes()
+    }
+
+    /// A part of this string, which `part` must be a slice of, without copying.
+    pub(crate) fn part(&self, part: &str) -> Self {
+        Self(self.0.slice_ref(part))
+    }
+
+    /// The same string in memory of its own, for keeping: a slice of the read buffer keeps the whole buffer alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(self.as_str()))
     }
 }
 
@@ -90,16 +120,9 @@ impl AsRef<str> for Text {
     }
 }
 
-impl PartialEq for Text {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Text {}
-
 impl Hash for Text {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // As `str` hashes, so that a map keyed by text can be asked with a `&str`.
         self.as_str().hash(state);
     }
 }
@@ -107,6 +130,18 @@ impl Hash for Text {
 impl std::borrow::Borrow<str> for Text {
     fn borrow(&self) -> &str {
         self.as_str()
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
     }
 }
 
@@ -119,5 +154,22 @@ impl fmt::Debug for Text {
 impl fmt::Display for Text {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.as_str(), formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_the_standard_forbids_in_a_string() {
+        let check = |bytes: &[u8]| Text::from_bytes(Bytes::copy_from_slice(bytes)).err();
+        assert_eq!(check(b"plant/1"), None);
+        assert_eq!(check("größe/\u{feff}".as_bytes()), None, "[MQTT-1.5.4-3] a byte order mark is kept");
+        assert_eq!(check(b"a\0b"), Some(TextError::Null), "[MQTT-1.5.4-2]");
+        assert_eq!(check(&[0xED, 0xA0, 0x80]), Some(TextError::NotUtf8), "[MQTT-1.5.4-1] a surrogate");
+        assert_eq!(check(&[0xC0, 0x80]), Some(TextError::NotUtf8), "[MQTT-1.5.4-1] an overlong form");
+        assert_eq!(check(&vec![b'a'; 65_535]), None);
+        assert_eq!(check(&vec![b'a'; 65_536]), Some(TextError::TooLong));
     }
 }
