@@ -180,10 +180,10 @@ impl Permissions {
                     let (policy, statement, effect) = (policy_at, statement_at, statement.effect);
                     match name.bind(&facts, effect) {
                         Bound::Pattern(name) => {
-                            grants.push(Grant { effect, actions, kind, name, policy, statement })
+                            grants.push(Grant { effect, actions, kind, name, policy, statement });
                         }
                         Bound::Unresolved(why) => {
-                            unresolved.push(Unresolved { actions, kind, policy, statement, why })
+                            unresolved.push(Unresolved { actions, kind, policy, statement, why });
                         }
                     }
                 }
