@@ -1,0 +1,221 @@
+//! What waits for the writer, and how a producer learns what became of it.
+//!
+//! The queue is bounded by a semaphore of bytes: who wants to append waits there, and only there. Everything else is a short lock.
+//! A record carries no channel: the writer publishes one number, the first offset that is not settled yet, and
+//! wakes each producer of the batch once. Failures are rare, so they alone are told to the producer by name.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Semaphore;
+
+use crate::error::{AppendError, CommitError};
+use crate::format::Offset;
+
+/// What a record counts against `queue_bytes_max` beyond its payload. It also bounds the number of waiting records.
+pub const RECORD_OVERHEAD_BYTES: usize = 64;
+
+/// A record on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) offset: Offset,
+    pub(crate) payload: Bytes,
+    /// Computed by the producer, so that the one writer does not have to.
+    pub(crate) payload_checksum: u32,
+    pub(crate) inbox: Arc<Inbox>,
+}
+
+impl Pending {
+    pub(crate) fn queue_bytes(&self) -> usize {
+        queue_bytes(self.payload.len())
+    }
+}
+
+pub(crate) fn queue_bytes(payload_bytes: usize) -> usize {
+    payload_bytes + RECORD_OVERHEAD_BYTES
+}
+
+/// Where the writer leaves word for one producer.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    /// Whether `word` holds failures; spares the lock when it does not.
+    failed: AtomicBool,
+    /// The last batch for which this producer was woken. Only the writer uses it.
+    woken_for: AtomicU64,
+    word: Mutex<Word>,
+}
+
+#[derive(Debug, Default)]
+struct Word {
+    waker: Option<Waker>,
+    failures: Vec<(Offset, CommitError)>,
+}
+
+impl Inbox {
+    /// Leaves word of a failure. It must be there before the offset is settled.
+    pub(crate) fn fail(&self, offset: Offset, error: CommitError) {
+        self.word.lock().failures.push((offset, error));
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Wakes the producer, once for each batch.
+    pub(crate) fn wake(&self, batch: u64) {
+        if self.woken_for.swap(batch, Ordering::Relaxed) != batch {
+            let waker = self.word.lock().waker.take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// What became of a record that is settled.
+    pub(crate) fn outcome(&self, offset: Offset) -> Result<(), CommitError> {
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut word = self.word.lock();
+        let Some(at) = word.failures.iter().position(|(failed, _)| *failed == offset) else {
+            return Ok(());
+        };
+        let (_, error) = word.failures.remove(at);
+        if word.failures.is_empty() {
+            self.failed.store(false, Ordering::Release);
+        }
+        Err(error)
+    }
+}
+
+/// The queue between all producers and the one writer.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    room: Semaphore,
+    room_bytes_max: usize,
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    /// Every record with a smaller offset is durable or has failed.
+    settled: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    records: Vec<Pending>,
+    next_offset: Offset,
+    writer_sleeps: bool,
+    closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn new(room_bytes_max: usize, next_offset: Offset) -> Self {
+        let waiting = Waiting { records: Vec::new(), next_offset, writer_sleeps: false, closed: false };
+        Self {
+            room: Semaphore::new(room_bytes_max),
+            room_bytes_max,
+            waiting: Mutex::new(waiting),
+            arrived: Condvar::new(),
+            settled: AtomicU64::new(next_offset.0),
+        }
+    }
+
+    /// Waits for room, then takes the record. Cancel safe: until it returns, the record is not in the queue.
+    pub(crate) async fn push(&self, payload: Bytes, inbox: &Arc<Inbox>) -> Result<Offset, AppendError> {
+        let permit = self.room.acquire_many(permits(&payload)).await.map_err(|_| AppendError::Closed)?;
+        let offset = self.enqueue(payload, inbox)?;
+        permit.forget();
+        Ok(offset)
+    }
+
+    /// Takes the record if there is room now.
+    pub(crate) fn try_push(&self, payload: Bytes, inbox: &Arc<Inbox>) -> Result<Offset, AppendError> {
+        let permit = self.room.try_acquire_many(permits(&payload)).map_err(|error| match error {
+            tokio::sync::TryAcquireError::Closed => AppendError::Closed,
+            tokio::sync::TryAcquireError::NoPermits => AppendError::QueueFull,
+        })?;
+        let offset = self.enqueue(payload, inbox)?;
+        permit.forget();
+        Ok(offset)
+    }
+
+    fn enqueue(&self, payload: Bytes, inbox: &Arc<Inbox>) -> Result<Offset, AppendError> {
+        let payload_checksum = crc32c::crc32c(&payload);
+        let inbox = Arc::clone(inbox);
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return Err(AppendError::Closed);
+        }
+        let offset = waiting.next_offset;
+        waiting.next_offset = offset.next();
+        waiting.records.push(Pending { offset, payload, payload_checksum, inbox });
+        let wake = mem::take(&mut waiting.writer_sleeps);
+        drop(waiting);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(offset)
+    }
+
+    /// Waits for records and takes all of them into `batch`, which must be empty. `false` when the queue is closed and empty.
+    pub(crate) fn take(&self, batch: &mut Vec<Pending>) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.records.is_empty() {
+            if waiting.closed {
+                return false;
+            }
+            waiting.writer_sleeps = true;
+            self.arrived.wait(&mut waiting);
+        }
+        mem::swap(&mut waiting.records, batch);
+        true
+    }
+
+    /// Says that every record before `next` is durable or has failed.
+    pub(crate) fn settle(&self, next: Offset) {
+        self.settled.store(next.0, Ordering::SeqCst);
+    }
+
+    /// Every record with a smaller offset is durable or has failed.
+    pub(crate) fn settled(&self) -> Offset {
+        Offset(self.settled.load(Ordering::SeqCst))
+    }
+
+    /// Waits until `offset` is settled.
+    pub(crate) fn poll_settled(&self, offset: Offset, inbox: &Inbox, context: &Context<'_>) -> Poll<()> {
+        if offset < self.settled() {
+            return Poll::Ready(());
+        }
+        {
+            let mut word = inbox.word.lock();
+            match &mut word.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                empty => *empty = Some(context.waker().clone()),
+            }
+        }
+        // The writer settles first and looks for the waker second; here it is the other way round, so one sees the other.
+        if offset < self.settled() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Gives back the room of records that are settled.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.room.add_permits(bytes);
+    }
+
+    /// Bytes in the queue or in the writer's hands.
+    pub(crate) fn bytes(&self) -> usize {
+        self.room_bytes_max.saturating_sub(self.room.available_permits())
+    }
+
+    /// Takes no more records; what is queued is still written.
+    pub(crate) fn close(&self) {
+        self.room.close();
+        self.waiting.lock().closed = true;
+        self.arrived.notify_one();
+    }
+}
+
+fn permits(payload: &Bytes) -> u32 {
+    u32::try_from(queue_bytes(payload.len()))
+        .expect("the record's size was checked against a limit below 4 GiB")
+}

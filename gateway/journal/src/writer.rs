@@ -1,0 +1,356 @@
+//! The one thread that writes: group commit and its failures.
+//!
+//! It takes everything that waits, writes it with one write, makes it durable with one fsync, and only then settles the
+//! records and wakes their producers. There is no timer: while one fsync runs, the next batch gathers.
+//!
+//! After a write that failed the same place is written again with other offsets. After an fsync that failed nothing is known about
+//! the pages of the file, and a second fsync would lie: the segment ends where it was durable before, and the
+//! next batch begins a new one, whose header states that end.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crate::error::{CommitError, OpenError};
+use crate::format::{
+    FRAME_HEADER_BYTES, FrameHeader, Offset, PreviousSegment, SEGMENT_HEADER_BYTES, Seed, SegmentHeader,
+    padded_frame_bytes,
+};
+use crate::journal::Shared;
+use crate::maintenance::{Spare, ignore_missing};
+use crate::queue::Pending;
+use crate::segment::{SEGMENT_SUFFIX, SPARE_SUFFIX, Segment, file_name};
+use crate::stats::{Health, add};
+use crate::storage::{StorageFile, write_all_at};
+
+const THREAD_NAME: &str = "journal-writer";
+
+/// Buffers that a burst made larger than this are given back when it is over.
+const BUFFER_BYTES_KEPT_MAX: usize = 1024 * 1024;
+const RECORDS_KEPT_MAX: usize = 16 * 1024;
+
+/// Starts the thread.
+pub(crate) fn start(shared: &Arc<Shared>, last_ms: u64) -> Result<JoinHandle<()>, OpenError> {
+    let previous = shared.segments.last().map(|segment| segment.as_previous());
+    let mut writer = Writer {
+        shared: Arc::clone(shared),
+        active: None,
+        previous,
+        buffer: Vec::new(),
+        placed: Vec::new(),
+        last_ms,
+        batch: 0,
+    };
+    thread::Builder::new()
+        .name(THREAD_NAME.to_owned())
+        .spawn(move || {
+            let guard = Guard(Arc::clone(&writer.shared));
+            writer.run();
+            drop(guard);
+        })
+        .map_err(|source| OpenError::Thread { name: THREAD_NAME, source })
+}
+
+/// Fails what is queued when the writer ends, however it ends, so that no producer waits for ever.
+struct Guard(Arc<Shared>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        shared.queue.close();
+        let mut left = Vec::new();
+        while shared.queue.take(&mut left) {
+            for record in left.drain(..) {
+                record.inbox.fail(record.offset, CommitError::Closed);
+                shared.queue.settle(record.offset.next());
+                record.inbox.wake(u64::MAX);
+            }
+        }
+        *shared.health.lock() = Health::Closed;
+    }
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    active: Option<Active>,
+    /// The last segment, as the header of the next one states it.
+    previous: Option<PreviousSegment>,
+    /// The batch being written.
+    buffer: Vec<u8>,
+    /// Where each record of the batch stands.
+    placed: Vec<u32>,
+    last_ms: u64,
+    /// Counts batches, to wake each producer once for each.
+    batch: u64,
+}
+
+/// The segment being written.
+struct Active {
+    segment: Arc<Segment>,
+    file: Arc<dyn StorageFile>,
+    /// Where the next frame goes; everything before it is durable.
+    position: u32,
+}
+
+/// What a failure leaves of the segment.
+enum Broken {
+    /// Nothing is known to be wrong with it: write there again.
+    Write(io::Error),
+    /// What it holds beyond the durable end is unknown.
+    Sync(io::Error),
+}
+
+impl Writer {
+    fn run(&mut self) {
+        let mut records = Vec::new();
+        while self.shared.queue.take(&mut records) {
+            self.commit(&records);
+            records.clear();
+            if records.capacity() > RECORDS_KEPT_MAX {
+                records = Vec::new();
+            }
+            if self.buffer.capacity() > BUFFER_BYTES_KEPT_MAX {
+                self.buffer = Vec::new();
+            }
+        }
+        if let Some(active) = self.active.take() {
+            self.shared.maintenance.seal(active.segment);
+        }
+    }
+
+    /// Writes all records, in as many batches as it takes.
+    fn commit(&mut self, mut records: &[Pending]) {
+        while let Some(first) = records.first() {
+            if let Err(error) = self.make_room_for(first) {
+                self.fail(records, error);
+                return;
+            }
+            let (batch, rest) = records.split_at(self.encode(records));
+            match self.write() {
+                Ok(()) => self.succeed(batch),
+                Err(Broken::Write(error)) => {
+                    self.withdraw();
+                    self.fail(batch, commit_error("write", &error));
+                }
+                Err(Broken::Sync(error)) => {
+                    self.abandon();
+                    self.fail(batch, commit_error("fsync", &error));
+                }
+            }
+            records = rest;
+        }
+    }
+
+    /// Encodes as many records as fit in one batch and in the segment, and says how many.
+    fn encode(&mut self, records: &[Pending]) -> usize {
+        let settings = &self.shared.settings;
+        let active = self.active.as_ref().expect("a segment with room for the first record was made");
+        let room = settings.segment_bytes as usize - active.position as usize;
+        let bytes_max = settings.batch_bytes_max;
+        self.last_ms = self.last_ms.max(settings.clock.now_ms());
+        self.buffer.clear();
+        self.placed.clear();
+        for record in records {
+            let frame_bytes = padded_frame_bytes(record.payload.len());
+            let end = self.buffer.len() + frame_bytes;
+            if end > room || (end > bytes_max && !self.buffer.is_empty()) {
+                break;
+            }
+            let position = active.position + self.buffer.len() as u32;
+            let header = FrameHeader {
+                payload_bytes: record.payload.len() as u32,
+                offset: record.offset,
+                at_ms: self.last_ms,
+                payload_checksum: record.payload_checksum,
+                durable_to: active.position,
+            };
+            self.buffer.extend_from_slice(&header.encode(active.segment.seed, position));
+            self.buffer.extend_from_slice(&record.payload);
+            self.buffer.resize(end, 0);
+            self.placed.push(position);
+        }
+        self.placed.len()
+    }
+
+    fn write(&mut self) -> Result<(), Broken> {
+        let active = self.active.as_ref().expect("the batch was encoded for a segment");
+        write_all_at(active.file.as_ref(), &self.buffer, u64::from(active.position))
+            .map_err(Broken::Write)?;
+        add(&self.shared.counters.fsyncs, 1);
+        active.file.sync_data().map_err(Broken::Sync)
+    }
+
+    /// The batch is durable: says so to everybody.
+    fn succeed(&mut self, records: &[Pending]) {
+        let active = self.active.as_mut().expect("the batch was written to it");
+        active.position += self.buffer.len() as u32;
+        {
+            let mut index = active.segment.index.write();
+            for (record, position) in records.iter().zip(&self.placed) {
+                index.push(record.offset, *position, self.last_ms);
+            }
+        }
+        active.segment.set_end(active.position);
+        self.previous = Some(active.segment.as_previous());
+        let counters = &self.shared.counters;
+        add(&counters.records, records.len() as u64);
+        add(&counters.payload_bytes, records.iter().map(|record| record.payload.len() as u64).sum());
+        add(&counters.written_bytes, self.buffer.len() as u64);
+        add(&counters.batches, 1);
+        self.set_health(Health::Working);
+        self.settle(records);
+    }
+
+    fn fail(&mut self, records: &[Pending], error: CommitError) {
+        add(&self.shared.counters.failed_records, records.len() as u64);
+        for record in records {
+            record.inbox.fail(record.offset, error.clone());
+        }
+        self.set_health(match error {
+            CommitError::Full { reason } => Health::Full { reason },
+            CommitError::Failed { reason } => Health::Failing { reason },
+            CommitError::Closed => Health::Closed,
+        });
+        self.settle(records);
+    }
+
+    /// Gives back the room of a batch and wakes its producers, each once.
+    fn settle(&mut self, records: &[Pending]) {
+        let Some(last) = records.last() else { return };
+        self.batch += 1;
+        let queue = &self.shared.queue;
+        queue.settle(last.offset.next());
+        queue.release(records.iter().map(Pending::queue_bytes).sum());
+        for record in records {
+            record.inbox.wake(self.batch);
+        }
+        self.shared.durable.send_replace(last.offset.next());
+    }
+
+    /// Logs a change for the worse or the better once, not for each batch.
+    fn set_health(&self, health: Health) {
+        let mut current = self.shared.health.lock();
+        if mem::discriminant(&*current) != mem::discriminant(&health) {
+            let place = self.shared.storage.describe("");
+            match &health {
+                Health::Full { reason } | Health::Failing { reason } => {
+                    tracing::error!(place, %reason, "journal refuses records until the disk takes them");
+                }
+                Health::Working | Health::Closed => tracing::info!(place, "journal takes records again"),
+            }
+        }
+        if *current != health {
+            *current = health;
+        }
+    }
+
+    /// A write that failed may have left whole frames. They have offsets that are not given again; wiping the first header keeps
+    /// them from being read after a restart, if the disk takes as much as that.
+    fn withdraw(&mut self) {
+        if let Some(active) = &self.active {
+            let wiped =
+                write_all_at(active.file.as_ref(), &[0; FRAME_HEADER_BYTES], u64::from(active.position));
+            if let Err(error) = wiped {
+                tracing::debug!(file = active.segment.path(), %error, "cannot wipe a batch that failed");
+            }
+        }
+    }
+
+    /// Ends the segment where it was last known to be durable.
+    fn abandon(&mut self) {
+        if let Some(active) = self.active.take() {
+            active.segment.spend();
+            self.close_segment(active.segment);
+        }
+    }
+
+    fn close_segment(&mut self, segment: Arc<Segment>) {
+        if let Some(empty) = self.shared.segments.take_empty_last() {
+            empty.spend();
+            self.previous = self.shared.segments.last().map(|last| last.as_previous());
+            self.shared.maintenance.retire(vec![empty]);
+            return;
+        }
+        self.previous = Some(segment.as_previous());
+        self.shared.maintenance.seal(segment);
+    }
+
+    /// Begins a new segment if the record does not fit in this one.
+    fn make_room_for(&mut self, record: &Pending) -> Result<(), CommitError> {
+        let needed = padded_frame_bytes(record.payload.len()) as u64;
+        if let Some(active) = &self.active
+            && u64::from(active.position) + needed <= self.shared.settings.segment_bytes
+        {
+            return Ok(());
+        }
+        let (number, spare) = self.take_file()?;
+        let active = self.begin(number, &spare, record.offset).map_err(|error| {
+            let left = ignore_missing(self.shared.storage.remove(&spare.name))
+                .and_then(|()| ignore_missing(self.shared.storage.remove(&file_name(number, SEGMENT_SUFFIX))));
+            if let Err(error) = left {
+                tracing::debug!(name = spare.name, %error, "cannot remove a journal segment that was not begun");
+            }
+            commit_error("begin a segment in", &error)
+        })?;
+        if let Some(full) = self.active.take() {
+            self.shared.maintenance.seal(full.segment);
+        }
+        self.shared.segments.push(Arc::clone(&active.segment));
+        self.previous = Some(active.segment.as_previous());
+        self.active = Some(active);
+        add(&self.shared.counters.segments_begun, 1);
+        Ok(())
+    }
+
+    /// A spare if there is one, else an empty file, if the limit on disk space allows.
+    fn take_file(&self) -> Result<(u64, Spare), CommitError> {
+        let shared = &self.shared;
+        let number = shared.segments.next_file_number();
+        if let Some(spare) = shared.maintenance.take_spare() {
+            return Ok((number, spare));
+        }
+        let wanted = shared.bytes_on_disk() + shared.settings.segment_bytes;
+        if wanted > shared.settings.disk_bytes_max {
+            let reason = format!("`disk_bytes_max` of {} bytes is reached", shared.settings.disk_bytes_max);
+            return Err(CommitError::Full { reason: reason.into() });
+        }
+        let name = file_name(number, SPARE_SUFFIX);
+        let file =
+            shared.storage.create(&name).map_err(|error| commit_error("create a segment in", &error))?;
+        add(&shared.counters.segments_begun_unprepared, 1);
+        Ok((number, Spare { name, file }))
+    }
+
+    /// Makes a file a segment: its header is durable before it has a segment's name, and the name before it has records.
+    fn begin(&self, number: u64, spare: &Spare, first_offset: Offset) -> io::Result<Active> {
+        let shared = &self.shared;
+        let header = SegmentHeader {
+            number,
+            identity: shared.identity,
+            first_offset,
+            created_at_ms: shared.settings.clock.now_ms(),
+            previous: self.previous,
+        };
+        write_all_at(spare.file.as_ref(), &header.encode(), 0)?;
+        add(&shared.counters.fsyncs, 2);
+        spare.file.sync_data()?;
+        shared.storage.rename(&spare.name, &file_name(number, SEGMENT_SUFFIX))?;
+        shared.storage.sync_directory()?;
+        let seed = Seed::new(shared.identity, number);
+        let segment = Segment::new(&shared.storage, number, first_offset, seed, spare.file.bytes()?);
+        segment.share(&spare.file);
+        let file = Arc::clone(&spare.file);
+        Ok(Active { segment: Arc::new(segment), file, position: SEGMENT_HEADER_BYTES as u32 })
+    }
+}
+
+fn commit_error(doing: &str, error: &io::Error) -> CommitError {
+    let reason = format!("cannot {doing} the journal: {error}").into();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            CommitError::Full { reason }
+        }
+        _ => CommitError::Failed { reason },
+    }
+}
