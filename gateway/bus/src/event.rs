@@ -1,0 +1,205 @@
+//! What a target is handed: one event with its id and its CloudEvents 1.0 attributes.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use crate::record::{Attribute, Event, Format, Origin, Record, Route};
+use crate::{Offset, TargetName};
+
+/// The identity of one event, the same over retries, restarts, resends and redrives.
+///
+/// Its text is `{base id}:{rule}`; a further event of the same rule in the same message adds `:1`, `:2`
+/// and so on, and the error document of a failed delivery adds `:error:{target}`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(Box<str>);
+
+impl EventId {
+    pub(crate) fn new(base: Uuid, rule: &str, number: u16, origin: &Origin) -> Self {
+        let mut text = format!("{base}:{rule}");
+        if number > 0 {
+            text.push_str(&format!(":{number}"));
+        }
+        if let Origin::ErrorAction { failed_target } = origin {
+            text.push_str(&format!(":error:{failed_target}"));
+        }
+        Self(text.into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}`", self.0)
+    }
+}
+
+/// Where an event for one target stands in the journal: the record, and which of the record's events for
+/// this target it is. Positions of one target are ordered as the events were accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Position {
+    /// The journal offset of the record.
+    pub offset: Offset,
+    /// Counts the record's events for this target, from zero.
+    pub ordinal: u16,
+}
+
+/// One event as it is handed to one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Stable identity; a consumer drops repeats by it.
+    pub id: EventId,
+    /// Where the event stands in the journal.
+    pub position: Position,
+    /// The rule that made the event, or [`DIRECT_RULE`](crate::record::DIRECT_RULE).
+    pub rule: String,
+    /// The MQTT topic of the message, empty for what was sent through the API.
+    pub topic: String,
+    /// The client that published, empty for what was sent through the API.
+    pub client_id: String,
+    /// When the message was accepted, milliseconds since the Unix epoch.
+    pub accepted_at_ms: u64,
+    /// The result of the rule's SQL.
+    pub data: Bytes,
+    /// The media type of `data`.
+    pub content_type: String,
+    /// Events with the same key reach the target in order.
+    pub partition_key: String,
+    /// Whether the body sent is `data` or a CloudEvent that holds it.
+    pub format: Format,
+    /// The trace this event belongs to (W3C Trace Context), when the publisher sent one.
+    pub traceparent: Option<String>,
+    /// What the sender of a direct message attached to it.
+    pub attributes: Vec<Attribute>,
+    /// True when a dead letter is being sent again.
+    pub redriven: bool,
+    /// 1 for the first try.
+    pub attempt: u32,
+}
+
+/// The `source` attribute of every event that a device caused.
+pub const CLOUD_EVENT_SOURCE: &str = "/iot-gateway";
+
+impl Delivery {
+    /// The `ordinal`-th event of `record` for `target`; `None` when there are not so many.
+    #[must_use]
+    pub fn from_record(record: &Record, target: &TargetName, offset: Offset, ordinal: u16) -> Option<Self> {
+        let (event, route) = record.routes_to(target).nth(usize::from(ordinal))?;
+        Some(Self::new(record, event, route, Position { offset, ordinal }))
+    }
+
+    /// Every event of `record` for `target`, by ordinal.
+    #[must_use]
+    pub fn all_from_record(record: &Record, target: &TargetName, offset: Offset) -> Vec<Self> {
+        // The format holds at most 65,535 routes.
+        (0..=u16::MAX)
+            .zip(record.routes_to(target))
+            .map(|(ordinal, (event, route))| Self::new(record, event, route, Position { offset, ordinal }))
+            .collect()
+    }
+
+    fn new(record: &Record, event: &Event, route: &Route, position: Position) -> Self {
+        Self {
+            id: record.event_id(event),
+            position,
+            rule: event.rule.clone(),
+            topic: record.topic.clone(),
+            client_id: record.client_id.clone(),
+            accepted_at_ms: record.accepted_at_ms,
+            data: event.data.clone(),
+            content_type: event.content_type.clone(),
+            partition_key: route.partition_key.clone().unwrap_or_else(|| record.client_id.clone()),
+            format: route.format,
+            traceparent: record.traceparent.clone(),
+            attributes: event.attributes.clone(),
+            redriven: matches!(record.origin, Origin::Redriven { .. }),
+            attempt: 1,
+        }
+    }
+
+    /// The body in the format the route asks for, with its media type.
+    #[must_use]
+    pub fn body(&self) -> (Bytes, &str) {
+        match self.format {
+            Format::Data => (self.data.clone(), &self.content_type),
+            Format::CloudEvents => (self.cloud_event_json(), "application/cloudevents+json"),
+        }
+    }
+
+    /// The CloudEvents 1.0 attributes but for `data`, in the order in which they are documented.
+    #[must_use]
+    pub fn cloud_event_attributes(&self) -> Vec<(&'static str, String)> {
+        let mut attributes = vec![
+            ("specversion", "1.0".to_owned()),
+            ("id", self.id.to_string()),
+            ("source", CLOUD_EVENT_SOURCE.to_owned()),
+            ("type", format!("iot-gateway.rule.{}", self.rule)),
+            ("time", rfc3339(self.accepted_at_ms)),
+            ("datacontenttype", self.content_type.clone()),
+        ];
+        // The specification wants optional attributes absent rather than empty.
+        let optional = [
+            ("subject", self.topic.as_str()),
+            ("partitionkey", self.partition_key.as_str()),
+            ("clientid", self.client_id.as_str()),
+            ("traceparent", self.traceparent.as_deref().unwrap_or_default()),
+        ];
+        attributes.extend(
+            optional
+                .iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        attributes
+    }
+
+    /// The whole event in CloudEvents structured mode: JSON data stays JSON, anything else goes into
+    /// `data_base64`.
+    #[must_use]
+    pub fn cloud_event_json(&self) -> Bytes {
+        let mut event: Map<String, Value> = self
+            .cloud_event_attributes()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Value::String(value)))
+            .collect();
+        let parsed = if is_json(&self.content_type) { serde_json::from_slice(&self.data).ok() } else { None };
+        match parsed {
+            Some(data) => event.insert("data".to_owned(), data),
+            None => event.insert("data_base64".to_owned(), Value::String(STANDARD.encode(&self.data))),
+        };
+        Bytes::from(Value::Object(event).to_string())
+    }
+}
+
+/// True for `application/json` and any `+json`, whatever parameters follow.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+/// A time in milliseconds since the Unix epoch as RFC 3339 in UTC, with milliseconds.
+#[must_use]
+pub fn rfc3339(at_ms: u64) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        // Only a time beyond the year 9999 comes here, and such a clock is wrong anyway.
+        .unwrap_or_else(|| "9999-12-31T23:59:59.999Z".to_owned())
+}

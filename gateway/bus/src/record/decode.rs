@@ -1,0 +1,271 @@
+//! Bytes to records. Bytes are not trusted: every length is checked before it is used, and nothing is
+//! allocated for a count that the remaining bytes can't fill.
+
+use bytes::{Buf, Bytes};
+use thiserror::Error;
+
+use super::encode::{
+    FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_RESEND, FLAG_RETAINED, FLAG_TRACEPARENT, ORIGIN_DEVICE,
+    ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_REDRIVEN,
+};
+use super::{Attribute, Event, Format, Head, Message, Origin, Owed, Record, ResendKey, Route};
+use crate::TargetName;
+use crate::name::TargetNameError;
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Written by a newer build.
+    #[error("record version `{0}` is not known; it was written by a newer gateway, start that one")]
+    Version(u8),
+    /// The bytes end in the middle.
+    #[error("the record ends {0} bytes too early")]
+    Short(usize),
+    /// Bytes are left over.
+    #[error("the record has {0} bytes too many")]
+    Trailing(usize),
+    /// A text is not UTF-8.
+    #[error("a text in the record is not UTF-8")]
+    Utf8,
+    /// A number has no meaning in its place.
+    #[error("the record's {0} has a number without meaning")]
+    Number(&'static str),
+    /// A target name is not one.
+    #[error("the record names a target that can't exist: {0}")]
+    Target(#[from] TargetNameError),
+}
+
+impl Record {
+    /// Reads a record; data and payload are slices of `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are not a record of a version this build knows.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let (mut record, mut body, has_message) = Self::decode_events_and_rest(bytes)?;
+        record.message = if has_message { Some(message(&mut body)?) } else { None };
+        record.owed = body.list32(6, owed)?;
+        if body.remaining() > 0 {
+            return Err(DecodeError::Trailing(body.remaining()));
+        }
+        Ok(record)
+    }
+
+    /// Reads a record but for the message and the owed copies, which are left empty.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), for the part that is read.
+    pub fn decode_events(bytes: &Bytes) -> Result<Self, DecodeError> {
+        Self::decode_events_and_rest(bytes).map(|(record, _, _)| record)
+    }
+
+    fn decode_events_and_rest(bytes: &Bytes) -> Result<(Self, Cursor, bool), DecodeError> {
+        let (head, mut body) = Head::decode_with_body(bytes)?;
+        let flag = |flag: u8| head.flags & flag != 0;
+        let targets: Vec<TargetName> = head.targets().map(TargetName::parse).collect::<Result<_, _>>()?;
+        let (client_id, principal, topic) = (body.text()?, body.text()?, body.text()?);
+        let traceparent = if flag(FLAG_TRACEPARENT) { Some(body.text()?) } else { None };
+        let resend = if flag(FLAG_RESEND) {
+            Some(ResendKey { packet_id: body.u16()?, content_digest: body.u64()? })
+        } else {
+            None
+        };
+        let detail = if flag(FLAG_ORIGIN_DETAIL) { Some(body.text()?) } else { None };
+        let origin = origin(head.origin, detail)?;
+        let events = body.list16(15, |body| event(body, &head, &targets))?;
+        let has_message = flag(FLAG_MESSAGE);
+        let record = Self {
+            base: head.base,
+            accepted_at_ms: head.accepted_at_ms,
+            origin,
+            client_id,
+            principal,
+            topic,
+            traceparent,
+            resend,
+            events,
+            retained: flag(FLAG_RETAINED),
+            message: None,
+            owed: Vec::new(),
+        };
+        Ok((record, body, has_message))
+    }
+}
+
+fn origin(number: u8, detail: Option<String>) -> Result<Origin, DecodeError> {
+    match (number, detail) {
+        (ORIGIN_DEVICE, None) => Ok(Origin::Device),
+        (ORIGIN_DIRECT, None) => Ok(Origin::Direct),
+        (ORIGIN_REDRIVEN, Some(dead_letter)) => Ok(Origin::Redriven { dead_letter }),
+        (ORIGIN_ERROR_ACTION, Some(failed)) => {
+            Ok(Origin::ErrorAction { failed_target: TargetName::parse(&failed)? })
+        }
+        _ => Err(DecodeError::Number("origin")),
+    }
+}
+
+fn event(body: &mut Cursor, head: &Head, targets: &[TargetName]) -> Result<Event, DecodeError> {
+    let rule = head.rules.get(usize::from(body.u16()?)).ok_or(DecodeError::Number("rule"))?;
+    let rule = String::from_utf8(rule.to_vec()).map_err(|_| DecodeError::Utf8)?;
+    let number = body.u16()?;
+    let content_type = body.text()?;
+    let data = body.bytes()?;
+    let attributes = body.list16(8, |body| {
+        Ok(Attribute { name: body.text()?, data_type: body.text()?, value: body.bytes()? })
+    })?;
+    let routes = body.list16(4, |body| {
+        let target = targets.get(usize::from(body.u16()?)).ok_or(DecodeError::Number("target"))?;
+        destination(body, target.clone())
+    })?;
+    let error_route = if body.flag()? {
+        let target = TargetName::parse(&body.text()?)?;
+        Some(destination(body, target)?)
+    } else {
+        None
+    };
+    Ok(Event { rule, number, data, content_type, attributes, routes, error_route })
+}
+
+fn destination(body: &mut Cursor, target: TargetName) -> Result<Route, DecodeError> {
+    let format = match body.u8()? {
+        0 => Format::Data,
+        1 => Format::CloudEvents,
+        _ => return Err(DecodeError::Number("format")),
+    };
+    let partition_key = if body.flag()? { Some(body.text()?) } else { None };
+    Ok(Route { target, partition_key, format })
+}
+
+fn message(body: &mut Cursor) -> Result<Message, DecodeError> {
+    Ok(Message {
+        payload: body.bytes()?,
+        properties: body.bytes()?,
+        quality_of_service: body.quality_of_service()?,
+        retain: body.flag()?,
+        expires_at_ms: match body.u64()? {
+            0 => None,
+            at => Some(at),
+        },
+    })
+}
+
+fn owed(body: &mut Cursor) -> Result<Owed, DecodeError> {
+    Ok(Owed {
+        session: body.text()?,
+        quality_of_service: body.quality_of_service()?,
+        retain: body.flag()?,
+        subscription_ids: body.list16(4, Cursor::u32)?,
+    })
+}
+
+/// Takes values off the front of untrusted bytes.
+pub(super) struct Cursor {
+    left: Bytes,
+}
+
+impl Cursor {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self { left: bytes }
+    }
+
+    pub(super) fn remaining(&self) -> usize {
+        self.left.len()
+    }
+
+    fn need(&self, count: usize) -> Result<(), DecodeError> {
+        match count.checked_sub(self.left.len()) {
+            None | Some(0) => Ok(()),
+            Some(missing) => Err(DecodeError::Short(missing)),
+        }
+    }
+
+    pub(super) fn take(&mut self, count: usize) -> Result<Bytes, DecodeError> {
+        self.need(count)?;
+        Ok(self.left.split_to(count))
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.need(N)?;
+        let mut array = [0; N];
+        self.left.copy_to_slice(&mut array);
+        Ok(array)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError::Number("flag")),
+        }
+    }
+
+    fn quality_of_service(&mut self) -> Result<u8, DecodeError> {
+        match self.u8()? {
+            level @ 0..=2 => Ok(level),
+            _ => Err(DecodeError::Number("quality of service")),
+        }
+    }
+
+    pub(super) fn text_bytes(&mut self) -> Result<Bytes, DecodeError> {
+        let length = usize::from(self.u16()?);
+        let text = self.take(length)?;
+        std::str::from_utf8(&text).map_err(|_| DecodeError::Utf8)?;
+        Ok(text)
+    }
+
+    fn text(&mut self) -> Result<String, DecodeError> {
+        let length = usize::from(self.u16()?);
+        String::from_utf8(self.take(length)?.to_vec()).map_err(|_| DecodeError::Utf8)
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, DecodeError> {
+        let length = self.u32()? as usize;
+        self.take(length)
+    }
+
+    fn list16<T>(
+        &mut self,
+        item_bytes_min: usize,
+        item: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = usize::from(self.u16()?);
+        self.list(count, item_bytes_min, item)
+    }
+
+    fn list32<T>(
+        &mut self,
+        item_bytes_min: usize,
+        item: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = self.u32()? as usize;
+        self.list(count, item_bytes_min, item)
+    }
+
+    fn list<T>(
+        &mut self,
+        count: usize,
+        item_bytes_min: usize,
+        mut item: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let mut list = Vec::with_capacity(count.min(self.remaining() / item_bytes_min));
+        for _ in 0..count {
+            list.push(item(self)?);
+        }
+        Ok(list)
+    }
+}

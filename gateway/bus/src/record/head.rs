@@ -1,0 +1,122 @@
+//! The head of a record: enough to know whom it concerns, without reading the rest.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::VERSION;
+use super::decode::{Cursor, DecodeError};
+use super::encode::ORIGIN_REDRIVEN;
+use crate::TargetName;
+
+/// A decoded head. It borrows nothing and allocates nothing but the lists of names' places.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub(super) origin: u8,
+    pub(super) flags: u8,
+    /// The base of the record's event ids.
+    pub base: Uuid,
+    /// Milliseconds since the Unix epoch.
+    pub accepted_at_ms: u64,
+    pub(super) targets: Vec<Bytes>,
+    pub(super) rules: Vec<Bytes>,
+    routes: Vec<RouteNumbers>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RouteNumbers {
+    rule: u16,
+    target: u16,
+    bytes: u32,
+}
+
+/// One route as the head tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteHead<'a> {
+    /// The rule that made the event.
+    pub rule: &'a str,
+    /// Where it goes, as `kind/name`.
+    pub target: &'a str,
+    /// Bytes of data.
+    pub bytes: u32,
+}
+
+impl Head {
+    /// Reads the head of an encoded record.
+    ///
+    /// # Errors
+    /// When it is not a head of a version this build knows.
+    pub fn decode(record: &Bytes) -> Result<Self, DecodeError> {
+        Self::decode_with_body(record).map(|(head, _)| head)
+    }
+
+    pub(super) fn decode_with_body(record: &Bytes) -> Result<(Self, Cursor), DecodeError> {
+        let mut cursor = Cursor::new(record.clone());
+        let version = cursor.u8()?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        let (origin, flags, _zero) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
+        let length = cursor.u32()? as usize;
+        let mut rest = Cursor::new(cursor.take(length)?);
+        let base = Uuid::from_bytes(rest.array::<16>()?);
+        let accepted_at_ms = rest.u64()?;
+        let targets = names(&mut rest)?;
+        let rules = names(&mut rest)?;
+        let count = rest.u16()?;
+        let mut routes = Vec::with_capacity(usize::from(count).min(rest.remaining() / ROUTE_BYTES));
+        for _ in 0..count {
+            let _event = rest.u16()?;
+            let route = RouteNumbers { rule: rest.u16()?, target: rest.u16()?, bytes: rest.u32()? };
+            if usize::from(route.rule) >= rules.len() || usize::from(route.target) >= targets.len() {
+                return Err(DecodeError::Number("route"));
+            }
+            routes.push(route);
+        }
+        if rest.remaining() > 0 {
+            return Err(DecodeError::Trailing(rest.remaining()));
+        }
+        Ok((Self { origin, flags, base, accepted_at_ms, targets, rules, routes }, cursor))
+    }
+
+    /// True when at least one event goes to `target`.
+    #[must_use]
+    pub fn concerns(&self, target: &TargetName) -> bool {
+        self.targets.iter().any(|name| *name == target.as_str().as_bytes())
+    }
+
+    /// True when this is a dead letter being sent again.
+    #[must_use]
+    pub fn is_redriven(&self) -> bool {
+        self.origin == ORIGIN_REDRIVEN
+    }
+
+    /// The targets, each once.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(text)
+    }
+
+    /// Every route, in the order of the events; routes to one target are numbered by their order here.
+    pub fn routes(&self) -> impl Iterator<Item = RouteHead<'_>> {
+        self.routes.iter().map(|route| RouteHead {
+            rule: text(&self.rules[usize::from(route.rule)]),
+            target: text(&self.targets[usize::from(route.target)]),
+            bytes: route.bytes,
+        })
+    }
+}
+
+const ROUTE_BYTES: usize = 10;
+
+/// The names were checked to be UTF-8 when the head was decoded.
+fn text(name: &Bytes) -> &str {
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+fn names(cursor: &mut Cursor) -> Result<Vec<Bytes>, DecodeError> {
+    let count = usize::from(cursor.u16()?);
+    let mut names = Vec::with_capacity(count.min(cursor.remaining() / 2));
+    for _ in 0..count {
+        names.push(cursor.text_bytes()?);
+    }
+    Ok(names)
+}

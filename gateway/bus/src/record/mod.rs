@@ -1,0 +1,268 @@
+//! One accepted message as one journal record.
+//!
+//! # Format, version 1
+//!
+//! Integers are little endian. `text` is a `u16` length and that many bytes of UTF-8; `bytes` is a `u32`
+//! length and that many bytes. The checksum is the journal's.
+//!
+//! ```text
+//! head       u8 version = 1
+//!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action
+//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 dead letter or failed target
+//!            u8 zero
+//!            u32 length of the rest of the head
+//!            16 bytes base id (UUID version 7)
+//!            u64 accepted at, milliseconds since the Unix epoch
+//!            u16 count, then that many texts: targets, each once
+//!            u16 count, then that many texts: rules, each once
+//!            u16 count, then that many routes: u16 event, u16 rule, u16 target, u32 bytes of data
+//! body       text client id, text principal, text topic
+//!            text traceparent                               (flag 2)
+//!            u16 packet id, u64 content digest              (flag 4)
+//!            text dead letter id, or text failed target     (flag 16)
+//!            u16 count, then that many events:
+//!                u16 rule, u16 number, text content type, bytes data
+//!                u16 count of attributes: text name, text data type, bytes value
+//!                u16 count of routes: u16 target, destination
+//!                u8 has an error route: text target, destination
+//!            message: bytes payload, bytes properties, u8 quality of service,
+//!                u8 retain, u64 expires at in milliseconds or 0          (flag 8)
+//!            u32 count, then that many owed copies:
+//!                text session, u8 quality of service, u8 retain, u16 count of u32 subscription ids
+//! destination  u8 format: 0 data, 1 CloudEvents; u8 has a partition key: text
+//! ```
+//!
+//! The head says which targets and rules the record concerns, so a lane skips what is not its own
+//! without reading the body. A reader refuses a version it does not know and never guesses. The copies
+//! owed to MQTT sessions stand last, after everything a lane needs.
+//!
+//! This module must not know what MQTT does with an owed copy, nor what a target does with an event.
+
+mod decode;
+mod encode;
+mod head;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+pub use decode::DecodeError;
+pub use encode::EncodeError;
+pub use head::{Head, RouteHead};
+
+use crate::{EventId, TargetName};
+
+/// The version this build writes.
+pub const VERSION: u8 = 1;
+
+/// Stands in place of a rule for what was sent straight to a target through the API. No rule can be
+/// called so: rule names are letters, digits and `_`.
+pub const DIRECT_RULE: &str = "$direct";
+
+/// One accepted message: its events, and the copies of it owed to MQTT sessions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Made at acceptance; every event id begins with it. A resend of the same publish reuses it.
+    pub base: Uuid,
+    /// Milliseconds since the Unix epoch.
+    pub accepted_at_ms: u64,
+    /// How the record came to be.
+    pub origin: Origin,
+    /// The publisher's client id; empty when no device sent it.
+    pub client_id: String,
+    /// Thing name or a short form of the certificate's fingerprint; empty when no device sent it.
+    pub principal: String,
+    /// The topic published to; empty when no device sent it.
+    pub topic: String,
+    /// W3C Trace Context `traceparent`, when the publisher sent one.
+    pub traceparent: Option<String>,
+    /// Recognises the same publish when the device sends it again.
+    pub resend: Option<ResendKey>,
+    /// What the rules made of the message, at most 65,535.
+    pub events: Vec<Event>,
+    /// True when the message is to replace the topic's retained message ([MQTT-3.3.1-5]).
+    pub retained: bool,
+    /// The message itself; present when it is retained or copies are owed.
+    pub message: Option<Message>,
+    /// Copies of `message` owed to MQTT sessions that outlive their connection.
+    pub owed: Vec<Owed>,
+}
+
+/// How a record came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A device published a message.
+    Device,
+    /// Sent straight to a target through the API (`SendMessage`, `PutRecord`).
+    Direct,
+    /// A dead letter sent again.
+    Redriven {
+        /// The dead letter's id.
+        dead_letter: String,
+    },
+    /// The document that tells a rule's error target about a failed delivery.
+    ErrorAction {
+        /// The target that could not be served.
+        failed_target: TargetName,
+    },
+}
+
+/// Recognises a publish that a device sends again after a lost acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResendKey {
+    /// The MQTT packet identifier.
+    pub packet_id: u16,
+    /// A 64-bit digest of topic and payload.
+    pub content_digest: u64,
+}
+
+/// One event: what one rule made of the message, and where it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The rule's name, or [`DIRECT_RULE`].
+    pub rule: String,
+    /// Tells the events of one rule in one message apart, from zero; [`Record::add`] sets it.
+    pub number: u16,
+    /// The result of the rule's SQL, or the body sent through the API.
+    pub data: Bytes,
+    /// The media type of `data`.
+    pub content_type: String,
+    /// Attributes of a message sent through the API; empty for a rule's event.
+    pub attributes: Vec<Attribute>,
+    /// Where the event goes.
+    pub routes: Vec<Route>,
+    /// Where a document about a failed delivery goes, when the rule says so.
+    pub error_route: Option<Route>,
+}
+
+/// A typed attribute of a message sent through the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// The attribute's name.
+    pub name: String,
+    /// `String`, `Number`, `Binary`, or one of these with a suffix, as in the SQS API.
+    pub data_type: String,
+    /// The value; UTF-8 unless the type is binary.
+    pub value: Bytes,
+}
+
+/// One way out of the gateway for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which target.
+    pub target: TargetName,
+    /// Events with the same key stay in order; the client id when absent.
+    pub partition_key: Option<String>,
+    /// What the body is.
+    pub format: Format,
+}
+
+/// What the body handed to a target is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// The event's data alone.
+    #[default]
+    Data,
+    /// A CloudEvent in structured mode that holds the data.
+    CloudEvents,
+}
+
+/// The message as it was published, for sessions and the retained store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The payload, at most 4 GiB.
+    pub payload: Bytes,
+    /// The MQTT 5 properties to hand on, as encoded by the MQTT codec; empty for MQTT 3.1.1.
+    pub properties: Bytes,
+    /// The quality of service it was published with, 0 to 2.
+    pub quality_of_service: u8,
+    /// The retain flag it was published with.
+    pub retain: bool,
+    /// When it expires ([MQTT-3.3.2-5]), milliseconds since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+}
+
+/// One copy owed to an MQTT session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// The session's key, as the broker chose it.
+    pub session: String,
+    /// The quality of service of the copy, 0 to 2.
+    pub quality_of_service: u8,
+    /// The retain flag of the copy ([MQTT-3.3.1-12], [MQTT-3.3.1-13]).
+    pub retain: bool,
+    /// The identifiers of the subscriptions that matched ([MQTT-3.3.4-3]).
+    pub subscription_ids: Vec<u32>,
+}
+
+impl Record {
+    /// An empty record with a fresh base id.
+    #[must_use]
+    pub fn new(origin: Origin, accepted_at_ms: u64) -> Self {
+        Self {
+            base: Uuid::now_v7(),
+            accepted_at_ms,
+            origin,
+            client_id: String::new(),
+            principal: String::new(),
+            topic: String::new(),
+            traceparent: None,
+            resend: None,
+            events: Vec::new(),
+            retained: false,
+            message: None,
+            owed: Vec::new(),
+        }
+    }
+
+    /// Adds an event and gives it its number among those of its rule.
+    pub fn add(&mut self, mut event: Event) {
+        let earlier = self.events.iter().filter(|earlier| earlier.rule == event.rule).count();
+        // More events than that are refused by `encode`.
+        event.number = u16::try_from(earlier).unwrap_or(u16::MAX);
+        self.events.push(event);
+    }
+
+    /// The id of one of this record's events.
+    #[must_use]
+    pub fn event_id(&self, event: &Event) -> EventId {
+        EventId::new(self.base, &event.rule, event.number, &self.origin)
+    }
+
+    /// The events for `target` with the route that leads there, in order; an event may come twice.
+    pub fn routes_to<'a>(&'a self, target: &'a TargetName) -> impl Iterator<Item = (&'a Event, &'a Route)> {
+        let pairs = self.events.iter().flat_map(|event| event.routes.iter().map(move |route| (event, route)));
+        pairs.filter(move |(_, route)| route.target == *target)
+    }
+
+    /// True when nothing in it has to be durable, so that it need not be written at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owed.is_empty() && !self.retained && self.events.iter().all(|event| event.routes.is_empty())
+    }
+}
+
+impl Event {
+    /// An event of `rule` with JSON data and no route yet.
+    #[must_use]
+    pub fn json(rule: impl Into<String>, data: impl Into<Bytes>) -> Self {
+        Self {
+            rule: rule.into(),
+            number: 0,
+            data: data.into(),
+            content_type: "application/json".to_owned(),
+            attributes: Vec::new(),
+            routes: Vec::new(),
+            error_route: None,
+        }
+    }
+}
+
+impl Route {
+    /// A route with the default key and format.
+    #[must_use]
+    pub fn to(target: TargetName) -> Self {
+        Self { target, partition_key: None, format: Format::Data }
+    }
+}

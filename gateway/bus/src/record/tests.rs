@@ -1,0 +1,248 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn target(text: &str) -> TargetName {
+    TargetName::parse(text).unwrap()
+}
+
+/// One of everything. The golden file of version 1 holds exactly this; it must never change.
+fn full() -> Record {
+    let queue = Route { target: target("queue/alerts"), partition_key: None, format: Format::Data };
+    let stream = Route {
+        target: target("stream/telemetry"),
+        partition_key: Some("kiln-7".to_owned()),
+        format: Format::CloudEvents,
+    };
+    Record {
+        base: Uuid::from_u128(0x0190_a0b1_c2d3_7e4f_8a5b_6c7d_8e9f_a0b1),
+        accepted_at_ms: 1_720_000_000_123,
+        origin: Origin::Device,
+        client_id: "kiln-7".to_owned(),
+        principal: "plant-kiln-7".to_owned(),
+        topic: "plant/ofen-ü/telemetry".to_owned(),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        resend: Some(ResendKey { packet_id: 513, content_digest: 0x0123_4567_89ab_cdef }),
+        events: vec![
+            Event {
+                error_route: Some(Route::to(target("queue/rule-errors"))),
+                routes: vec![queue.clone(), stream],
+                ..Event::json("overheating", r#"{"temperature":81}"#)
+            },
+            Event {
+                attributes: vec![Attribute {
+                    name: "site".to_owned(),
+                    data_type: "String".to_owned(),
+                    value: Bytes::from_static(b"north"),
+                }],
+                content_type: "application/octet-stream".to_owned(),
+                routes: vec![queue],
+                ..Event::json("raw", vec![0, 1, 255])
+            },
+        ],
+        retained: true,
+        message: Some(Message {
+            payload: Bytes::from_static(b"{\"temperature\":81}"),
+            properties: Bytes::from_static(&[3, 0, 1, b'j']),
+            quality_of_service: 1,
+            retain: true,
+            expires_at_ms: Some(1_720_000_060_123),
+        }),
+        owed: vec![Owed {
+            session: "panel".to_owned(),
+            quality_of_service: 2,
+            retain: false,
+            subscription_ids: vec![1, 268_435_455],
+        }],
+    }
+}
+
+const GOLDEN_VERSION_1: &str = include_str!("../../tests/golden/record-1.hex");
+
+fn golden() -> Bytes {
+    let digits: Vec<u8> = GOLDEN_VERSION_1.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
+    digits.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect::<Vec<u8>>().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .chunks(32)
+        .map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
+        .collect()
+}
+
+#[test]
+fn version_1_is_read_and_written_as_ever() {
+    let written = full().encode().unwrap();
+    assert_eq!(hex(&written), hex(&golden()), "the format changed: give it a new version and keep this file");
+    assert_eq!(Record::decode(&golden()).unwrap(), full());
+}
+
+#[test]
+fn the_head_alone_tells_targets_rules_and_sizes() {
+    let head = Head::decode(&full().encode().unwrap()).unwrap();
+    let routes: Vec<_> = head.routes().map(|route| (route.rule, route.target, route.bytes)).collect();
+    assert_eq!(
+        routes,
+        [
+            ("overheating", "queue/alerts", 18),
+            ("overheating", "stream/telemetry", 18),
+            ("raw", "queue/alerts", 3)
+        ]
+    );
+    assert!(head.concerns(&target("queue/alerts")) && !head.concerns(&target("queue/alert")));
+    assert!(!head.concerns(&target("queue/rule-errors")), "an error target is not owed anything yet");
+}
+
+#[test]
+fn a_newer_version_is_refused_not_guessed() {
+    let mut bytes = full().encode().unwrap().to_vec();
+    bytes[0] = 2;
+    assert_eq!(Record::decode(&bytes.into()), Err(DecodeError::Version(2)));
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = full().encode().unwrap();
+    for length in 0..bytes.len() {
+        assert!(Record::decode(&bytes.slice(..length)).is_err(), "{length} of {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn what_the_format_cannot_hold_is_refused() {
+    let mut record = full();
+    record.topic = "x".repeat(65_536);
+    assert_eq!(
+        record.encode().unwrap_err().to_string(),
+        "the record's topic is 65536 long; the format holds at most 65535"
+    );
+}
+
+#[test]
+fn event_ids_differ_within_a_record_and_name_their_origin() {
+    let mut record = full();
+    record.add(record.events[0].clone());
+    record.add(record.events[0].clone());
+    let base = record.base;
+    let ids: Vec<_> = (0..4).map(|index| record.event_id(&record.events[index]).to_string()).collect();
+    let expected =
+        [":overheating", ":raw", ":overheating:1", ":overheating:2"].map(|suffix| format!("{base}{suffix}"));
+    assert_eq!(ids, expected);
+    record.origin = Origin::ErrorAction { failed_target: target("http/hook") };
+    assert_eq!(record.event_id(&record.events[1]).to_string(), format!("{base}:raw:error:http/hook"));
+}
+
+fn any_route() -> impl Strategy<Value = Route> {
+    ("[a-z]{1,4}/[a-zé/]{1,9}", proptest::option::of(".{0,20}"), any::<bool>()).prop_map(
+        |(name, partition_key, cloud)| Route {
+            target: target(&name),
+            partition_key,
+            format: if cloud { Format::CloudEvents } else { Format::Data },
+        },
+    )
+}
+
+fn any_bytes(length_max: usize) -> impl Strategy<Value = Bytes> {
+    proptest::collection::vec(any::<u8>(), 0..=length_max).prop_map(Bytes::from)
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let attribute = (".{0,8}", "(String|Number|Binary)", any_bytes(16))
+        .prop_map(|(name, data_type, value)| Attribute { name, data_type, value });
+    (
+        ("[a-zA-Z0-9_]{1,9}", any::<u16>()),
+        any_bytes(64),
+        ".{0,20}",
+        proptest::collection::vec(attribute, 0..3),
+        proptest::collection::vec(any_route(), 0..4),
+        proptest::option::of(any_route()),
+    )
+        .prop_map(|((rule, number), data, content_type, attributes, routes, error_route)| Event {
+            rule,
+            number,
+            data,
+            content_type,
+            attributes,
+            routes,
+            error_route,
+        })
+}
+
+fn any_origin() -> impl Strategy<Value = Origin> {
+    prop_oneof![
+        Just(Origin::Device),
+        Just(Origin::Direct),
+        ".{0,30}".prop_map(|dead_letter| Origin::Redriven { dead_letter }),
+        any_route().prop_map(|route| Origin::ErrorAction { failed_target: route.target }),
+    ]
+}
+
+fn any_owed() -> impl Strategy<Value = Owed> {
+    (".{0,12}", 0..3u8, any::<bool>(), proptest::collection::vec(any::<u32>(), 0..3)).prop_map(
+        |(session, quality_of_service, retain, subscription_ids)| Owed {
+            session,
+            quality_of_service,
+            retain,
+            subscription_ids,
+        },
+    )
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    (any_bytes(64), any_bytes(16), 0..3u8, any::<bool>(), proptest::option::of(1..u64::MAX)).prop_map(
+        |(payload, properties, quality_of_service, retain, expires_at_ms)| Message {
+            payload,
+            properties,
+            quality_of_service,
+            retain,
+            expires_at_ms,
+        },
+    )
+}
+
+prop_compose! {
+    fn any_record()(
+        (base, accepted_at_ms, origin, retained) in (any::<u128>(), any::<u64>(), any_origin(), any::<bool>()),
+        (client_id, principal, topic) in (".{0,12}", ".{0,12}", ".{0,40}"),
+        traceparent in proptest::option::of("[0-9a-f-]{55}"),
+        resend in proptest::option::of((any::<u16>(), any::<u64>())),
+        events in proptest::collection::vec(any_event(), 0..4),
+        message in proptest::option::of(any_message()),
+        owed in proptest::collection::vec(any_owed(), 0..3),
+    ) -> Record {
+        let resend = resend.map(|(packet_id, content_digest)| ResendKey { packet_id, content_digest });
+        let base = Uuid::from_u128(base);
+        Record {
+            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, events, retained, message,
+            owed,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_record_comes_back_as_it_was(record in any_record()) {
+        let bytes = record.encode().unwrap();
+        let events = Record { message: None, owed: Vec::new(), ..record.clone() };
+        prop_assert_eq!(Record::decode_events(&bytes).unwrap(), events);
+        prop_assert_eq!(Record::decode(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let bytes = Bytes::from(bytes);
+        let _ = (Record::decode(&bytes), Record::decode_events(&bytes));
+    }
+
+    #[test]
+    fn damaged_records_never_panic(record in any_record(), hits in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4)) {
+        let mut bytes = record.encode().unwrap().to_vec();
+        for (at, value) in hits {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        let _ = Record::decode(&Bytes::from(bytes));
+    }
+}
