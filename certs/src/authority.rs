@@ -87,10 +87,10 @@ impl Authority {
         let index = Index::open(&directory.join("issued.jsonl"))?.ok_or_else(|| missing("issued.jsonl"))?;
 
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|error| Error::damaged(&certificate_file, error))?;
-        let key = KeyPair::from_pem(&key).map_err(|error| Error::damaged(&key_file, error))?;
+            .map_err(|error| Error::damaged(&certificate_file, &error))?;
+        let key = KeyPair::from_pem(&key).map_err(|error| Error::damaged(&key_file, &error))?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&certificate)
-            .map_err(|error| Error::damaged(&certificate_file, error))?;
+            .map_err(|error| Error::damaged(&certificate_file, &error))?;
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(Error::KeyMismatch { key: key_file, certificate: certificate_file });
         }

@@ -149,7 +149,7 @@ impl Error {
         move |source| Self::Making { what, source }
     }
 
-    pub(crate) fn damaged(file: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn damaged(file: &Path, reason: &dyn std::fmt::Display) -> Self {
         Self::DamagedFile { file: file.to_path_buf(), reason: reason.to_string() }
     }
 }

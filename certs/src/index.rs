@@ -126,15 +126,15 @@ impl Index {
         if self.read_lines == 0 {
             return self.check_header(line);
         }
-        let event = serde_json::from_slice(line).map_err(|error| self.damaged(error))?;
+        let event = serde_json::from_slice(line).map_err(|error| self.damaged(&error))?;
         self.check_event(&event)?;
         self.apply(event)
     }
 
     fn check_header(&self, line: &[u8]) -> Result<(), Error> {
-        let header: Header = serde_json::from_slice(line).map_err(|error| self.damaged(error))?;
+        let header: Header = serde_json::from_slice(line).map_err(|error| self.damaged(&error))?;
         if header.format != FORMAT {
-            return Err(self.damaged(format!("format `{}` is not `{FORMAT}`", header.format.escape_debug())));
+            return Err(self.damaged(&format!("format `{}` is not `{FORMAT}`", header.format.escape_debug())));
         }
         if header.version > VERSION {
             return Err(Error::NewerIndex { file: self.path.clone(), found: header.version, known: VERSION });
@@ -146,12 +146,12 @@ impl Index {
     fn check_event(&self, event: &Event) -> Result<(), Error> {
         match event {
             Event::Issued(issued) if hex::decode(&issued.serial).is_err() || issued.serial.is_empty() => {
-                Err(self.damaged(format!("serial number `{}` is not hex", issued.serial.escape_debug())))
+                Err(self.damaged(&format!("serial number `{}` is not hex", issued.serial.escape_debug())))
             }
             Event::Revoked { revocation, .. }
                 if time::OffsetDateTime::from_unix_timestamp(revocation.at_secs).is_err() =>
             {
-                Err(self.damaged(format!("no date has {} seconds since 1970", revocation.at_secs)))
+                Err(self.damaged(&format!("no date has {} seconds since 1970", revocation.at_secs)))
             }
             _ => Ok(()),
         }
@@ -166,7 +166,7 @@ impl Index {
             Event::Revoked { serial, revocation } => {
                 let Some(&position) = self.by_serial.get(&serial) else {
                     return Err(
-                        self.damaged(format!("revokes `{}`, which was not issued", serial.escape_debug()))
+                        self.damaged(&format!("revokes `{}`, which was not issued", serial.escape_debug()))
                     );
                 };
                 self.entries[position].revocation = Some(revocation);
@@ -176,7 +176,7 @@ impl Index {
         Ok(())
     }
 
-    fn damaged(&self, reason: impl ToString) -> Error {
+    fn damaged(&self, reason: &dyn std::fmt::Display) -> Error {
         Error::DamagedIndex { file: self.path.clone(), line: self.read_lines + 1, reason: reason.to_string() }
     }
 
