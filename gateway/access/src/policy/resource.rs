@@ -122,8 +122,14 @@ fn check_kind(text: &str, kind: &[Glyph], has_slash: bool) -> Result<(), PolicyP
         .collect();
     let served = ResourceKind::ALL.map(|kind| kind.prefix().trim_end_matches('/'));
     if !served.iter().chain(&INERT).any(|known| *known == word) {
-        let nearest = nearest(&word, served.into_iter().chain(INERT)).map(str::to_owned);
-        return Err(PolicyProblem::Unknown { what: "kind of resource", word, nearest });
+        let Some(nearest) = nearest(&word, served.into_iter().chain(INERT)) else {
+            return Err(PolicyProblem::Invalid { value: text.to_owned(), expected: SHAPE });
+        };
+        return Err(PolicyProblem::Unknown {
+            what: "kind of resource",
+            word,
+            nearest: Some(nearest.to_owned()),
+        });
     }
     if !has_slash {
         return Err(PolicyProblem::Invalid { value: text.to_owned(), expected: SHAPE });
