@@ -1,0 +1,308 @@
+//! Taking a connection in: its terms, the session it finds or begins, the connection it replaces.
+
+use super::{Broker, Connected, DueWill, Inner};
+use crate::change::{Change, SavedWill};
+use crate::session::{Connection, PendingWill, Session, Slot, State};
+use crate::{Attachment, Limits, Message, Refusal, Wake};
+use mqtt::{ConnAck, Connect, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Text, Version};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a CONNECT gets, within the limits.
+struct Terms {
+    keep_alive_secs: u16,
+    asked_expiry_secs: u32,
+    expiry_secs: u32,
+    quota: u16,
+    packet_bytes_max: u32,
+    outbound_aliases_max: u16,
+    problem_information: bool,
+}
+
+impl Terms {
+    fn of(connect: &Connect, limits: &Limits) -> Self {
+        let properties = &connect.properties;
+        let asked_expiry_secs = match connect.version {
+            Version::V5 => properties.session_expiry_secs().unwrap_or(0),
+            Version::V3_1_1 if connect.clean_start => 0,
+            Version::V3_1_1 => u32::MAX,
+        };
+        let window = properties.receive_maximum().unwrap_or(u16::MAX);
+        Self {
+            keep_alive_secs: keep_alive_secs(connect, limits),
+            asked_expiry_secs,
+            expiry_secs: asked_expiry_secs.min(limits.session_expiry_secs_max),
+            quota: window.min(limits.outbound_window_messages_max),
+            packet_bytes_max: properties.packet_bytes_max().unwrap_or(u32::MAX),
+            outbound_aliases_max: properties
+                .topic_alias_maximum()
+                .unwrap_or(0)
+                .min(limits.outbound_topic_aliases_max),
+            problem_information: properties.request_problem_information().unwrap_or(true),
+        }
+    }
+}
+
+/// The keep alive in force. Only MQTT 5 can tell a client that it is another one `[MQTT-3.1.2-21]`.
+fn keep_alive_secs(connect: &Connect, limits: &Limits) -> u16 {
+    let (asked, max) = (connect.keep_alive_secs, limits.keep_alive_secs_max);
+    if connect.version == Version::V5 && max != 0 && (asked == 0 || asked > max) { max } else { asked }
+}
+
+fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
+    let refuse = |reason, sentence| Err(Refusal { reason, sentence });
+    if connect.client_id.as_bytes().len() > limits.client_id_bytes_max {
+        return refuse(ReasonCode::ClientIdentifierNotValid, "client identifier longer than this server takes");
+    }
+    if connect.client_id.is_empty() && connect.version == Version::V3_1_1 && !connect.clean_start {
+        // [MQTT-3.1.3-8] of MQTT 3.1.1.
+        return refuse(
+            ReasonCode::ClientIdentifierNotValid,
+            "a session to be kept needs a client identifier; give one, or set clean session",
+        );
+    }
+    if connect.properties.authentication_method().is_some() {
+        return refuse(ReasonCode::BadAuthenticationMethod, "authentication method not served");
+    }
+    let Some(will) = &connect.will else { return Ok(()) };
+    if will.qos > limits.qos_max {
+        return refuse(ReasonCode::QosNotSupported, "will above the maximum QoS");
+    }
+    if will.retain && !limits.retain_available {
+        return refuse(ReasonCode::RetainNotSupported, "retained will on a server without retained messages");
+    }
+    Ok(())
+}
+
+impl<A: Attachment> Broker<A> {
+    /// Takes in a connection whose CONNECT was authorised. The session is resumed unless the client wants a clean start; a connection
+    /// that has it is told to close, its handle is stale from now on.
+    ///
+    /// # Errors
+    /// The reason for the CONNACK when the client can't be served as it asks; nothing has changed then.
+    pub fn connect(
+        &self,
+        connect: &Connect,
+        attachment: A,
+        wake: Arc<dyn Wake>,
+        now_ms: u64,
+    ) -> Result<Connected<A>, Refusal> {
+        let inner = &self.inner;
+        check(connect, &inner.limits)?;
+        let terms = Terms::of(connect, &inner.limits);
+        let is_assigned = connect.client_id.is_empty();
+        let client_id: Arc<str> =
+            if is_assigned { inner.assign_client_id() } else { connect.client_id.as_str().into() };
+        let mut replaced = Replaced::default();
+        let (session, session_present) = loop {
+            let slot = inner.slot_of(&client_id)?;
+            let mut state = slot.state.lock();
+            if state.ended {
+                drop(state);
+                inner.forget(&slot);
+                continue;
+            }
+            replaced.connection = replaced.connection.or_else(|| inner.supersede(&slot, &mut state));
+            if connect.clean_start && state.generation > 0 {
+                let ended = inner.end(&slot, &mut state, now_ms);
+                drop(state);
+                inner.forget(&slot);
+                replaced.will = ended.will;
+                replaced.changes.extend(inner.hand_over(ended.orphans, &slot, now_ms));
+                replaced.changes.extend(ended.changes);
+                continue;
+            }
+            let session_present = state.generation > 0;
+            if let Some(will) = inner.resume_will(&slot, &mut state, replaced.connection.is_some(), now_ms) {
+                replaced.will = Some(will);
+            }
+            let connection = new_connection(&terms, attachment, wake);
+            inner.attach(&slot, &mut state, connect, &terms, connection);
+            replaced.changes.append(&mut state.changes);
+            let generation = state.generation;
+            drop(state);
+            break (Session { broker: inner.clone(), slot, generation, version: connect.version }, session_present);
+        };
+        if let Some((_, wake)) = &replaced.connection {
+            wake.wake();
+        }
+        let properties = connack_properties(connect, &inner.limits, &terms, is_assigned.then_some(&*client_id));
+        Ok(Connected {
+            session,
+            connack: ConnAck { session_present, reason: ReasonCode::Success, properties },
+            keep_alive_secs: terms.keep_alive_secs,
+            taken_over: replaced.connection.map(|(session, _)| session),
+            will: replaced.will,
+            changes: replaced.changes,
+        })
+    }
+}
+
+/// What a new connection put an end to.
+struct Replaced<A> {
+    connection: Option<(Session<A>, Arc<dyn Wake>)>,
+    will: Option<DueWill<A>>,
+    changes: Vec<Change>,
+}
+
+impl<A> Default for Replaced<A> {
+    fn default() -> Self {
+        Self { connection: None, will: None, changes: Vec::new() }
+    }
+}
+
+fn new_connection<A>(terms: &Terms, attachment: A, wake: Arc<dyn Wake>) -> Box<Connection<A>> {
+    Box::new(Connection {
+        attachment,
+        wake,
+        asleep: false,
+        closing: None,
+        quota: terms.quota,
+        packet_bytes_max: terms.packet_bytes_max,
+        outbound_aliases_max: terms.outbound_aliases_max,
+        inbound_aliases: Default::default(),
+        outbound_aliases: Default::default(),
+        unacknowledged: 0,
+        problem_information: terms.problem_information,
+        asked_expiry_secs: terms.asked_expiry_secs,
+        control: Vec::new(),
+    })
+}
+
+impl<A: Attachment> Inner<A> {
+    /// The slot of a client identifier, made if there is none.
+    fn slot_of(&self, client_id: &Arc<str>) -> Result<Arc<Slot<A>>, Refusal> {
+        if let Some(slot) = self.sessions.get(client_id) {
+            return Ok(slot.clone());
+        }
+        if self.counters.sessions.load(Relaxed) >= self.limits.sessions_max as u64 {
+            return Err(Refusal { reason: ReasonCode::QuotaExceeded, sentence: "this server keeps no more sessions" });
+        }
+        let entry = self.sessions.entry(client_id.clone()).or_insert_with(|| {
+            self.counters.sessions.fetch_add(1, Relaxed);
+            Arc::new(Slot::new(self.new_key(), client_id.clone()))
+        });
+        Ok(entry.clone())
+    }
+
+    /// Takes the session from the connection that has it, if one has.
+    fn supersede(self: &Arc<Self>, slot: &Arc<Slot<A>>, state: &mut State<A>) -> Option<(Session<A>, Arc<dyn Wake>)> {
+        let connection = state.connection.take()?;
+        slot.connected.store(false, Relaxed);
+        self.counters.connected.fetch_sub(1, Relaxed);
+        let session = Session {
+            broker: self.clone(),
+            slot: slot.clone(),
+            generation: state.generation,
+            version: state.version,
+        };
+        if let Some(will) = &mut state.will {
+            will.attachment = Some(connection.attachment);
+        }
+        Some((session, connection.wake))
+    }
+
+    /// The will found at a session that goes on: one that waits is dropped `[MQTT-3.1.3-9]`; that of a connection just replaced is
+    /// published, unless it has a delay, which the new connection cuts short.
+    fn resume_will(&self, slot: &Slot<A>, state: &mut State<A>, is_takeover: bool, now_ms: u64) -> Option<DueWill<A>> {
+        let will = state.will.take()?;
+        let delay_secs = will.saved.will.properties.will_delay_secs().unwrap_or(0);
+        (is_takeover && delay_secs == 0).then(|| will.due(slot, now_ms))
+    }
+
+    fn attach(
+        &self,
+        slot: &Arc<Slot<A>>,
+        state: &mut State<A>,
+        connect: &Connect,
+        terms: &Terms,
+        connection: Box<Connection<A>>,
+    ) {
+        let was_durable = slot.is_durable();
+        let will = connect.will.as_ref().map(|will| SavedWill { will: detached(will), due_at_ms: None });
+        state.generation += 1;
+        state.version = connect.version;
+        state.expires_at_ms = u64::MAX;
+        state.will = will.map(|saved| Box::new(PendingWill { saved, attachment: None }));
+        state.connection = Some(connection);
+        state.window.begin_repeats();
+        self.set_timer(slot, state, u64::MAX);
+        slot.connected.store(true, Relaxed);
+        self.counters.connected.fetch_add(1, Relaxed);
+        let expiry_changed = state.expiry_secs != terms.expiry_secs;
+        state.set_expiry(self, slot, terms.expiry_secs);
+        if !expiry_changed {
+            let header = state.header(slot);
+            state.record(self, slot, || Change::Header(Box::new(header)));
+        }
+        if !was_durable && slot.is_durable() && self.recording {
+            state.record_all(slot);
+        }
+    }
+}
+
+impl<A: Attachment> State<A> {
+    /// A session that goes on became durable: all it has must be persisted.
+    fn record_all(&mut self, slot: &Slot<A>) {
+        let whole = self.export(slot);
+        let key = slot.key;
+        self.changes.extend(whole.subscriptions.into_iter().map(|held| Change::Subscribed(key, held)));
+        self.changes.extend(whole.inbound.into_iter().map(|id| Change::InboundTaken(key, id)));
+        self.changes.extend(whole.outbound.into_iter().map(|flight| Change::Flying(key, flight)));
+    }
+}
+
+impl<A: Attachment> PendingWill<A> {
+    pub(crate) fn due(self, slot: &Slot<A>, now_ms: u64) -> DueWill<A> {
+        let message = Message::of_will(&self.saved.will, slot.client_id.clone(), now_ms);
+        DueWill { message, client_id: slot.client_id.clone(), attachment: self.attachment }
+    }
+}
+
+/// The will in memory of its own: it may live as long as the session.
+fn detached(will: &mqtt::Will) -> mqtt::Will {
+    mqtt::Will {
+        qos: will.qos,
+        retain: will.retain,
+        properties: will.properties.detached(),
+        topic: Text::try_from(will.topic.as_str()).unwrap_or_else(|_| will.topic.clone()),
+        payload: bytes::Bytes::copy_from_slice(&will.payload),
+    }
+}
+
+/// What the CONNACK tells an MQTT 5 client; what is as the client would assume anyway is left out.
+fn connack_properties(connect: &Connect, limits: &Limits, terms: &Terms, assigned: Option<&str>) -> Properties {
+    let mut properties = PropertiesBuilder::new();
+    if connect.version == Version::V3_1_1 {
+        return properties.build();
+    }
+    if terms.expiry_secs != terms.asked_expiry_secs {
+        properties.push(Property::SessionExpiryInterval(terms.expiry_secs));
+    }
+    if limits.inbound_window_messages_max != u16::MAX {
+        properties.push(Property::ReceiveMaximum(limits.inbound_window_messages_max));
+    }
+    if limits.qos_max != Qos::ExactlyOnce {
+        properties.push(Property::MaximumQos(limits.qos_max));
+    }
+    if !limits.retain_available {
+        properties.push(Property::RetainAvailable(false));
+    }
+    properties.push(Property::MaximumPacketSize(limits.packet_bytes_max));
+    if let Some(Ok(text)) = assigned.map(Text::try_from) {
+        properties.push(Property::AssignedClientIdentifier(text));
+    }
+    if limits.inbound_topic_aliases_max > 0 {
+        properties.push(Property::TopicAliasMaximum(limits.inbound_topic_aliases_max));
+    }
+    if !limits.wildcard_subscriptions_available {
+        properties.push(Property::WildcardSubscriptionAvailable(false));
+    }
+    if !limits.shared_subscriptions_available {
+        properties.push(Property::SharedSubscriptionAvailable(false));
+    }
+    if terms.keep_alive_secs != connect.keep_alive_secs {
+        properties.push(Property::ServerKeepAlive(terms.keep_alive_secs));
+    }
+    properties.build()
+}

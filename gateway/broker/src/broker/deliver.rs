@@ -1,0 +1,240 @@
+//! Copies into outboxes.
+
+use super::{Broker, Inner};
+use crate::change::{Change, SessionKey};
+use crate::retained::Retention;
+use crate::route::Target;
+use crate::session::{Queued, Slot, State};
+use crate::{Attachment, Delivered, DropReason, Message, QueueFullQos0, Route};
+use mqtt::Qos;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl<A: Attachment> Broker<A> {
+    /// Hands `message` to the sessions of its route, one session's lock at a time, and makes it the retained message of its topic if it
+    /// asks for that. Messages of one publisher must come in the order they were accepted `[MQTT-4.6.0-5]`.
+    ///
+    /// `offset` is that of the journal record that holds what [`Route::owed`] listed; it comes back in [`Change::Settled`] when a copy is
+    /// owed no more.
+    pub fn deliver(&self, route: &Route<A>, message: &Arc<Message>, offset: Option<u64>, now_ms: u64) -> Delivered {
+        let inner = &*self.inner;
+        let (retention, stored_at) = inner.retained.set(message, &inner.limits, now_ms);
+        let mut delivery = Delivery { message, detached: None, now_ms, done: Delivered::new(retention) };
+        for target in &route.targets {
+            delivery.hand_out(inner, target, offset);
+        }
+        if retention != Retention::NotAsked && inner.subscribed.load(Ordering::Acquire) != route.made_at {
+            for target in inner.subscribed_since(route, message, stored_at) {
+                delivery.hand_out(inner, &target, None);
+            }
+        }
+        if retention == Retention::Refused {
+            inner.counters.drop_copies(DropReason::RetainedFull, 1);
+        }
+        delivery.done
+    }
+
+    /// Makes `message` the retained message of its topic, or clears it when the payload is empty, without delivering it.
+    pub fn set_retained(&self, message: &Message, now_ms: u64) -> Retention {
+        self.inner.retained.set(message, &self.inner.limits, now_ms).0
+    }
+}
+
+/// One message on its way into outboxes.
+struct Delivery<'a> {
+    message: &'a Arc<Message>,
+    /// The message in memory of its own, made when the first copy has to wait for a client that is away.
+    detached: Option<Arc<Message>>,
+    now_ms: u64,
+    done: Delivered,
+}
+
+impl Delivered {
+    fn new(retention: Retention) -> Self {
+        Self { queued: 0, dropped: 0, retention, changes: Vec::new() }
+    }
+}
+
+impl Delivery<'_> {
+    fn hand_out<A: Attachment>(&mut self, inner: &Inner<A>, target: &Target<A>, offset: Option<u64>) {
+        let message = if target.slot.is_connected() {
+            self.message.clone()
+        } else {
+            self.detached.get_or_insert_with(|| Arc::new(self.message.detached())).clone()
+        };
+        // Only what `Route::owed` listed is in the journal.
+        let is_owed = target.qos > Qos::AtMostOnce && target.slot.is_durable();
+        let copy = target.copy(message, offset.filter(|_| is_owed));
+        match inner.enqueue(&target.slot, copy) {
+            Ok(()) => self.done.queued += 1,
+            Err(Undelivered { copy, reason }) if copy.shared.is_some() => {
+                let changes = inner.hand_over_or_drop(copy, &target.slot, reason, self.now_ms);
+                match changes {
+                    Ok(change) => {
+                        self.done.queued += 1;
+                        self.done.changes.extend(change);
+                    }
+                    Err(change) => {
+                        self.done.dropped += 1;
+                        self.done.changes.extend(change);
+                    }
+                }
+            }
+            Err(Undelivered { copy, reason }) => {
+                inner.counters.drop_copies(reason, 1);
+                self.done.dropped += 1;
+                self.done.changes.extend(settled(&target.slot, &copy));
+            }
+        }
+    }
+}
+
+impl<A> Target<A> {
+    fn copy(&self, message: Arc<Message>, offset: Option<u64>) -> Queued {
+        Queued {
+            message,
+            qos: self.qos,
+            retain: self.retain,
+            permitted: false,
+            identifiers: self.identifiers.clone(),
+            shared: self.shared.clone(),
+            offset,
+            arrival: 0,
+        }
+    }
+}
+
+/// A copy that a session did not take.
+pub(crate) struct Undelivered {
+    pub(crate) copy: Queued,
+    pub(crate) reason: DropReason,
+}
+
+fn settled<A>(slot: &Slot<A>, copy: &Queued) -> Option<Change> {
+    copy.offset.map(|offset| Change::Settled(slot.key, offset))
+}
+
+impl<A: Attachment> Inner<A> {
+    /// Puts a copy in a session's queue and wakes its connection.
+    pub(crate) fn enqueue(&self, slot: &Slot<A>, mut copy: Queued) -> Result<(), Undelivered> {
+        let mut state = slot.state.lock();
+        let before = slot.gauge();
+        let admitted = self.admit(slot, &mut state, &copy);
+        let wake = match admitted {
+            Ok(permitted) => {
+                copy.permitted = permitted;
+                slot.count_in(copy.message.bytes());
+                state.queue.push(copy);
+                self.counters.apply(before, slot.gauge());
+                state.rouse()
+            }
+            Err(reason) => return Err(Undelivered { copy, reason }),
+        };
+        drop(state);
+        if let Some(wake) = wake {
+            wake.wake();
+        }
+        Ok(())
+    }
+
+    /// Whether a session takes a copy, and if so whether its client's policy was asked.
+    fn admit(&self, slot: &Slot<A>, state: &mut State<A>, copy: &Queued) -> Result<bool, DropReason> {
+        if state.ended {
+            return Err(DropReason::SessionEnded);
+        }
+        let permitted = match &state.connection {
+            Some(connection) if connection.attachment.may_receive(&copy.message.topic) => true,
+            Some(_) => return Err(DropReason::NotPermitted),
+            None if copy.qos == Qos::AtMostOnce && !self.limits.queue_qos0_offline => return Err(DropReason::Offline),
+            None => false,
+        };
+        // QoS 1 and 2 copies found room when they were routed.
+        if copy.qos == Qos::AtMostOnce {
+            self.make_room(slot, state, copy.message.bytes())?;
+        }
+        Ok(permitted)
+    }
+
+    fn make_room(&self, slot: &Slot<A>, state: &mut State<A>, bytes: usize) -> Result<(), DropReason> {
+        while slot.is_full(&self.limits, bytes) {
+            let oldest = match self.limits.queue_full_qos0 {
+                QueueFullQos0::DropOldest => state.queue.pop_at_most_once(),
+                QueueFullQos0::DropNewest => None,
+            };
+            let Some(oldest) = oldest else { return Err(DropReason::QueueFullQos0) };
+            slot.count_out(oldest.message.bytes());
+            self.counters.drop_copies(DropReason::QueueFullQos0, 1);
+        }
+        Ok(())
+    }
+
+    /// Gives copies that came by shared subscriptions to other members of their groups; those that nobody takes stay with `from` while
+    /// its session lasts.
+    pub(crate) fn hand_over(&self, orphans: Vec<Queued>, from: &Arc<Slot<A>>, now_ms: u64) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for orphan in orphans {
+            match self.hand_over_or_drop(orphan, from, DropReason::SessionEnded, now_ms) {
+                Ok(change) | Err(change) => changes.extend(change),
+            }
+        }
+        changes
+    }
+
+    /// `Ok` when another member, or `from` itself, has the copy now.
+    fn hand_over_or_drop(
+        &self,
+        copy: Queued,
+        from: &Arc<Slot<A>>,
+        reason: DropReason,
+        now_ms: u64,
+    ) -> Result<Option<Change>, Option<Change>> {
+        let mut tried = vec![from.key];
+        let mut copy = copy;
+        while let Some(target) = self.next_member(&copy, &tried) {
+            tried.push(target.slot.key);
+            let offset = copy.offset;
+            let moved = target.copy(copy.message.clone(), offset.filter(|_| target.slot.is_durable()));
+            let options = moved.options();
+            let to = (moved.qos > Qos::AtMostOnce && target.slot.is_durable()).then_some(target.slot.key);
+            match self.enqueue(&target.slot, moved) {
+                Ok(()) => {
+                    return Ok(offset.map(|offset| Change::Moved { from: from.key, to, offset, options }));
+                }
+                Err(undelivered) => copy.message = undelivered.copy.message,
+            }
+        }
+        if copy.message.is_expired(now_ms) {
+            self.counters.drop_copies(DropReason::Expired, 1);
+            return Err(settled(from, &copy));
+        }
+        let waits = reason == DropReason::SessionEnded;
+        match if waits { self.enqueue(from, copy) } else { Err(Undelivered { copy, reason }) } {
+            Ok(()) => Ok(None),
+            Err(Undelivered { copy, reason }) => {
+                self.counters.drop_copies(reason, 1);
+                Err(settled(from, &copy))
+            }
+        }
+    }
+
+    fn next_member(&self, copy: &Queued, tried: &[SessionKey]) -> Option<Target<A>> {
+        let whole = copy.shared.as_ref()?;
+        self.index.group(whole, |group| self.pick(group, &copy.message, |slot| !tried.contains(&slot.key))).flatten()
+    }
+
+    /// Sessions that subscribed after the route was made and before the message was retained: they did not get it as a retained
+    /// message, so they get it as a live one.
+    fn subscribed_since(&self, route: &Route<A>, message: &Message, stored_at: u64) -> Vec<Target<A>> {
+        let known = route.known();
+        let mut late = Vec::new();
+        self.index.matching(&message.topic, |entry| {
+            let found = entry.plain().iter().filter(|subscriber| {
+                subscriber.born < stored_at && subscriber.hears(message) && !known.contains(&subscriber.slot.key)
+            });
+            late.extend(found.map(|subscriber| subscriber.target(message, None)));
+        });
+        late.sort_by_key(|target| target.slot.key);
+        late.dedup_by_key(|target| target.slot.key);
+        late
+    }
+}

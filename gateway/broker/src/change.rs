@@ -1,0 +1,126 @@
+//! What has to be persisted for durable sessions, and the form they are restored from.
+
+use mqtt::{PacketId, Qos, SubscriptionOptions, Version, Will};
+use std::sync::Arc;
+
+/// Names one session for as long as it exists. A new session of the same client identifier has another key, so what was owed to the old
+/// one can't reach the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey(pub u64);
+
+/// One step in the life of durable sessions, to be applied to the store in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A durable session began, or its header changed: replaces the header.
+    Header(Box<SessionHeader>),
+    /// The session ended, or is durable no more: forget all of it, its copies included.
+    Closed(SessionKey),
+    /// A subscription was made or replaced.
+    Subscribed(SessionKey, SavedSubscription),
+    /// A subscription ended.
+    Unsubscribed(SessionKey, Arc<str>),
+    /// A QoS 2 publish of this identifier was taken; its PUBREC may be sent.
+    InboundTaken(SessionKey, PacketId),
+    /// Its PUBREL came; its PUBCOMP may be sent.
+    InboundReleased(SessionKey, PacketId),
+    /// A copy was given a packet identifier and is about to be sent.
+    Flying(SessionKey, Flight),
+    /// The exchange of this identifier is over.
+    Landed(SessionKey, PacketId),
+    /// The copy of this journal offset was delivered, or dropped for a counted reason: it is owed no more.
+    Settled(SessionKey, u64),
+    /// The copy of this journal offset is owed to another member of its shared group.
+    Moved {
+        /// The session that left.
+        from: SessionKey,
+        /// The session that takes over; `None` when it is not durable, so nothing is owed any more.
+        to: Option<SessionKey>,
+        /// Offset of the copy's record.
+        offset: u64,
+        /// Options of the copy for its new session.
+        options: CopyOptions,
+    },
+}
+
+/// The part of a durable session that changes when connections come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionHeader {
+    /// Its key.
+    pub key: SessionKey,
+    /// The client identifier.
+    pub client_id: Arc<str>,
+    /// The version the client spoke last.
+    pub version: Version,
+    /// Seconds the session outlives its connection; `u32::MAX` is for ever.
+    pub expiry_secs: u32,
+    /// When it ends, in milliseconds since the Unix epoch; `None` while connected or when it lives for ever.
+    pub expires_at_ms: Option<u64>,
+    /// The will of the live connection, or the one that waits for its delay.
+    pub will: Option<SavedWill>,
+}
+
+/// A will that was not yet published or discarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedWill {
+    /// The will as the client gave it.
+    pub will: Will,
+    /// When it is due, in milliseconds since the Unix epoch; `None` while its connection lives.
+    pub due_at_ms: Option<u64>,
+}
+
+/// One subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedSubscription {
+    /// The filter as sent, `$share/…` included.
+    pub filter: Arc<str>,
+    /// Its options.
+    pub options: SubscriptionOptions,
+    /// Its subscription identifier.
+    pub identifier: Option<u32>,
+}
+
+/// A QoS 1 or 2 exchange towards the client that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// Its packet identifier.
+    pub packet_id: PacketId,
+    /// How far it is.
+    pub stage: FlightStage,
+    /// Journal offset of the copy's record, if it has one.
+    pub offset: Option<u64>,
+}
+
+/// How far an outbound exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlightStage {
+    /// The PUBLISH was sent, nothing came back.
+    Published,
+    /// PUBREC came, PUBREL is what is repeated from now on.
+    Released,
+}
+
+/// How one session gets a message: fixed when the message was routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyOptions {
+    /// The smaller of the publish's and the subscription's quality of service.
+    pub qos: Qos,
+    /// The retain flag to send.
+    pub retain: bool,
+    /// Subscription identifiers to send.
+    pub identifiers: Vec<u32>,
+    /// The whole filter of the shared subscription it came by, if it did.
+    pub shared: Option<Arc<str>>,
+}
+
+/// A whole durable session, as exported and as restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionState {
+    /// The part that changes with connections.
+    pub header: SessionHeader,
+    /// Subscriptions.
+    pub subscriptions: Vec<SavedSubscription>,
+    /// QoS 2 identifiers received and not yet released by the client.
+    pub inbound: Vec<PacketId>,
+    /// Outbound exchanges under way, in the order they were first sent.
+    pub outbound: Vec<Flight>,
+}

@@ -1,0 +1,177 @@
+//! Retained messages: one for each topic, found by filter without looking at topics that can't match.
+//!
+//! A subscription is not given all its retained messages at once, for there may be millions: it gets a [`Feed`], which remembers how far
+//! the client got and is read as the client's window and socket have room. So none is left out, and none waits in memory.
+
+mod seek;
+
+use crate::change::SavedSubscription;
+use crate::{Limits, Message};
+use parking_lot::RwLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// What became of a retained message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// It is the topic's retained message now.
+    Stored,
+    /// The topic has no retained message any more: the payload was empty `[MQTT-3.3.1-6]`.
+    Cleared,
+    /// Not stored, for the limit of retained messages is reached; the old one of its topic, if any, stays.
+    Refused,
+    /// The message did not ask to be retained.
+    NotAsked,
+}
+
+#[derive(Default)]
+pub(crate) struct Retained {
+    inner: RwLock<Store>,
+}
+
+#[derive(Default)]
+pub(crate) struct Store {
+    /// By topic key, see [`seek`]: levels in order, a parent right before its children.
+    by_topic: BTreeMap<Box<[u8]>, Kept>,
+    /// Messages with an expiry, soonest first.
+    expiring: BTreeSet<(u64, Box<[u8]>)>,
+    bytes: usize,
+    /// Counts stores; tells whether a subscription was made before or after a message was retained.
+    clock: u64,
+}
+
+struct Kept {
+    message: Arc<Message>,
+    stored_at: u64,
+}
+
+/// How far one subscription got with its retained messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed {
+    pub(crate) subscription: SavedSubscription,
+    /// The first topic key not looked at yet.
+    from: Box<[u8]>,
+    /// Messages retained later than this reach the subscription as live ones.
+    until: u64,
+}
+
+/// Topics looked at under one lock.
+const LOOKED_AT_MAX: usize = 256;
+
+/// What a feed has next.
+pub(crate) enum Next {
+    /// This message.
+    Message(Arc<Message>),
+    /// Nothing among the topics looked at; ask again.
+    Unknown,
+    /// Nothing more.
+    End,
+}
+
+impl Retained {
+    /// Stores or clears the retained message of a topic; gives the clock at which it happened.
+    pub(crate) fn set(&self, message: &Message, limits: &Limits, now_ms: u64) -> (Retention, u64) {
+        if !message.retain {
+            return (Retention::NotAsked, 0);
+        }
+        let key = seek::key(&message.topic);
+        let mut store = self.inner.write();
+        store.clock += 1;
+        let stored_at = store.clock;
+        if message.payload.is_empty() || message.is_expired(now_ms) {
+            store.remove(&key);
+            return (Retention::Cleared, stored_at);
+        }
+        let replaced = store.by_topic.get(&key).map_or(0, |kept| kept.message.bytes());
+        let full = replaced == 0 && store.by_topic.len() >= limits.retained_messages_max;
+        if full || store.bytes - replaced + message.bytes() > limits.retained_bytes_max {
+            return (Retention::Refused, stored_at);
+        }
+        store.remove(&key);
+        store.bytes += message.bytes();
+        if let Some(at_ms) = message.expires_at_ms {
+            store.expiring.insert((at_ms, key.clone()));
+        }
+        store.by_topic.insert(key, Kept { message: Arc::new(message.detached()), stored_at });
+        (Retention::Stored, stored_at)
+    }
+
+    /// Makes a subscription and its feed with no store in between: `subscribe` is given the clock. A message is then either in the
+    /// feed, or retained by a publisher that finds the subscription in the index; never both, never neither.
+    pub(crate) fn with_clock<R>(&self, subscribe: impl FnOnce(u64) -> R) -> R {
+        let store = self.inner.read();
+        subscribe(store.clock)
+    }
+
+    /// The next message of `feed`.
+    pub(crate) fn next(&self, feed: &mut Feed, now_ms: u64) -> Next {
+        let store = self.inner.read();
+        if store.by_topic.is_empty() {
+            return Next::End;
+        }
+        for _ in 0..LOOKED_AT_MAX {
+            let rest = (Bound::Included(&*feed.from), Bound::Unbounded);
+            let Some((key, kept)) = store.by_topic.range::<[u8], _>(rest).next() else {
+                return Next::End;
+            };
+            match seek::judge(key, &feed.subscription.filter) {
+                seek::Judgement::Matches => {
+                    feed.from = seek::after(key);
+                    if kept.stored_at <= feed.until && !kept.message.is_expired(now_ms) {
+                        return Next::Message(kept.message.clone());
+                    }
+                }
+                seek::Judgement::Over => return Next::End,
+                seek::Judgement::SkipTo(next) => feed.from = next,
+                seek::Judgement::Next => feed.from = seek::after(key),
+            }
+        }
+        Next::Unknown
+    }
+
+    /// The message retained for a topic.
+    pub(crate) fn get(&self, topic: &str) -> Option<Arc<Message>> {
+        self.inner.read().by_topic.get(&seek::key(topic)).map(|kept| kept.message.clone())
+    }
+
+    /// Drops messages that expired, at most `messages_max`; how many.
+    pub(crate) fn expire(&self, now_ms: u64, messages_max: usize) -> usize {
+        if self.inner.read().expiring.first().is_none_or(|(at_ms, _)| *at_ms > now_ms) {
+            return 0;
+        }
+        let mut store = self.inner.write();
+        let mut dropped = 0;
+        while dropped < messages_max
+            && let Some((at_ms, key)) = store.expiring.first()
+            && *at_ms <= now_ms
+        {
+            let key = key.clone();
+            store.remove(&key);
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// Number and bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let store = self.inner.read();
+        (store.by_topic.len(), store.bytes)
+    }
+}
+
+impl Store {
+    fn remove(&mut self, key: &[u8]) {
+        let Some(kept) = self.by_topic.remove(key) else { return };
+        self.bytes -= kept.message.bytes();
+        if let Some(at_ms) = kept.message.expires_at_ms {
+            self.expiring.remove(&(at_ms, key.into()));
+        }
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(subscription: SavedSubscription, clock: u64) -> Self {
+        Self { subscription, from: Box::default(), until: clock }
+    }
+}

@@ -1,0 +1,125 @@
+//! Numbers for `$SYS` and metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! drop_reasons {
+    ($($(#[$meta:meta])* $name:ident = $label:literal;)*) => {
+        /// Why a copy of a message did not reach a client. Every drop is counted under one of these.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum DropReason { $($(#[$meta])* $name,)* }
+
+        impl DropReason {
+            /// All reasons.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The label in metrics.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// A QoS 0 copy for a session that has no connection.
+    Offline = "offline";
+    /// A QoS 0 copy lost to a full queue.
+    QueueFullQos0 = "queue_full_qos0";
+    /// A QoS 1 or 2 copy refused for a full queue.
+    QueueFull = "queue_full";
+    /// Expired before it could be sent `[MQTT-3.3.2-5]`.
+    Expired = "expired";
+    /// Larger than the client's maximum packet size `[MQTT-3.1.2-24]`.
+    TooLarge = "too_large";
+    /// The client's policy does not let it receive the topic.
+    NotPermitted = "not_permitted";
+    /// The session ended while the copy waited.
+    SessionEnded = "session_ended";
+    /// A shared group without a member that could take it.
+    NoMember = "no_member";
+    /// The client answered with an error reason code.
+    ClientRefused = "client_refused";
+    /// A QoS 0 copy waiting when its connection ended.
+    ConnectionEnded = "connection_ended";
+    /// A retained message beyond the limit.
+    RetainedFull = "retained_full";
+}
+
+const REASONS: usize = DropReason::ALL.len();
+
+/// A snapshot of the broker's numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Sessions with a connection now.
+    pub connected: u64,
+    /// Sessions, connected or not.
+    pub sessions: u64,
+    /// Subscriptions, members of shared groups included.
+    pub subscriptions: u64,
+    /// Retained messages.
+    pub retained_messages: u64,
+    /// Bytes of retained messages.
+    pub retained_bytes: u64,
+    /// Copies waiting or in flight.
+    pub queued_messages: u64,
+    /// Bytes of those copies; a message with several copies counts several times.
+    pub queued_bytes: u64,
+    /// Messages received from clients.
+    pub received: u64,
+    /// Copies written to clients, repeats included.
+    pub sent: u64,
+    /// Copies dropped, since the start.
+    pub dropped: [u64; REASONS],
+}
+
+impl Stats {
+    /// Copies dropped for `reason` since the start.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize]
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) connected: AtomicU64,
+    pub(crate) sessions: AtomicU64,
+    pub(crate) subscriptions: AtomicU64,
+    pub(crate) queued_messages: AtomicU64,
+    pub(crate) queued_bytes: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    dropped: [AtomicU64; REASONS],
+}
+
+impl Counters {
+    /// Takes over how a session's queue changed between two gauges.
+    pub(crate) fn apply(&self, before: (usize, usize), after: (usize, usize)) {
+        if before == after {
+            return;
+        }
+        // Wrapping differences add up to the right sum, whichever way they go.
+        self.queued_messages.fetch_add((after.0 as u64).wrapping_sub(before.0 as u64), Relaxed);
+        self.queued_bytes.fetch_add((after.1 as u64).wrapping_sub(before.1 as u64), Relaxed);
+    }
+
+    pub(crate) fn drop_copies(&self, reason: DropReason, copies: u64) {
+        if copies > 0 {
+            self.dropped[reason as usize].fetch_add(copies, Relaxed);
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Stats {
+        Stats {
+            connected: self.connected.load(Relaxed),
+            sessions: self.sessions.load(Relaxed),
+            subscriptions: self.subscriptions.load(Relaxed),
+            retained_messages: 0,
+            retained_bytes: 0,
+            queued_messages: self.queued_messages.load(Relaxed),
+            queued_bytes: self.queued_bytes.load(Relaxed),
+            received: self.received.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+            dropped: std::array::from_fn(|reason| self.dropped[reason].load(Relaxed)),
+        }
+    }
+}
