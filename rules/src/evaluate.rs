@@ -1,0 +1,308 @@
+//! Plans over one message: what every operator gives, Undefined among it.
+//!
+//! Recursion is bounded by the nesting of the statement. Type mismatches are Undefined; exceeded limits are a fault,
+//! which is remembered and stops the evaluation at the next check.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
+
+use crate::functions::{Call, base64_text};
+use crate::message::Message;
+use crate::number::Number;
+use crate::plan::{CallPlan, CasePlan, Constant, Plan, QueryPlan, Variables};
+use crate::statement::{CompileOptions, Fault};
+use crate::syntax::{CastTarget, Operator};
+use crate::value::Value;
+
+pub(crate) struct Evaluation<'v> {
+    pub(crate) options: &'v CompileOptions,
+    pub(crate) message: &'v Message<'v>,
+    variables: RefCell<Vec<Value<'v>>>,
+    elements: Cell<u32>,
+    fault: Cell<Option<Limit>>,
+}
+
+/// Which limit was exceeded.
+#[derive(Clone, Copy)]
+enum Limit {
+    Bytes,
+    Elements,
+}
+
+/// What names are looked up in: the payload, or the element a subquery looks at.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope<'s, 'v> {
+    Payload,
+    Element(&'s Value<'v>),
+}
+
+impl<'v> Evaluation<'v> {
+    /// Evaluates SET, after which everything else can be.
+    pub(crate) fn start(
+        options: &'v CompileOptions,
+        variables: &'v Variables,
+        message: &'v Message<'v>,
+    ) -> Result<Self, Fault> {
+        let evaluation = Self {
+            options,
+            message,
+            variables: RefCell::new(Vec::new()),
+            elements: Cell::new(0),
+            fault: Cell::new(None),
+        };
+        for (_, plan) in variables.iter() {
+            let value = evaluation.value(plan, Scope::Payload);
+            evaluation.variables.borrow_mut().push(value);
+        }
+        evaluation.fault()?;
+        Ok(evaluation)
+    }
+
+    /// The fault that stopped the evaluation, if one did.
+    pub(crate) fn fault(&self) -> Result<(), Fault> {
+        match self.fault.get() {
+            None => Ok(()),
+            Some(Limit::Bytes) => Err(Fault::TooLarge { bytes_max: self.options.output_bytes_max }),
+            Some(Limit::Elements) => Err(Fault::TooMuchWork { elements_max: self.options.elements_max }),
+        }
+    }
+
+    /// Whether WHERE is true of the payload.
+    pub(crate) fn holds(&self, condition: &'v Plan) -> bool {
+        self.holds_in(condition, Scope::Payload)
+    }
+
+    /// An AND is only true if its left side is, so the right one needn't be looked at otherwise.
+    fn holds_in(&self, condition: &'v Plan, scope: Scope<'_, 'v>) -> bool {
+        match condition {
+            Plan::Binary(Operator::And, left, right) => {
+                self.holds_in(left, scope) && self.holds_in(right, scope)
+            }
+            other => self.value(other, scope).to_boolean() == Some(true),
+        }
+    }
+
+    pub(crate) fn value(&self, plan: &'v Plan, scope: Scope<'_, 'v>) -> Value<'v> {
+        match plan {
+            Plan::Constant(constant) => constant_value(constant),
+            Plan::Path(names) => self.path(names, scope),
+            Plan::Star => self.whole(scope),
+            Plan::EncodedPayload => Value::string(base64_text(self.message.payload().bytes())),
+            Plan::Variable(number) => self.variables.borrow().get(*number).cloned().unwrap_or_default(),
+            Plan::Member(inner, name) => self.value(inner, scope).member(name),
+            Plan::Not(inner) => match self.value(inner, scope).to_boolean() {
+                Some(value) => Value::Boolean(!value),
+                None => Value::Undefined,
+            },
+            Plan::Negate(inner) => number_value(self.value(inner, scope).to_number().map(Number::negated)),
+            Plan::Binary(operator, left, right) => {
+                self.bounded(binary(*operator, &self.value(left, scope), &self.value(right, scope)))
+            }
+            Plan::In(left, right) => is_in(&self.value(left, scope), &self.value(right, scope)),
+            Plan::Exists(query) => Value::Boolean(match self.query(query, scope) {
+                Value::Array(array) => !array.is_empty(),
+                other => !other.is_undefined(),
+            }),
+            Plan::Query(query) => self.query(query, scope),
+            Plan::Call(call) => self.call(call, scope),
+            Plan::Cast(inner, target) => cast(&self.value(inner, scope), *target),
+            Plan::Case(case) => self.case(case, scope),
+            Plan::Object(members) => Value::object(
+                members.iter().map(|(name, plan)| (name.as_ref().into(), self.value(plan, scope))).collect(),
+            ),
+            Plan::Array(elements) => {
+                Value::array(elements.iter().map(|plan| self.value(plan, scope)).collect())
+            }
+        }
+    }
+
+    fn path(&self, names: &'v [Box<str>], scope: Scope<'_, 'v>) -> Value<'v> {
+        match scope {
+            Scope::Payload => {
+                let root = self.message.payload().root();
+                let found = names.iter().try_fold(root, |node, name| Some(node?.member(name)));
+                found.flatten().map_or(Value::Undefined, Value::from_node)
+            }
+            Scope::Element(element) => match names.split_first() {
+                Some((first, rest)) => {
+                    rest.iter().fold(element.member(first), |value, name| value.member(name))
+                }
+                None => element.clone(),
+            },
+        }
+    }
+
+    /// What `*` is.
+    pub(crate) fn whole(&self, scope: Scope<'_, 'v>) -> Value<'v> {
+        match scope {
+            Scope::Payload => self.message.payload().root().map_or(Value::Undefined, Value::from_node),
+            Scope::Element(element) => element.clone(),
+        }
+    }
+
+    fn case(&self, case: &'v CasePlan, scope: Scope<'_, 'v>) -> Value<'v> {
+        let subject = self.value(&case.subject, scope);
+        if subject.is_undefined() {
+            return Value::Undefined;
+        }
+        let chosen =
+            case.branches.iter().find(|(wanted, _)| subject.equals(&self.value(wanted, scope)) == Some(true));
+        self.value(chosen.map_or(&case.otherwise, |(_, result)| result), scope)
+    }
+
+    fn call(&self, call: &'v CallPlan, scope: Scope<'_, 'v>) -> Value<'v> {
+        // Nearly every function takes at most three arguments, which then cost no allocation.
+        const UNDEFINED: Value<'static> = Value::Undefined;
+        let mut few = [UNDEFINED; 3];
+        let many: Vec<Value<'v>>;
+        let arguments = if call.arguments.len() <= few.len() {
+            for (value, plan) in few.iter_mut().zip(&call.arguments) {
+                *value = self.value(plan, scope);
+            }
+            &few[..call.arguments.len()]
+        } else {
+            many = call.arguments.iter().map(|plan| self.value(plan, scope)).collect();
+            &many
+        };
+        if self.fault.get().is_some() {
+            return Value::Undefined;
+        }
+        let result = (call.function.evaluate)(&Call {
+            arguments,
+            message: self.message,
+            version: self.options.version,
+            text_bytes_max: self.options.output_bytes_max,
+            pattern: call.pattern.as_ref(),
+        });
+        self.bounded(result)
+    }
+
+    /// An array gives an array of what is made of its elements, an object what is made of it. `FROM *` looks at the
+    /// payload as an array of one.
+    fn query(&self, query: &'v QueryPlan, scope: Scope<'_, 'v>) -> Value<'v> {
+        let source = self.value(&query.source, scope);
+        match &source {
+            Value::Array(array) => {
+                let elements = array.iter().filter_map(|element| self.element(query, &element));
+                Value::array(elements.collect())
+            }
+            Value::Object(_) => {
+                let made = self.element(query, &source);
+                match query.source {
+                    Plan::Star => Value::array(made.into_iter().collect()),
+                    _ => made.unwrap_or_default(),
+                }
+            }
+            _ => Value::Undefined,
+        }
+    }
+
+    /// What a subquery makes of one element; `None` when its WHERE isn't true.
+    fn element(&self, query: &'v QueryPlan, element: &Value<'v>) -> Option<Value<'v>> {
+        let visited = self.elements.get().saturating_add(1);
+        self.elements.set(visited);
+        if visited > self.options.elements_max {
+            self.fault.set(Some(Limit::Elements));
+        }
+        if self.fault.get().is_some() {
+            return None;
+        }
+        let scope = Scope::Element(element);
+        let passes = query.condition.as_ref().is_none_or(|condition| self.holds_in(condition, scope));
+        passes.then(|| self.projected(&query.projection, scope))
+    }
+
+    /// Stops the evaluation when a text or array has grown beyond the limit, before it can grow further.
+    fn bounded(&self, value: Value<'v>) -> Value<'v> {
+        let size = match &value {
+            Value::String(text) => text.len(),
+            // An element takes at least two bytes of output.
+            Value::Array(array) if array.is_built() => array.len().saturating_mul(2),
+            _ => return value,
+        };
+        if size <= self.options.output_bytes_max {
+            return value;
+        }
+        self.fault.set(Some(Limit::Bytes));
+        Value::Undefined
+    }
+}
+
+fn constant_value(constant: &Constant) -> Value<'_> {
+    match constant {
+        Constant::Undefined => Value::Undefined,
+        Constant::Null => Value::Null,
+        Constant::Boolean(value) => Value::Boolean(*value),
+        Constant::Number(number) => Value::Number(*number),
+        Constant::String(text) => Value::string(text.as_ref()),
+    }
+}
+
+fn number_value<'v>(number: Option<Number>) -> Value<'v> {
+    number.map_or(Value::Undefined, Value::Number)
+}
+
+fn boolean_value<'v>(value: Option<bool>) -> Value<'v> {
+    value.map_or(Value::Undefined, Value::Boolean)
+}
+
+fn binary<'v>(operator: Operator, left: &Value<'v>, right: &Value<'v>) -> Value<'v> {
+    let both = |combine: fn(bool, bool) -> bool| Some(combine(left.to_boolean()?, right.to_boolean()?));
+    let ordered = |holds: fn(Ordering) -> bool| boolean_value(left.order(right).map(holds));
+    let computed = |compute: fn(Number, Number) -> Option<Number>| {
+        let numbers = left.to_number().zip(right.to_number());
+        number_value(numbers.and_then(|(left, right)| compute(left, right)))
+    };
+    match operator {
+        Operator::And => boolean_value(both(|left, right| left && right)),
+        Operator::Or => boolean_value(both(|left, right| left || right)),
+        Operator::Equal => boolean_value(left.equals(right)),
+        Operator::NotEqual => boolean_value(left.equals(right).map(|same| !same)),
+        Operator::Less => ordered(Ordering::is_lt),
+        Operator::LessOrEqual => ordered(Ordering::is_le),
+        Operator::Greater => ordered(Ordering::is_gt),
+        Operator::GreaterOrEqual => ordered(Ordering::is_ge),
+        Operator::Add if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) => {
+            match (left.to_text(), right.to_text()) {
+                (Some(left), Some(right)) => Value::string(left + right),
+                _ => Value::Undefined,
+            }
+        }
+        Operator::Add => computed(Number::plus),
+        Operator::Subtract => computed(Number::minus),
+        Operator::Multiply => computed(Number::times),
+        Operator::Divide => computed(Number::divided_by),
+        Operator::Remainder => computed(Number::remainder),
+    }
+}
+
+fn is_in<'v>(wanted: &Value<'v>, array: &Value<'v>) -> Value<'v> {
+    match array {
+        Value::Array(_) if wanted.is_undefined() => Value::Undefined,
+        Value::Array(array) => {
+            Value::Boolean(array.iter().any(|element| wanted.equals(&element) == Some(true)))
+        }
+        _ => Value::Undefined,
+    }
+}
+
+/// `cast(value AS target)`, which converts between numbers and Booleans beyond what conversions do by themselves.
+fn cast<'v>(value: &Value<'v>, target: CastTarget) -> Value<'v> {
+    let number = || match value {
+        Value::Boolean(value) => Some(Number::from(i64::from(*value))),
+        other => other.to_number(),
+    };
+    match target {
+        CastTarget::String => value.to_text().map_or(Value::Undefined, Value::String),
+        CastTarget::Int if matches!(value, Value::String(_)) => {
+            number_value(number().map(|number| number.truncated(0).as_int_if_whole()))
+        }
+        CastTarget::Int => number_value(number().map(Number::floor)),
+        CastTarget::Decimal => number_value(number().map(Number::as_decimal)),
+        CastTarget::Double => number_value(number().and_then(|number| Number::from_f64(number.to_f64()))),
+        CastTarget::Boolean => match value {
+            Value::Number(number) => Value::Boolean(!number.is_zero()),
+            other => boolean_value(other.to_boolean()),
+        },
+    }
+}

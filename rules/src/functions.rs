@@ -1,0 +1,186 @@
+//! The functions of the SQL: one catalogue, one file per family.
+//!
+//! A new function is an item with at least two examples in its family's list. The examples are documentation and run
+//! as tests. Functions know values and the message; they must not know plans or statements.
+
+mod context;
+mod encoding;
+mod hash;
+mod numeric;
+mod pattern;
+mod string;
+mod structure;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub(crate) use encoding::base64_text;
+pub(crate) use pattern::compile as compile_pattern;
+use regex::Regex;
+
+use crate::message::Message;
+use crate::statement::SqlVersion;
+use crate::value::Value;
+
+/// One function of the SQL.
+pub struct Function {
+    /// The name as the documentation writes it; statements may use any case.
+    pub name: &'static str,
+    /// What it takes.
+    pub arguments: &'static [Argument],
+    /// The first SQL version that has it.
+    pub since: SqlVersion,
+    /// What it does, in a sentence.
+    pub description: &'static str,
+    /// Calls and what they give; at least two. They run as tests.
+    pub examples: &'static [Example],
+    pub(crate) evaluate: Evaluate,
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+/// One argument of a function.
+#[derive(Debug, Clone, Copy)]
+pub struct Argument {
+    /// Its name in documentation.
+    pub name: &'static str,
+    /// What may be passed.
+    pub kind: ArgumentKind,
+    /// How often it comes.
+    pub count: Count,
+}
+
+/// What a function does something useful with; anything else makes its result Undefined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// Every value.
+    Any,
+    /// A number or numeric String.
+    Number,
+    /// A String, or what converts to one.
+    Text,
+    /// A regular expression.
+    Pattern,
+    /// An Array.
+    Array,
+    /// An Object.
+    Object,
+}
+
+/// How often an argument comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Once.
+    One,
+    /// Once or not at all.
+    Optional,
+    /// Any number of times.
+    Many,
+}
+
+/// A call and its result.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// An expression over the [`EXAMPLE_PAYLOAD`].
+    pub sql: &'static str,
+    /// The result as JSON, or `Undefined`.
+    pub gives: &'static str,
+}
+
+/// The payload the examples of functions see.
+pub const EXAMPLE_PAYLOAD: &str = r#"{"temperature":81.3,"name":"Kiln 7","tags":["hot","east"],"position":{"x":1,"y":-2},"none":null,"on":true}"#;
+
+/// What a function sees when it is called.
+pub(crate) struct Call<'c, 'v> {
+    /// As many as the function takes.
+    pub(crate) arguments: &'c [Value<'v>],
+    pub(crate) message: &'v Message<'v>,
+    pub(crate) version: SqlVersion,
+    /// The longest text a function may make, in bytes.
+    pub(crate) text_bytes_max: usize,
+    /// The pattern, when it was prepared.
+    pub(crate) pattern: Option<&'c Regex>,
+}
+
+pub(crate) type Evaluate = for<'c, 'v> fn(&Call<'c, 'v>) -> Value<'v>;
+
+impl<'v> Call<'_, 'v> {
+    /// The argument at `index`; Undefined when it was left out.
+    pub(crate) fn argument(&self, index: usize) -> &Value<'v> {
+        const LEFT_OUT: Value<'static> = Value::Undefined;
+        self.arguments.get(index).unwrap_or(&LEFT_OUT)
+    }
+}
+
+impl Function {
+    /// The fewest and the most arguments it takes.
+    pub fn argument_counts(&self) -> (usize, usize) {
+        let count = |kind: Count| self.arguments.iter().filter(|argument| argument.count == kind).count();
+        let many = count(Count::Many) > 0;
+        (count(Count::One), if many { usize::MAX } else { self.arguments.len() })
+    }
+
+    /// Name and arguments as in the documentation: `substring(text, start[, end])`.
+    pub fn signature(&self) -> String {
+        let mut text = format!("{}(", self.name);
+        for (number, argument) in self.arguments.iter().enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            text.push_str(&match argument.count {
+                Count::One => format!("{comma}{}", argument.name),
+                Count::Optional => format!("[{comma}{}]", argument.name),
+                Count::Many => format!("{comma}{}…", argument.name),
+            });
+        }
+        text.push(')');
+        text
+    }
+}
+
+/// Every family of functions.
+const FAMILIES: &[&[Function]] = &[
+    context::FUNCTIONS,
+    numeric::FUNCTIONS,
+    numeric::DOUBLE_FUNCTIONS,
+    string::FUNCTIONS,
+    pattern::FUNCTIONS,
+    structure::FUNCTIONS,
+    encoding::FUNCTIONS,
+    hash::FUNCTIONS,
+    time::FUNCTIONS,
+];
+
+/// Functions of AWS IoT SQL that call another service, which this version doesn't do. Refused by name, never ignored.
+pub const NOT_SUPPORTED: &[&str] = &[
+    "aws_lambda",
+    "get_dynamodb",
+    "get_secret",
+    "get_thing_shadow",
+    "get_registry_data",
+    "machinelearning_predict",
+];
+
+/// Every function, family by family.
+pub fn catalogue() -> impl Iterator<Item = &'static Function> {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// The function called `name` in any case.
+pub fn find(name: &str) -> Option<&'static Function> {
+    catalogue().find(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+const fn one(name: &'static str, kind: ArgumentKind) -> Argument {
+    Argument { name, kind, count: Count::One }
+}
+
+const fn optional(name: &'static str, kind: ArgumentKind) -> Argument {
+    Argument { name, kind, count: Count::Optional }
+}
+
+const fn example(sql: &'static str, gives: &'static str) -> Example {
+    Example { sql, gives }
+}

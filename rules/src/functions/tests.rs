@@ -1,0 +1,89 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::statement::{CompileOptions, Outcome, Statement};
+
+fn evaluate(expression: &str) -> String {
+    let sql = format!("SELECT VALUE {expression} FROM '#'");
+    let statement = Statement::compile(&sql, CompileOptions::default())
+        .unwrap_or_else(|errors| panic!("{expression}: {errors}"));
+    let randomness = || [7u8; 16];
+    let mut message =
+        Message::new("plant/kiln7/telemetry", EXAMPLE_PAYLOAD.as_bytes(), 1_718_000_000_123, &randomness);
+    message.client_id = Some("kiln7");
+    message.principal = Some("abab");
+    message.account_id = Some("000000000000");
+    message.source_ip = Some("192.0.2.44");
+    message.trace_id = Some("trace-1");
+    message.properties.content_type = Some("application/json");
+    message.properties.payload_is_utf8 = Some(true);
+    message.properties.user_properties = vec![("owner", "p1"), ("zone", "z"), ("owner", "p2")];
+    match statement.evaluate(&message) {
+        Ok(Outcome::Match(output)) if output.bytes().is_empty() => "Undefined".to_owned(),
+        Ok(Outcome::Match(output)) => String::from_utf8(output.bytes().to_vec()).unwrap(),
+        other => panic!("{expression}: {other:?}"),
+    }
+}
+
+#[test]
+fn examples_give_what_they_say() {
+    for function in catalogue() {
+        assert!(function.examples.len() >= 2, "`{}` needs two examples", function.name);
+        for example in function.examples {
+            assert_eq!(evaluate(example.sql), example.gives, "`{}`", example.sql);
+        }
+        assert!(
+            function.examples.iter().any(|example| example.sql.contains(function.name)),
+            "the examples of `{}` don't call it",
+            function.name
+        );
+    }
+}
+
+#[test]
+fn names_are_unique_in_any_case_and_described() {
+    let mut names = HashSet::new();
+    for function in catalogue() {
+        assert!(names.insert(function.name.to_lowercase()), "`{}` comes twice", function.name);
+        assert!(function.description.ends_with('.'), "`{}` is described in a sentence", function.name);
+    }
+    assert!(NOT_SUPPORTED.iter().all(|name| find(name).is_none()));
+}
+
+#[test]
+fn signatures_read_like_the_documentation() {
+    assert_eq!(find("SUBSTRING").unwrap().signature(), "substring(text, start[, end])");
+    assert_eq!(find("topic").unwrap().signature(), "topic([level])");
+    assert_eq!(find("concat").unwrap().signature(), "concat(value…)");
+}
+
+/// Every function with every mixture of odd arguments, in number and kind: nothing panics, all ends.
+#[test]
+fn no_arguments_make_a_function_panic() {
+    let odd = [
+        "missing",
+        "none",
+        "on",
+        "-1",
+        "1e999",
+        "0.5",
+        "''",
+        "'€'",
+        "'-5E-1'",
+        "[]",
+        "[1,'a']",
+        "{}",
+        "*",
+        "lower('(')",
+    ];
+    for function in catalogue() {
+        evaluate(&format!("{}()", function.name));
+        for a in odd {
+            evaluate(&format!("{}({a})", function.name));
+            for b in odd {
+                evaluate(&format!("{}({a}, {b})", function.name));
+            }
+            evaluate(&format!("{}({a}, 'a', {a})", function.name));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Times as text.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

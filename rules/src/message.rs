@@ -1,0 +1,126 @@
+//! One message as the rules see it: topic, payload and who sent it.
+//!
+//! Everything that isn't in the message itself (time, randomness) is an argument: the crate has no clock of its own.
+
+use std::cell::OnceCell;
+
+use crate::filter::basic_ingest;
+use crate::json::{Node, Tape};
+
+/// Where `newuuid()` and `rand()` get their bits.
+pub trait Randomness {
+    /// Sixteen fresh random bytes.
+    fn bytes(&self) -> [u8; 16];
+}
+
+impl<F: Fn() -> [u8; 16]> Randomness for F {
+    fn bytes(&self) -> [u8; 16] {
+        self()
+    }
+}
+
+/// What a message says about itself beside the payload, in the words of MQTT 5 (section 3.3.2.3).
+#[derive(Debug, Clone, Default)]
+pub struct PublishProperties<'m> {
+    /// `content_type` of `get_mqtt_property`.
+    pub content_type: Option<&'m str>,
+    /// Whether the payload is declared to be UTF-8: `format_indicator` of `get_mqtt_property`.
+    pub payload_is_utf8: Option<bool>,
+    /// `response_topic` of `get_mqtt_property`.
+    pub response_topic: Option<&'m str>,
+    /// `correlation_data` of `get_mqtt_property`.
+    pub correlation_data: Option<&'m [u8]>,
+    /// User properties in the order of the packet; a name may come more than once.
+    pub user_properties: Vec<(&'m str, &'m str)>,
+}
+
+/// One message, shared by all rules that look at it: the payload is read once, when the first rule asks for a field.
+pub struct Message<'m> {
+    topic: &'m str,
+    payload: Payload<'m>,
+    /// The moment `timestamp()` shows: milliseconds since 1970, the same for all rules of this message.
+    pub now_ms: u64,
+    /// MQTT client identifier; `None` when the message didn't come by MQTT (`clientid()` is then `n/a`).
+    pub client_id: Option<&'m str>,
+    /// Certificate fingerprint as lower-case hex, or the name of another kind of principal.
+    pub principal: Option<&'m str>,
+    /// Address of the sender.
+    pub source_ip: Option<&'m str>,
+    /// What `accountid()` shows.
+    pub account_id: Option<&'m str>,
+    /// Identifier that follows the message through the gateway.
+    pub trace_id: Option<&'m str>,
+    /// What the PUBLISH packet said beside topic and payload.
+    pub properties: PublishProperties<'m>,
+    /// Where `newuuid()` and `rand()` get their bits.
+    pub randomness: &'m dyn Randomness,
+}
+
+impl<'m> Message<'m> {
+    /// A message with everything optional left out.
+    ///
+    /// `topic` is the topic it was published to; the prefix of Basic Ingest is hidden from the rules here.
+    pub fn new(topic: &'m str, payload: &'m [u8], now_ms: u64, randomness: &'m dyn Randomness) -> Self {
+        Self {
+            topic: basic_ingest(topic).map_or(topic, |ingest| ingest.rest),
+            payload: Payload::new(payload),
+            now_ms,
+            client_id: None,
+            principal: None,
+            source_ip: None,
+            account_id: None,
+            trace_id: None,
+            properties: PublishProperties::default(),
+            randomness,
+        }
+    }
+
+    /// The topic as `topic()` shows it: without the prefix of Basic Ingest.
+    pub fn topic(&self) -> &'m str {
+        self.topic
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &Payload<'m> {
+        &self.payload
+    }
+}
+
+impl std::fmt::Debug for Message<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Message")
+            .field("topic", &self.topic)
+            .field("client_id", &self.client_id)
+            .field("now_ms", &self.now_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The bytes of a message and, once a rule has asked for it, their structure.
+pub struct Payload<'m> {
+    bytes: &'m [u8],
+    tape: OnceCell<Option<Tape>>,
+}
+
+impl<'m> Payload<'m> {
+    /// A payload whose structure isn't known yet.
+    pub fn new(bytes: &'m [u8]) -> Self {
+        Self { bytes, tape: OnceCell::new() }
+    }
+
+    /// The bytes as they were published.
+    pub fn bytes(&self) -> &'m [u8] {
+        self.bytes
+    }
+
+    /// The outermost value of the payload, read at the first call; `None` when the bytes aren't JSON.
+    pub(crate) fn root(&self) -> Option<Node<'_>> {
+        self.tape.get_or_init(|| Tape::read(self.bytes)).as_ref().map(|tape| tape.root(self.bytes))
+    }
+
+    /// Whether the bytes are JSON.
+    pub fn is_json(&self) -> bool {
+        self.root().is_some()
+    }
+}

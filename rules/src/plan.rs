@@ -1,0 +1,91 @@
+//! The compiled form of statements: names resolved, paths joined, patterns prepared.
+//!
+//! Made by the check, walked by the evaluator; must not know text positions.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::functions::Function;
+use crate::number::Number;
+use crate::syntax::CastTarget;
+use crate::syntax::Operator;
+
+#[derive(Debug)]
+pub(crate) enum Plan {
+    Constant(Constant),
+    /// Members from the payload, or the element a subquery looks at, downwards.
+    Path(Box<[Box<str>]>),
+    /// The whole payload or element.
+    Star,
+    /// `encode(*, 'base64')`: the payload's bytes, JSON or not.
+    EncodedPayload,
+    /// The variable with this number.
+    Variable(usize),
+    Member(Box<Plan>, Box<str>),
+    Not(Box<Plan>),
+    Negate(Box<Plan>),
+    Binary(Operator, Box<Plan>, Box<Plan>),
+    In(Box<Plan>, Box<Plan>),
+    Exists(Box<QueryPlan>),
+    Query(Box<QueryPlan>),
+    Call(Box<CallPlan>),
+    Cast(Box<Plan>, CastTarget),
+    Case(Box<CasePlan>),
+    Object(Vec<(Box<str>, Plan)>),
+    Array(Vec<Plan>),
+}
+
+#[derive(Debug)]
+pub(crate) enum Constant {
+    /// What a CASE without ELSE falls back to, and a call with the wrong number of arguments gives.
+    Undefined,
+    Null,
+    Boolean(bool),
+    Number(Number),
+    String(Box<str>),
+}
+
+#[derive(Debug)]
+pub(crate) struct CallPlan {
+    pub(crate) function: &'static Function,
+    pub(crate) arguments: Vec<Plan>,
+    /// The compiled pattern, when the function takes one and it is a literal.
+    pub(crate) pattern: Option<Regex>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CasePlan {
+    pub(crate) subject: Plan,
+    pub(crate) branches: Vec<(Plan, Plan)>,
+    pub(crate) otherwise: Plan,
+}
+
+#[derive(Debug)]
+pub(crate) struct QueryPlan {
+    pub(crate) projection: Projection,
+    pub(crate) source: Plan,
+    pub(crate) condition: Option<Plan>,
+}
+
+/// What a SELECT makes.
+#[derive(Debug)]
+pub(crate) enum Projection {
+    /// `SELECT VALUE expression`
+    Value(Plan),
+    Items {
+        items: Vec<ItemPlan>,
+        /// No `*`, no nested alias and no repeated name: members can be written as they are computed.
+        is_flat: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct ItemPlan {
+    /// Where the value goes in the output; empty for `*`, whose members are spread.
+    pub(crate) path: Box<[Box<str>]>,
+    pub(crate) plan: Plan,
+}
+
+/// The variables of SET, in order; shared by a statement and the templates made for it.
+pub(crate) type Variables = Arc<[(Box<str>, Plan)]>;

@@ -1,0 +1,206 @@
+//! A rule's statement: compiled once, evaluated for every message its topic filter lets through.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::check::Check;
+use crate::diagnostic::{Diagnostic, SqlErrors};
+use crate::evaluate::Evaluation;
+use crate::filter::TopicFilter;
+use crate::message::Message;
+use crate::plan::{Plan, Projection, Variables};
+use crate::syntax::{self, Select};
+use crate::template::Template;
+
+/// The version of the SQL a statement is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum SqlVersion {
+    /// `2015-10-08`: no nested SELECT, no literals of arrays and objects, 10.0 stays a Decimal.
+    V2015,
+    /// `2016-03-23`: the whole language.
+    #[default]
+    V2016,
+}
+
+impl SqlVersion {
+    /// Every version with its name.
+    pub const ALL: [Self; 2] = [Self::V2015, Self::V2016];
+
+    /// The name AWS gives it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::V2015 => "2015-10-08",
+            Self::V2016 => "2016-03-23",
+        }
+    }
+
+    /// The version with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.text() == text)
+    }
+}
+
+/// How a statement is compiled, and what its evaluation may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct CompileOptions {
+    /// The version of the SQL.
+    pub version: SqlVersion,
+    /// The largest output of one message, in bytes.
+    pub output_bytes_max: usize,
+    /// The most array elements subqueries may visit for one message.
+    pub elements_max: u32,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self { version: SqlVersion::default(), output_bytes_max: 1024 * 1024, elements_max: 100_000 }
+    }
+}
+
+/// A compiled statement. Cheap to share; evaluation needs no lock.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sql: String,
+    /// The tree is kept for explanations, which are asked for rarely and by people.
+    select: Select,
+    options: CompileOptions,
+    filter: Option<TopicFilter>,
+    variables: Variables,
+    condition: Option<Plan>,
+    projection: Projection,
+    warnings: Vec<Diagnostic>,
+}
+
+/// What a statement makes of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// WHERE isn't true: false, Undefined, or no Boolean.
+    NoMatch,
+    /// The actions get this.
+    Match(Output),
+}
+
+/// The result of SELECT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A JSON text.
+    Json(Bytes),
+    /// `SELECT *` of a payload that isn't JSON: the payload as it was published.
+    Raw(Bytes),
+    /// `SELECT VALUE` of Undefined: nothing.
+    Empty,
+}
+
+impl Output {
+    /// What a target gets as the body.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Json(bytes) | Self::Raw(bytes) => bytes,
+            Self::Empty => &[],
+        }
+    }
+
+    /// The media type of the body.
+    pub fn content_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Raw(_) | Self::Empty => "application/octet-stream",
+        }
+    }
+}
+
+/// Why a statement could not be evaluated for one message. The fault is the rule's (or a hostile message's), and the
+/// same message would fail again: don't retry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// The result, or a text on the way to it, is larger than allowed.
+    #[error("result is larger than {bytes_max} bytes; select less, or raise the limit")]
+    TooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// Subqueries inside subqueries visited too many elements.
+    #[error("subqueries visited more than {elements_max} array elements; nest them less, or raise the limit")]
+    TooMuchWork {
+        /// The limit.
+        elements_max: u32,
+    },
+}
+
+impl Statement {
+    /// Reads and checks a statement.
+    ///
+    /// # Errors
+    /// A syntax error alone, or everything else that is wrong: unknown functions, filters, versions, patterns.
+    pub fn compile(sql: &str, options: CompileOptions) -> Result<Self, SqlErrors> {
+        let select = syntax::parse_statement(sql)?;
+        let mut check = Check::new(sql, options.version);
+        let variables = check.variables(&select.variables);
+        let filter = check.topic_filter(select.from.as_ref());
+        let condition = select.condition.as_ref().map(|condition| check.expression(condition));
+        let projection = check.projection(&select.body);
+        let warnings = check.finish()?;
+        let sql = sql.to_owned();
+        let inner = Inner { sql, select, options, filter, variables, condition, projection, warnings };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The text it was compiled from.
+    pub fn sql(&self) -> &str {
+        &self.inner.sql
+    }
+
+    /// The filter of FROM; `None` for a rule that is only reached by Basic Ingest.
+    pub fn topic_filter(&self) -> Option<&TopicFilter> {
+        self.inner.filter.as_ref()
+    }
+
+    /// The options it was compiled with.
+    pub fn options(&self) -> CompileOptions {
+        self.inner.options
+    }
+
+    /// What is allowed but probably not meant.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.inner.warnings
+    }
+
+    /// Evaluates WHERE, and SELECT if it is true. FROM isn't looked at: whoever calls has routed the message.
+    ///
+    /// # Errors
+    /// When the limits of the options are exceeded. A type mismatch is no error, it is Undefined.
+    pub fn evaluate(&self, message: &Message<'_>) -> Result<Outcome, Fault> {
+        let evaluation = Evaluation::start(&self.inner.options, &self.inner.variables, message)?;
+        if let Some(condition) = &self.inner.condition {
+            let holds = evaluation.holds(condition);
+            evaluation.fault()?;
+            if !holds {
+                return Ok(Outcome::NoMatch);
+            }
+        }
+        evaluation.output(&self.inner.projection).map(Outcome::Match)
+    }
+
+    /// Compiles the text of an action in which the variables of SET are visible.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the expressions in it.
+    pub fn template(&self, text: &str) -> Result<Template, SqlErrors> {
+        Template::with_variables(text, self.inner.options, &self.inner.variables)
+    }
+
+    pub(crate) fn select(&self) -> &Select {
+        &self.inner.select
+    }
+
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.inner.variables
+    }
+}

@@ -1,0 +1,21 @@
+//! From text to tree: lexer, parser and the tree they make.
+//!
+//! Knows the grammar; must not know which functions exist or what anything evaluates to.
+
+mod lexer;
+mod parser;
+mod select;
+mod tree;
+
+pub(crate) use parser::Parser;
+pub(crate) use select::parse_statement;
+pub(crate) use tree::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Operator, Query, Select};
+
+/// The deepest nesting of parentheses, calls, literals and subqueries.
+pub const NESTING_MAX: usize = 64;
+
+/// The most operators or member accesses in one chain, such as `a OR b OR …`.
+pub const CHAIN_MAX: usize = 250;
+
+/// The longest statement or template, in bytes; AWS's limit for a whole rule document.
+pub const SQL_BYTES_MAX: usize = 256 * 1024;

@@ -1,0 +1,164 @@
+//! The tree of a statement, every piece with its place in the text.
+
+use crate::diagnostic::Span;
+use crate::number::Number;
+
+/// `[SET …] SELECT … [FROM …] [WHERE …]`
+#[derive(Debug, Clone)]
+pub(crate) struct Select {
+    pub(crate) variables: Vec<Assignment>,
+    pub(crate) body: Body,
+    /// The text of the topic filter.
+    pub(crate) from: Option<Name>,
+    pub(crate) condition: Option<Expression>,
+    pub(crate) span: Span,
+}
+
+/// `@name = expression`
+#[derive(Debug, Clone)]
+pub(crate) struct Assignment {
+    pub(crate) name: Name,
+    pub(crate) value: Expression,
+}
+
+/// A word and its place. For strings the text is what the quotes hold, the place includes them.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// What follows SELECT.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Value(Expression),
+    Items(Vec<Item>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) expression: Expression,
+    /// `AS a.b`; empty when there is none.
+    pub(crate) alias: Vec<Name>,
+}
+
+/// A SELECT inside an expression.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    pub(crate) body: Body,
+    pub(crate) source: Expression,
+    pub(crate) condition: Option<Expression>,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    pub(crate) form: Form,
+    pub(crate) span: Span,
+    /// Nodes on the longest way down from here; bounded so that walking the tree is safe on any stack.
+    pub(crate) depth: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    Null,
+    Boolean(bool),
+    Number(Number),
+    String(String),
+    /// A field of the payload or of the element a subquery looks at.
+    Field(String),
+    /// `*`: the whole payload or element.
+    Star,
+    /// `@name`
+    Variable(String),
+    Member(Box<Expression>, Name),
+    Not(Box<Expression>),
+    Negate(Box<Expression>),
+    Binary(Operator, Box<Expression>, Box<Expression>),
+    In(Box<Expression>, Box<Expression>),
+    Exists(Box<Query>),
+    Query(Box<Query>),
+    Call(Name, Vec<Expression>),
+    Cast(Box<Expression>, CastTarget),
+    Case(Box<Case>),
+    Object(Vec<(Name, Expression)>),
+    Array(Vec<Expression>),
+}
+
+/// `CASE subject WHEN … THEN … ELSE … END`
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) subject: Expression,
+    pub(crate) branches: Vec<(Expression, Expression)>,
+    pub(crate) otherwise: Option<Expression>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Or,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+impl Operator {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Or => "OR",
+            Self::And => "AND",
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Remainder => "%",
+        }
+    }
+}
+
+/// The types `cast` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CastTarget {
+    String,
+    Int,
+    Double,
+    Decimal,
+    Boolean,
+}
+
+impl CastTarget {
+    /// Every name of a type, in lower case.
+    pub(crate) const NAMES: &'static [(&'static str, Self)] = &[
+        ("string", Self::String),
+        ("nvarchar", Self::String),
+        ("text", Self::String),
+        ("ntext", Self::String),
+        ("varchar", Self::String),
+        ("int", Self::Int),
+        ("integer", Self::Int),
+        ("double", Self::Double),
+        ("decimal", Self::Decimal),
+        ("bool", Self::Boolean),
+        ("boolean", Self::Boolean),
+    ];
+}
+
+impl Expression {
+    pub(crate) fn leaf(form: Form, span: Span) -> Self {
+        Self { form, span, depth: 1 }
+    }
+}
