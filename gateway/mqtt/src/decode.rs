@@ -10,8 +10,6 @@ mod frame;
 mod publish;
 mod reader;
 mod subscribe;
-#[cfg(test)]
-mod tests;
 
 use crate::error::Failure;
 use crate::{DecodeError, Fault, Packet, PacketType, Version};

@@ -7,8 +7,6 @@ mod body;
 mod check;
 mod copy;
 mod sink;
-#[cfg(test)]
-mod tests;
 
 pub use copy::{OutboundAlias, PublishCopy, encode_publish, encode_publish_head};
 pub(crate) use sink::put_variable_integer;
