@@ -79,7 +79,7 @@ pub struct Refused {
     /// A sentence for people: what happened and what to do.
     pub explanation: String,
     /// The certificate the client showed, if it came so far. Nothing in it is to be believed.
-    pub presented: Option<Presented>,
+    pub presented: Option<Box<Presented>>,
 }
 
 impl Refused {

@@ -33,11 +33,11 @@ pub(crate) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, LoadErr
             label: "PRIVATE KEY",
             hint: private_key_hint(&text),
         },
-        error => damaged("private key", file, error),
+        error => damaged("private key", file, &error),
     })
 }
 
-pub(crate) fn damaged(what: &'static str, file: &Path, reason: impl ToString) -> LoadError {
+pub(crate) fn damaged(what: &'static str, file: &Path, reason: &dyn std::fmt::Display) -> LoadError {
     LoadError::Damaged { what, file: file.to_path_buf(), reason: reason.to_string() }
 }
 
@@ -49,7 +49,7 @@ fn items<T: PemObject>(
 ) -> Result<Vec<T>, LoadError> {
     let text = read(what, file)?;
     let items: Vec<T> =
-        T::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| damaged(what, file, error))?;
+        T::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| damaged(what, file, &error))?;
     if items.is_empty() {
         let hint = if contains(&text, b"PRIVATE KEY-----") { "; this is a private key" } else { "" };
         return Err(LoadError::Empty { what: item, file: PathBuf::from(file), label, hint });
@@ -61,7 +61,11 @@ fn read(what: &'static str, file: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |source| LoadError::Read { what, file: file.to_path_buf(), source };
     let length = std::fs::metadata(file).map_err(failed)?.len();
     if length > FILE_BYTES_MAX {
-        return Err(damaged(what, file, format!("it has {length} bytes, at most {FILE_BYTES_MAX} are read")));
+        return Err(damaged(
+            what,
+            file,
+            &format!("it has {length} bytes, at most {FILE_BYTES_MAX} are read"),
+        ));
     }
     std::fs::read(file).map_err(failed)
 }

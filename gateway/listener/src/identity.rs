@@ -26,7 +26,7 @@ impl Identity {
         let key = provider
             .key_provider
             .load_private_key(key_der)
-            .map_err(|error| files::damaged("private key", &tls.key, error))?;
+            .map_err(|error| files::damaged("private key", &tls.key, &error))?;
         let pair = CertifiedKey::new(chain, key);
         match pair.keys_match() {
             // A key that can't tell its public half shows only at the first handshake whether it fits.
@@ -37,7 +37,7 @@ impl Identity {
                     certificate: tls.certificate.clone(),
                 });
             }
-            Err(error) => return Err(files::damaged("server certificate", &tls.certificate, error)),
+            Err(error) => return Err(files::damaged("server certificate", &tls.certificate, &error)),
         }
         warn_about_validity(&pair, tls);
         Ok(Self { pair, digest: hasher.finalize().into() })

@@ -113,7 +113,7 @@ fn verifier(
         let loaded = files::revocation_lists(file)?;
         // Building once per file is what lets the error name the file.
         build(&roots, loaded.clone(), wanted, provider)
-            .map_err(|error| files::damaged("revocation list", file, error))?;
+            .map_err(|error| files::damaged("revocation list", file, &error))?;
         loaded.iter().for_each(|list| hasher.update(list));
         warn_about_lists(file, &loaded, &roots);
         lists.extend(loaded);
@@ -130,7 +130,7 @@ fn load_roots(tls: &Tls, hasher: &mut Sha256) -> Result<RootCertStore, LoadError
     for file in &tls.authorities {
         for certificate in files::certificates("authority certificate", file)? {
             hasher.update(&certificate);
-            roots.add(certificate).map_err(|error| files::damaged("authority certificate", file, error))?;
+            roots.add(certificate).map_err(|error| files::damaged("authority certificate", file, &error))?;
         }
     }
     // Marks where the authorities end, so that moving a certificate between the two kinds changes the digest.

@@ -23,7 +23,7 @@ pub(crate) fn explain_io(error: &io::Error, shown: &Shown) -> Refused {
         None => Refused {
             reason: Reason::Closed,
             explanation: format!("the client hung up in the middle of the handshake: {error}"),
-            presented: shown.certificate.as_deref().map(presented),
+            presented: shown_certificate(shown),
         },
     }
 }
@@ -36,15 +36,17 @@ pub(crate) fn explain_timeout(limit: Duration, shown: &Shown) -> Refused {
             "the handshake was not done within {} s; the client is silent or too slow",
             limit.as_secs_f32()
         ),
-        presented: shown.certificate.as_deref().map(presented),
+        presented: shown_certificate(shown),
     }
 }
 
 /// Explains an error of TLS.
 pub(crate) fn explain(error: &Error, shown: &Shown) -> Refused {
-    let presented = shown.certificate.as_deref().map(presented);
+    let presented = shown_certificate(shown);
     let (reason, explanation) = match error {
-        Error::InvalidCertificate(certificate) => explain_certificate(certificate, shown, presented.as_ref()),
+        Error::InvalidCertificate(certificate) => {
+            explain_certificate(certificate, shown, presented.as_deref())
+        }
         error => explain_protocol(error),
     };
     Refused { reason, explanation, presented }
@@ -145,8 +147,12 @@ fn explain_alert(alert: AlertDescription) -> (Reason, String) {
     (Reason::RefusedByClient, explanation)
 }
 
+fn shown_certificate(shown: &Shown) -> Option<Box<Presented>> {
+    shown.certificate.as_deref().map(|certificate| Box::new(presented(certificate)))
+}
+
 /// What a certificate says about itself.
-pub(crate) fn presented(certificate: &[u8]) -> Presented {
+fn presented(certificate: &[u8]) -> Presented {
     let fingerprint = hex::encode(Sha256::digest(certificate));
     let unreadable = || "unreadable".to_owned();
     match x509_parser::parse_x509_certificate(certificate) {
