@@ -90,11 +90,6 @@ impl Frames {
         Ok(None)
     }
 
-    /// Forgets what was read, since it may have been written to.
-    pub(crate) fn forget(&mut self) {
-        self.chunk = Bytes::new();
-    }
-
     /// Makes the chunk hold `wanted` bytes from `position` if the file has them before `limit`, and says where they begin in it.
     fn fill(&mut self, position: u64, wanted: usize, limit: u32) -> io::Result<usize> {
         let chunk_end = self.chunk_position + self.chunk.len() as u64;

@@ -33,8 +33,14 @@ pub struct Journal {
 pub(crate) struct Inner {
     shared: Arc<Shared>,
     recovery: Recovery,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Option<Threads>>,
     _lock: Box<dyn StorageLock>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    writer: JoinHandle<()>,
+    maintenance: JoinHandle<()>,
 }
 
 /// What handles, readers and the two threads share.
@@ -79,12 +85,12 @@ impl Journal {
             .map_err(|source| OpenError::Io { doing: "lock", file: storage.describe("lock"), source })?
             .ok_or_else(|| OpenError::Locked { place: storage.describe("") })?;
         let recovered = recovery::recover(&storage, &settings)?;
-        let Recovered { recovery, identity, segments, retired, spares, next_file_number, last_ms } =
+        let Recovered { recovery, identity, segments, retired, sealed, spares, next_file_number, last_ms } =
             recovered;
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_bytes_max, recovery.next),
             segments: Segments::new(segments, next_file_number),
-            maintenance: Maintenance::new(retired, spares),
+            maintenance: Maintenance::new(retired, sealed, spares),
             counters: Counters::default(),
             health: Mutex::new(Health::Working),
             durable: watch::Sender::new(recovery.next),
@@ -92,8 +98,11 @@ impl Journal {
             storage,
             identity,
         });
-        let threads = vec![maintenance::start(&shared)?, writer::start(&shared, last_ms)?];
-        Ok(Self { inner: Arc::new(Inner { shared, recovery, threads: Mutex::new(threads), _lock: lock }) })
+        let threads =
+            Threads { maintenance: maintenance::start(&shared)?, writer: writer::start(&shared, last_ms)? };
+        Ok(Self {
+            inner: Arc::new(Inner { shared, recovery, threads: Mutex::new(Some(threads)), _lock: lock }),
+        })
     }
 
     /// What opening found and did.
@@ -121,9 +130,15 @@ impl Journal {
     }
 
     /// The durable frontier: every record with a *smaller* offset is settled, on disk and readable or reported as failed.
-    /// A reader or cursor whose next offset equals it has seen everything. Changes once for each batch.
+    /// A reader or cursor whose next offset is not below it has seen everything. Changes once for each batch, and a moment before
+    /// the outcomes are told. To wait for it is the way to wait for records.
     pub fn durable(&self) -> watch::Receiver<Offset> {
         self.inner.shared.durable.subscribe()
+    }
+
+    /// The durable frontier now; see [`durable`](Self::durable), which may trail it by a moment.
+    pub fn frontier(&self) -> Offset {
+        self.inner.queue().settled()
     }
 
     /// The offset from which reading can begin: that of the oldest record, or a smaller one with nothing between.
@@ -214,12 +229,12 @@ impl Inner {
     }
 
     fn close(&self) {
+        // A thread that panicked has said so, and its records were failed: there is nothing to add.
+        let Some(threads) = self.threads.lock().take() else { return };
         self.shared.queue.close();
+        let _ = threads.writer.join();
         self.shared.maintenance.close();
-        for thread in self.threads.lock().drain(..) {
-            // A thread that panicked has said so; its records were failed by its guard.
-            let _ = thread.join();
-        }
+        let _ = threads.maintenance.join();
     }
 }
 

@@ -45,6 +45,8 @@ mod settings;
 pub mod state;
 mod stats;
 pub mod storage;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::{AppendDurableError, AppendError, CommitError, OpenError, ReadError};

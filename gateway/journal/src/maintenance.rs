@@ -39,14 +39,27 @@ struct Work {
     retired: VecDeque<Arc<Segment>>,
     sealed: VecDeque<Arc<Segment>>,
     spares: Vec<Spare>,
+    /// Segments whose room was found but that are not in a list yet.
+    reserved: u64,
     /// Whether to look for something to do; a failure waits here for the next occasion.
     due: bool,
     closed: bool,
 }
 
+impl Work {
+    fn bytes(&self, segment_bytes: u64) -> u64 {
+        let retired: u64 = self.retired.iter().map(|segment| segment.bytes()).sum();
+        retired + (self.spares.len() as u64 + self.reserved) * segment_bytes
+    }
+}
+
 impl Maintenance {
-    pub(crate) fn new(retired: VecDeque<Arc<Segment>>, spares: Vec<Spare>) -> Self {
-        let work = Work { retired, sealed: VecDeque::new(), spares, due: true, closed: false };
+    pub(crate) fn new(
+        retired: VecDeque<Arc<Segment>>,
+        sealed: VecDeque<Arc<Segment>>,
+        spares: Vec<Spare>,
+    ) -> Self {
+        let work = Work { retired, sealed, spares, reserved: 0, due: true, closed: false };
         Self { work: Mutex::new(work), arrived: Condvar::new() }
     }
 
@@ -60,11 +73,19 @@ impl Maintenance {
         self.give(|work| work.sealed.push_back(segment));
     }
 
-    /// Takes a file that is ready, and has another one made.
+    /// Takes a file that is ready, its room reserved, and has another one made.
     pub(crate) fn take_spare(&self) -> Option<Spare> {
         let mut spare = None;
-        self.give(|work| spare = work.spares.pop());
+        self.give(|work| {
+            spare = work.spares.pop();
+            work.reserved += u64::from(spare.is_some());
+        });
         spare
+    }
+
+    /// Ends a reservation: the segment is in a list now, or was not made.
+    pub(crate) fn unreserve(&self) {
+        self.work.lock().reserved -= 1;
     }
 
     pub(crate) fn close(&self) {
@@ -73,9 +94,7 @@ impl Maintenance {
 
     /// Bytes in spare files and in segments that are still to be let go.
     pub(crate) fn bytes(&self, segment_bytes: u64) -> u64 {
-        let work = self.work.lock();
-        let retired: u64 = work.retired.iter().map(|segment| segment.bytes()).sum();
-        retired + work.spares.len() as u64 * segment_bytes
+        self.work.lock().bytes(segment_bytes)
     }
 
     fn give(&self, change: impl FnOnce(&mut Work)) {
@@ -123,6 +142,16 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<JoinHandle<()>, OpenError> {
 }
 
 impl Shared {
+    /// Reserves the room of one segment under the limit on disk space, if there is as much.
+    pub(crate) fn reserve(&self) -> bool {
+        let settings = &self.settings;
+        let mut work = self.maintenance.work.lock();
+        let held = self.segments.bytes_when_full(settings.segment_bytes) + work.bytes(settings.segment_bytes);
+        let fits = held.saturating_add(settings.segment_bytes) <= settings.disk_bytes_max;
+        work.reserved += u64::from(fits);
+        fits
+    }
+
     fn let_go(&self) {
         while let Some(segment) = self.maintenance.next_retired() {
             if let Err(error) = self.let_go_of(&segment) {
@@ -154,12 +183,17 @@ impl Shared {
     fn make_spares(&self) {
         let bytes = self.settings.segment_bytes;
         while self.maintenance.spares() < self.settings.spare_segments
-            && self.bytes_on_disk() + bytes <= self.settings.disk_bytes_max
             && !self.maintenance.work.lock().closed
+            && self.reserve()
         {
             match self.make_spare() {
-                Ok(spare) => self.maintenance.work.lock().spares.push(spare),
+                Ok(spare) => {
+                    let mut work = self.maintenance.work.lock();
+                    work.reserved -= 1;
+                    work.spares.push(spare);
+                }
                 Err(error) => {
+                    self.maintenance.unreserve();
                     let place = self.storage.describe("");
                     tracing::warn!(place, bytes, %error, "cannot prepare a journal segment ahead");
                     return;

@@ -31,6 +31,7 @@ pub(crate) struct Recovered {
     pub(crate) identity: u64,
     pub(crate) segments: VecDeque<Arc<Segment>>,
     pub(crate) retired: VecDeque<Arc<Segment>>,
+    pub(crate) sealed: VecDeque<Arc<Segment>>,
     pub(crate) spares: Vec<Spare>,
     pub(crate) next_file_number: u64,
     /// Time of the last record.
@@ -69,6 +70,8 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, settings: &Settings) -> Result
         segments: VecDeque::new(),
         retired: VecDeque::new(),
         last_offset: None,
+        last_is_doubtful: false,
+        sealed: VecDeque::new(),
     };
     if identity.is_none() {
         opening.set_aside(candidates)?;
@@ -114,6 +117,10 @@ struct Opening<'a> {
     segments: VecDeque<Arc<Segment>>,
     retired: VecDeque<Arc<Segment>>,
     last_offset: Option<Offset>,
+    /// Whether the last segment may have held more than was found.
+    last_is_doubtful: bool,
+    /// Segments without an index file.
+    sealed: VecDeque<Arc<Segment>>,
 }
 
 impl Opening<'_> {
@@ -125,6 +132,7 @@ impl Opening<'_> {
             let renamed = self.storage.rename(&name, &aside).and_then(|()| self.storage.sync_directory());
             renamed.map_err(|source| failed("rename", self.storage.describe(&name), source))?;
             self.recovery.set_aside.push(self.storage.describe(&aside));
+            self.last_is_doubtful = true;
         }
         Ok(())
     }
@@ -143,7 +151,11 @@ impl Opening<'_> {
             let verify = sealed_bytes - older_bytes < self.settings.verify_at_open_bytes_max;
             self.note_missing(at, &numbers, candidate);
             let segment = self.take_segment(candidate, end, verify)?;
-            self.segments.push_back(Arc::new(segment));
+            let segment = Arc::new(segment);
+            if self.read_index(*number, segment.end()).is_none() {
+                self.sealed.push_back(Arc::clone(&segment));
+            }
+            self.segments.push_back(segment);
         }
         self.settle_tail(&numbers, &candidates)
     }
@@ -152,9 +164,11 @@ impl Opening<'_> {
     fn discard_disowned(&mut self, candidates: &mut BTreeMap<u64, Candidate>) {
         let mut disowned = Vec::new();
         for (number, candidate) in candidates.iter() {
-            let Some(header) = &candidate.header else { continue };
-            let after = header.previous.map_or(0, |previous| previous.number + 1);
-            disowned.extend(candidates.range(after.min(*number)..*number).map(|(number, _)| *number));
+            let Some(previous) = candidate.header.as_ref().and_then(|header| header.previous) else {
+                continue;
+            };
+            let after = previous.number.saturating_add(1).min(*number);
+            disowned.extend(candidates.range(after..*number).map(|(number, _)| *number));
         }
         for number in disowned {
             if let Some(candidate) = candidates.remove(&number) {
@@ -208,6 +222,8 @@ impl Opening<'_> {
             }
         };
         self.report(candidate, &scan, path);
+        let is_whole = scan.damage.is_empty() && scan.torn_bytes == 0 && candidate.header.is_some();
+        self.last_is_doubtful = !is_whole;
         let stated = candidate.header.as_ref().map(|header| header.first_offset);
         let after_last = self.last_offset.map_or(Offset::default(), Offset::next);
         let first_offset = stated.or(scan.first_offset).unwrap_or(after_last).max(after_last);
@@ -254,13 +270,8 @@ impl Opening<'_> {
         let settled = settled.and_then(|()| candidate.file.sync_data());
         settled.map_err(|source| failed("cut the tail of", segment.path(), source))?;
         if cut {
-            let kept = self.segment(candidate, segment.first_offset);
-            kept.spend();
-            kept.set_end(segment.end());
-            kept.set_bytes(u64::from(segment.end()));
-            *kept.index.write() = segment.index.read().clone();
-            self.segments.pop_back();
-            self.segments.push_back(Arc::new(kept));
+            segment.spend();
+            segment.set_bytes(u64::from(segment.end()));
         }
         Ok(())
     }
@@ -303,7 +314,7 @@ impl Opening<'_> {
         if let Some(last) = self.segments.back() {
             next = next.max(last.first_offset);
         }
-        if self.recovery.torn_bytes > 0 || !self.recovery.is_whole() {
+        if self.last_is_doubtful {
             next = Offset(next.0.saturating_add(OFFSETS_PASSED_OVER));
         }
         self.recovery.next = next.max(self.settings.next_offset_min);
@@ -316,6 +327,7 @@ impl Opening<'_> {
             identity: self.identity,
             segments: self.segments,
             retired: self.retired,
+            sealed: self.sealed,
             spares,
             next_file_number,
             last_ms,

@@ -244,8 +244,16 @@ impl Segments {
         trimmed
     }
 
+    /// Bytes of all segments on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.list.read().iter().map(|segment| segment.bytes()).sum()
+    }
+
+    /// The same, with the last one, which may still be growing, counted as full.
+    pub(crate) fn bytes_when_full(&self, segment_bytes: u64) -> u64 {
+        let list = self.list.read();
+        let growth = list.back().map_or(0, |last| segment_bytes.saturating_sub(last.bytes()));
+        list.iter().map(|segment| segment.bytes()).sum::<u64>() + growth
     }
 
     /// Opens a segment's file for a read by offset and keeps it open for the next ones.

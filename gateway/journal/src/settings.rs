@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::OpenError;
-use crate::format::{FRAME_HEADER_BYTES, Offset, SEGMENT_HEADER_BYTES, padded_frame_bytes};
+use crate::format::{FRAME_HEADER_BYTES, Offset, SEGMENT_HEADER_BYTES};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -78,11 +78,6 @@ impl Settings {
         range("unclaimed_records_max", self.unclaimed_records_max as u64, 1, u64::from(u32::MAX))?;
         range("disk_bytes_max", self.disk_bytes_max, 2 * self.segment_bytes, u64::MAX)?;
         range("spare_segments", self.spare_segments as u64, 0, 16)
-    }
-
-    /// Most bytes the writer's buffer takes: a batch, or one record that is larger than a batch.
-    pub(crate) fn buffer_bytes_max(&self) -> usize {
-        self.batch_bytes_max.max(padded_frame_bytes(self.record_bytes_max))
     }
 }
 

@@ -321,7 +321,7 @@ impl Batch {
         self.batch.is_empty()
     }
 
-    /// Applies the changes and waits until they are on disk.
+    /// Applies the changes and waits until they, and all lazy ones before them, are on disk.
     ///
     /// # Errors
     /// The disk fails: it is not known whether the changes will be there after a restart.
@@ -338,6 +338,9 @@ impl Batch {
     }
 
     fn commit(self, mode: Option<PersistMode>) -> Result<(), StateError> {
+        if self.batch.is_empty() && matches!(mode, Some(PersistMode::SyncData)) {
+            return self.store.sync();
+        }
         self.batch.durability(mode).commit().map_err(|error| disk(&self.store.path, error))
     }
 }

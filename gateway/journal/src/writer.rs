@@ -9,6 +9,7 @@
 
 use std::io;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -105,7 +106,14 @@ impl Writer {
     fn run(&mut self) {
         let mut records = Vec::new();
         while self.shared.queue.take(&mut records) {
-            self.commit(&records);
+            let committed = panic::catch_unwind(AssertUnwindSafe(|| self.commit(&records)));
+            if committed.is_err() {
+                // The panic itself was printed; a producer must neither wait for ever nor be told that all is well.
+                let settled = self.shared.queue.settled();
+                let unsettled = records.partition_point(|record| record.offset < settled);
+                self.fail(&records[unsettled..], CommitError::Closed);
+                return;
+            }
             records.clear();
             if records.capacity() > RECORDS_KEPT_MAX {
                 records = Vec::new();
@@ -221,11 +229,11 @@ impl Writer {
         self.batch += 1;
         let queue = &self.shared.queue;
         queue.settle(last.offset.next());
+        self.shared.durable.send_replace(last.offset.next());
         queue.release(records.iter().map(Pending::queue_bytes).sum());
         for record in records {
             record.inbox.wake(self.batch);
         }
-        self.shared.durable.send_replace(last.offset.next());
     }
 
     /// Logs a change for the worse or the better once, not for each batch.
@@ -285,39 +293,44 @@ impl Writer {
             return Ok(());
         }
         let (number, spare) = self.take_file()?;
-        let active = self.begin(number, &spare, record.offset).map_err(|error| {
+        let begun = self.begin(number, &spare, record.offset).map_err(|error| {
             let left = ignore_missing(self.shared.storage.remove(&spare.name))
                 .and_then(|()| ignore_missing(self.shared.storage.remove(&file_name(number, SEGMENT_SUFFIX))));
             if let Err(error) = left {
                 tracing::debug!(name = spare.name, %error, "cannot remove a journal segment that was not begun");
             }
             commit_error("begin a segment in", &error)
-        })?;
+        });
+        if let Ok(active) = &begun {
+            self.shared.segments.push(Arc::clone(&active.segment));
+        }
+        self.shared.maintenance.unreserve();
+        let active = begun?;
         if let Some(full) = self.active.take() {
             self.shared.maintenance.seal(full.segment);
         }
-        self.shared.segments.push(Arc::clone(&active.segment));
         self.previous = Some(active.segment.as_previous());
         self.active = Some(active);
         add(&self.shared.counters.segments_begun, 1);
         Ok(())
     }
 
-    /// A spare if there is one, else an empty file, if the limit on disk space allows.
+    /// A spare if there is one, else an empty file, if the limit on disk space allows. Its room is reserved.
     fn take_file(&self) -> Result<(u64, Spare), CommitError> {
         let shared = &self.shared;
         let number = shared.segments.next_file_number();
         if let Some(spare) = shared.maintenance.take_spare() {
             return Ok((number, spare));
         }
-        let wanted = shared.bytes_on_disk() + shared.settings.segment_bytes;
-        if wanted > shared.settings.disk_bytes_max {
+        if !shared.reserve() {
             let reason = format!("`disk_bytes_max` of {} bytes is reached", shared.settings.disk_bytes_max);
             return Err(CommitError::Full { reason: reason.into() });
         }
         let name = file_name(number, SPARE_SUFFIX);
-        let file =
-            shared.storage.create(&name).map_err(|error| commit_error("create a segment in", &error))?;
+        let file = shared.storage.create(&name).map_err(|error| {
+            shared.maintenance.unreserve();
+            commit_error("create a segment in", &error)
+        })?;
         add(&shared.counters.segments_begun_unprepared, 1);
         Ok((number, Spare { name, file }))
     }
