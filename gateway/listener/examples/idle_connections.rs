@@ -52,9 +52,9 @@ async fn measure(connections: usize) {
     for version in ["1.3", "1.2"] {
         let mut listener =
             Listener::bind(Settings::tls("measured", "127.0.0.1:0".parse().unwrap(), tls.clone())).unwrap();
-        let start = |count: usize, rounds: usize| {
-            spawn_devices(listener.local_address(), &authority, &device, version, count, rounds)
-        };
+        let address = listener.local_address();
+        let start =
+            |count: usize, rounds: usize| spawn_devices(address, &authority, &device, version, count, rounds);
         let mut idle = start(connections, 0);
         let memory_before = resident_bytes();
         let processor_before = processor_time();

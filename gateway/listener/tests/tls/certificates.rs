@@ -18,7 +18,7 @@ async fn a_device_of_our_authority_gets_in_over_both_versions() {
     for (version, named) in [(TLS_12, TlsVersion::V1_2), (TLS_13, TlsVersion::V1_3)] {
         let (_device, accepted) = connect(&mut listener, &plant.client(Some(&device), version)).await;
         assert_eq!(accepted.version, Some(named));
-        assert_eq!(accepted.certificates, [device.certificate.clone()]);
+        assert_eq!(accepted.certificates, std::slice::from_ref(&device.certificate));
         assert_eq!(accepted.fingerprint(), Some(device.issued.fingerprint.0));
         assert_eq!(accepted.server_name.as_deref(), Some("localhost"));
         assert_eq!(accepted.local, listener.local_address());

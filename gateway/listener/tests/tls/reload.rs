@@ -1,6 +1,7 @@
 //! Files change while connections are open.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use certs::{Authority, Reason as Why, Validity};
@@ -34,6 +35,9 @@ async fn a_new_server_certificate_leaves_connections_and_tickets_alone() {
     assert_eq!(listener.stats().reloads, 1);
 }
 
+/// A file, what it is overwritten with, and whether the error is the right one.
+type Damage<'a> = (&'a Path, Vec<u8>, fn(&LoadError) -> bool);
+
 #[tokio::test]
 async fn bad_files_are_named_and_the_old_ones_stay_in_use() {
     let mut plant = Plant::new();
@@ -42,7 +46,7 @@ async fn bad_files_are_named_and_the_old_ones_stay_in_use() {
     let client = plant.client(Some(&credentials), TLS_13);
     let other = Plant::new();
     let (certificate, key) = plant.authority.server_files();
-    let damages: [(_, Vec<u8>, fn(&LoadError) -> bool); 5] = [
+    let damages: [Damage<'_>; 5] = [
         (&certificate, b"melted".to_vec(), |error| matches!(error, LoadError::Empty { .. })),
         (&key, fs::read(other.authority.server_files().1).unwrap(), |error| {
             matches!(error, LoadError::KeyMismatch { .. })
@@ -62,7 +66,7 @@ async fn bad_files_are_named_and_the_old_ones_stay_in_use() {
         fs::write(file, damage).unwrap();
         let error = listener.reload().unwrap_err();
         assert!(expected(&error), "{error:?}");
-        assert_eq!(error.file(), Some(file.as_path()), "{error}");
+        assert_eq!(error.file(), Some(file), "{error}");
         let (_device, accepted) = connect(&mut listener, &client).await;
         assert_eq!(accepted.certificates.len(), 1);
         fs::write(file, good).unwrap();

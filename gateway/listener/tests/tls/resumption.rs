@@ -25,7 +25,7 @@ async fn a_resumed_session_has_its_certificate_and_says_that_it_is_resumed() {
             let (stream, resumed) = connect(&mut listener, &client).await;
             assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed));
             assert!(resumed.resumed);
-            assert_eq!(resumed.certificates, [device.certificate.clone()]);
+            assert_eq!(resumed.certificates, std::slice::from_ref(&device.certificate));
             assert_eq!(resumed.version, first.version);
         }
     }
