@@ -150,7 +150,11 @@ impl<A: Attachment> Broker<A> {
     /// The numbers now.
     pub fn stats(&self) -> Stats {
         let (messages, bytes) = self.inner.retained.size();
-        Stats { retained_messages: messages as u64, retained_bytes: bytes as u64, ..self.inner.counters.snapshot() }
+        Stats {
+            retained_messages: messages as u64,
+            retained_bytes: bytes as u64,
+            ..self.inner.counters.snapshot()
+        }
     }
 
     /// The message retained for a topic, expired or not.

@@ -32,7 +32,10 @@ mod verdict;
 
 pub use attachment::{Attachment, Wake};
 pub use broker::{Broker, Connected, Departed, DueWill, Restore, RestoreError, Subscribed, Ticked};
-pub use change::{Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey, SessionState};
+pub use change::{
+    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey,
+    SessionState,
+};
 pub use limits::{Limits, QueueFull, QueueFullQos0};
 pub use message::Message;
 pub use received::{AckToken, Answer, Incoming, Parting, Received};

@@ -75,15 +75,17 @@ impl<A> Route<A> {
 
     /// The durable sessions that are owed a copy.
     pub fn owed(&self) -> impl Iterator<Item = Owed> + '_ {
-        self.targets.iter().filter(|target| target.qos > Qos::AtMostOnce && target.slot.is_durable()).map(|target| Owed {
-            key: target.slot.key,
-            options: CopyOptions {
-                qos: target.qos,
-                retain: target.retain,
-                identifiers: target.identifiers.to_vec(),
-                shared: target.shared.clone(),
+        self.targets.iter().filter(|target| target.qos > Qos::AtMostOnce && target.slot.is_durable()).map(
+            |target| Owed {
+                key: target.slot.key,
+                options: CopyOptions {
+                    qos: target.qos,
+                    retain: target.retain,
+                    identifiers: target.identifiers.to_vec(),
+                    shared: target.shared.clone(),
+                },
             },
-        })
+        )
     }
 
     /// Sessions whose queue is full: already counted, not part of the route. A publisher can be told 0x97 and nothing written.
@@ -182,7 +184,11 @@ impl<A: Attachment> Inner<A> {
                     wake.wake();
                 }
             }
-            route.refused.push(Refused { key: slot.key, client_id: slot.client_id.clone(), reason: DropReason::QueueFull });
+            route.refused.push(Refused {
+                key: slot.key,
+                client_id: slot.client_id.clone(),
+                reason: DropReason::QueueFull,
+            });
         }
     }
 }

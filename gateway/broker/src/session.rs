@@ -15,10 +15,10 @@ use crate::{Attachment, Violation};
 use mqtt::{ReasonCode, Version};
 use std::sync::Arc;
 
+pub(crate) use inbound::Stage as InboundStage;
 pub use outgoing::Outgoing;
 pub(crate) use queue::{Identifiers, Queued};
 pub(crate) use slot::{Connection, PendingWill, Slot, State, Subscriber};
-pub(crate) use inbound::Stage as InboundStage;
 pub(crate) use window::Stage;
 
 /// The handle of one connection to its session. When another connection takes the session, the handle is stale: nothing it does changes

@@ -38,7 +38,11 @@ pub struct Refusal {
 impl Refusal {
     /// The CONNACK that says so `[MQTT-3.2.2-6]`.
     pub fn connack(&self) -> Packet {
-        Packet::ConnAck(ConnAck { session_present: false, reason: self.reason, properties: Properties::default() })
+        Packet::ConnAck(ConnAck {
+            session_present: false,
+            reason: self.reason,
+            properties: Properties::default(),
+        })
     }
 }
 

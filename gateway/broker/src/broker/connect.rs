@@ -52,7 +52,10 @@ fn keep_alive_secs(connect: &Connect, limits: &Limits) -> u16 {
 fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
     let refuse = |reason, sentence| Err(Refusal { reason, sentence });
     if connect.client_id.as_bytes().len() > limits.client_id_bytes_max {
-        return refuse(ReasonCode::ClientIdentifierNotValid, "client identifier longer than this server takes");
+        return refuse(
+            ReasonCode::ClientIdentifierNotValid,
+            "client identifier longer than this server takes",
+        );
     }
     if connect.client_id.is_empty() && connect.version == Version::V3_1_1 && !connect.clean_start {
         // [MQTT-3.1.3-8] of MQTT 3.1.1.
@@ -103,7 +106,8 @@ impl<A: Attachment> Broker<A> {
                 continue;
             }
             replaced.connection = replaced.connection.or_else(|| inner.supersede(&slot, &mut state));
-            if connect.clean_start && state.generation > 0 {
+            // A session that does not outlive its connection is over with it; it may not be continued [MQTT-3.1.2-23].
+            if state.generation > 0 && (connect.clean_start || state.expiry_secs == 0) {
                 let ended = inner.end(&slot, &mut state, now_ms);
                 drop(state);
                 inner.forget(&slot);
@@ -121,12 +125,16 @@ impl<A: Attachment> Broker<A> {
             replaced.changes.append(&mut state.changes);
             let generation = state.generation;
             drop(state);
-            break (Session { broker: inner.clone(), slot, generation, version: connect.version }, session_present);
+            break (
+                Session { broker: inner.clone(), slot, generation, version: connect.version },
+                session_present,
+            );
         };
         if let Some((_, wake)) = &replaced.connection {
             wake.wake();
         }
-        let properties = connack_properties(connect, &inner.limits, &terms, is_assigned.then_some(&*client_id));
+        let properties =
+            connack_properties(connect, &inner.limits, &terms, is_assigned.then_some(&*client_id));
         Ok(Connected {
             session,
             connack: ConnAck { session_present, reason: ReasonCode::Success, properties },
@@ -176,7 +184,10 @@ impl<A: Attachment> Inner<A> {
             return Ok(slot.clone());
         }
         if self.counters.sessions.load(Relaxed) >= self.limits.sessions_max as u64 {
-            return Err(Refusal { reason: ReasonCode::QuotaExceeded, sentence: "this server keeps no more sessions" });
+            return Err(Refusal {
+                reason: ReasonCode::QuotaExceeded,
+                sentence: "this server keeps no more sessions",
+            });
         }
         let entry = self.sessions.entry(client_id.clone()).or_insert_with(|| {
             self.counters.sessions.fetch_add(1, Relaxed);
@@ -186,7 +197,11 @@ impl<A: Attachment> Inner<A> {
     }
 
     /// Takes the session from the connection that has it, if one has.
-    fn supersede(self: &Arc<Self>, slot: &Arc<Slot<A>>, state: &mut State<A>) -> Option<(Session<A>, Arc<dyn Wake>)> {
+    fn supersede(
+        self: &Arc<Self>,
+        slot: &Arc<Slot<A>>,
+        state: &mut State<A>,
+    ) -> Option<(Session<A>, Arc<dyn Wake>)> {
         let connection = state.connection.take()?;
         slot.connected.store(false, Relaxed);
         self.counters.connected.fetch_sub(1, Relaxed);
@@ -204,7 +219,13 @@ impl<A: Attachment> Inner<A> {
 
     /// The will found at a session that goes on: one that waits is dropped `[MQTT-3.1.3-9]`; that of a connection just replaced is
     /// published, unless it has a delay, which the new connection cuts short.
-    fn resume_will(&self, slot: &Slot<A>, state: &mut State<A>, is_takeover: bool, now_ms: u64) -> Option<DueWill<A>> {
+    fn resume_will(
+        &self,
+        slot: &Slot<A>,
+        state: &mut State<A>,
+        is_takeover: bool,
+        now_ms: u64,
+    ) -> Option<DueWill<A>> {
         let will = state.will.take()?;
         let delay_secs = will.saved.will.properties.will_delay_secs().unwrap_or(0);
         (is_takeover && delay_secs == 0).then(|| will.due(slot, now_ms))
@@ -271,7 +292,12 @@ fn detached(will: &mqtt::Will) -> mqtt::Will {
 }
 
 /// What the CONNACK tells an MQTT 5 client; what is as the client would assume anyway is left out.
-fn connack_properties(connect: &Connect, limits: &Limits, terms: &Terms, assigned: Option<&str>) -> Properties {
+fn connack_properties(
+    connect: &Connect,
+    limits: &Limits,
+    terms: &Terms,
+    assigned: Option<&str>,
+) -> Properties {
     let mut properties = PropertiesBuilder::new();
     if connect.version == Version::V3_1_1 {
         return properties.build();

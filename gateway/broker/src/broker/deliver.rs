@@ -16,7 +16,13 @@ impl<A: Attachment> Broker<A> {
     ///
     /// `offset` is that of the journal record that holds what [`Route::owed`] listed; it comes back in [`Change::Settled`] when a copy is
     /// owed no more.
-    pub fn deliver(&self, route: &Route<A>, message: &Arc<Message>, offset: Option<u64>, now_ms: u64) -> Delivered {
+    pub fn deliver(
+        &self,
+        route: &Route<A>,
+        message: &Arc<Message>,
+        offset: Option<u64>,
+        now_ms: u64,
+    ) -> Delivered {
         let inner = &*self.inner;
         let (retention, stored_at) = inner.retained.set(message, &inner.limits, now_ms);
         let mut delivery = Delivery { message, detached: None, now_ms, done: Delivered::new(retention) };
@@ -145,7 +151,9 @@ impl<A: Attachment> Inner<A> {
         let permitted = match &state.connection {
             Some(connection) if connection.attachment.may_receive(&copy.message.topic) => true,
             Some(_) => return Err(DropReason::NotPermitted),
-            None if copy.qos == Qos::AtMostOnce && !self.limits.queue_qos0_offline => return Err(DropReason::Offline),
+            None if copy.qos == Qos::AtMostOnce && !self.limits.queue_qos0_offline => {
+                return Err(DropReason::Offline);
+            }
             None => false,
         };
         // QoS 1 and 2 copies found room when they were routed.
@@ -219,7 +227,9 @@ impl<A: Attachment> Inner<A> {
 
     fn next_member(&self, copy: &Queued, tried: &[SessionKey]) -> Option<Target<A>> {
         let whole = copy.shared.as_ref()?;
-        self.index.group(whole, |group| self.pick(group, &copy.message, |slot| !tried.contains(&slot.key))).flatten()
+        self.index
+            .group(whole, |group| self.pick(group, &copy.message, |slot| !tried.contains(&slot.key)))
+            .flatten()
     }
 
     /// Sessions that subscribed after the route was made and before the message was retained: they did not get it as a retained
@@ -229,7 +239,9 @@ impl<A: Attachment> Inner<A> {
         let mut late = Vec::new();
         self.index.matching(&message.topic, |entry| {
             let found = entry.plain().iter().filter(|subscriber| {
-                subscriber.born < stored_at && subscriber.hears(message) && !known.contains(&subscriber.slot.key)
+                subscriber.born < stored_at
+                    && subscriber.hears(message)
+                    && !known.contains(&subscriber.slot.key)
             });
             late.extend(found.map(|subscriber| subscriber.target(message, None)));
         });

@@ -8,7 +8,8 @@ use crate::session::{Session, Slot, State, Subscriber};
 use crate::{Attachment, Denial, Limits, Violation};
 use mqtt::topic::Filter;
 use mqtt::{
-    Packet, PropertiesBuilder, Qos, ReasonCode, RetainHandling, SubAck, Subscribe, SubscribeFilter, UnsubAck, Unsubscribe,
+    Packet, PropertiesBuilder, Qos, ReasonCode, RetainHandling, SubAck, Subscribe, SubscribeFilter, UnsubAck,
+    Unsubscribe,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -93,14 +94,19 @@ fn judge(asked: &SubscribeFilter, at: usize, limits: &Limits) -> Result<Result<(
     if at >= limits.filters_per_subscribe_max {
         return deny(ReasonCode::QuotaExceeded, "more filters in one SUBSCRIBE than this server takes");
     }
-    if asked.filter.as_bytes().len() > limits.filter_bytes_max || filter.levels().count() > limits.filter_levels_max {
+    if asked.filter.as_bytes().len() > limits.filter_bytes_max
+        || filter.levels().count() > limits.filter_levels_max
+    {
         return deny(ReasonCode::TopicFilterInvalid, "filter longer or deeper than this server takes");
     }
     if filter.share_name().is_some() && !limits.shared_subscriptions_available {
         return deny(ReasonCode::SharedSubscriptionsNotSupported, "shared subscriptions are switched off");
     }
     if filter.has_wildcard() && !limits.wildcard_subscriptions_available {
-        return deny(ReasonCode::WildcardSubscriptionsNotSupported, "wildcard subscriptions are switched off");
+        return deny(
+            ReasonCode::WildcardSubscriptionsNotSupported,
+            "wildcard subscriptions are switched off",
+        );
     }
     Ok(Ok(()))
 }
@@ -121,7 +127,8 @@ impl<A: Attachment> Inner<A> {
         let place = state.subscription_place(&asked.filter);
         if place.is_err()
             && (state.subscriptions.len() >= self.limits.subscriptions_per_session_max
-                || self.counters.subscriptions.load(Ordering::Relaxed) >= self.limits.subscriptions_max as u64)
+                || self.counters.subscriptions.load(Ordering::Relaxed)
+                    >= self.limits.subscriptions_max as u64)
         {
             return ReasonCode::QuotaExceeded;
         }

@@ -71,7 +71,9 @@ impl<A: Attachment> Inner<A> {
             ticked.ended.push(slot.client_id.clone());
             return;
         }
-        if let Some(will) = state.will.take_if(|will| will.saved.due_at_ms.is_some_and(|at_ms| at_ms <= now_ms)) {
+        if let Some(will) =
+            state.will.take_if(|will| will.saved.due_at_ms.is_some_and(|at_ms| at_ms <= now_ms))
+        {
             ticked.wills.push(will.due(slot, now_ms));
             let header = state.header(slot);
             state.record(self, slot, || crate::Change::Header(Box::new(header)));
@@ -84,7 +86,11 @@ impl<A: Attachment> Inner<A> {
 
 impl<A: Attachment> State<A> {
     /// The connection is gone: the will is due now, and returned, or after its delay `[MQTT-3.1.2-8]`.
-    pub(crate) fn will_begins_to_wait(&mut self, delay_secs_max: u32, now_ms: u64) -> Option<Box<PendingWill<A>>> {
+    pub(crate) fn will_begins_to_wait(
+        &mut self,
+        delay_secs_max: u32,
+        now_ms: u64,
+    ) -> Option<Box<PendingWill<A>>> {
         let will = self.will.as_mut()?;
         let delay_secs = will.saved.will.properties.will_delay_secs().unwrap_or(0).min(delay_secs_max);
         if delay_secs == 0 {
@@ -101,7 +107,8 @@ impl<A: Attachment> State<A> {
             self.expires_at_ms = expires_at_ms.unwrap_or(fresh);
         }
         if let Some(will) = self.will.as_mut().filter(|will| will.saved.due_at_ms.is_none()) {
-            let delay_secs = will.saved.will.properties.will_delay_secs().unwrap_or(0).min(will_delay_secs_max);
+            let delay_secs =
+                will.saved.will.properties.will_delay_secs().unwrap_or(0).min(will_delay_secs_max);
             will.saved.due_at_ms = Some(now_ms.saturating_add(u64::from(delay_secs) * 1_000));
         }
     }

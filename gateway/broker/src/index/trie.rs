@@ -131,7 +131,11 @@ impl<T: Keyed> Trie<T> {
     }
 }
 
-fn remove_from<T: Keyed>(place: &mut Option<Box<Entry<T>>>, shared: Option<&Arc<str>>, key: SessionKey) -> bool {
+fn remove_from<T: Keyed>(
+    place: &mut Option<Box<Entry<T>>>,
+    shared: Option<&Arc<str>>,
+    key: SessionKey,
+) -> bool {
     let Some(entry) = place else { return false };
     let removed = entry.remove(shared, key);
     if entry.is_empty() {

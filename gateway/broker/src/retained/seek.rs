@@ -112,7 +112,9 @@ mod tests {
     fn found(topics: &BTreeSet<Box<[u8]>>, filter: &str) -> Vec<Box<[u8]>> {
         let mut from = Box::from(&b""[..]);
         let mut found = Vec::new();
-        while let Some(key) = topics.range::<[u8], _>((std::ops::Bound::Included(&*from), std::ops::Bound::Unbounded)).next() {
+        while let Some(key) =
+            topics.range::<[u8], _>((std::ops::Bound::Included(&*from), std::ops::Bound::Unbounded)).next()
+        {
             match judge(key, filter) {
                 Judgement::Matches => {
                     found.push(key.clone());
@@ -145,11 +147,14 @@ mod tests {
     /// A filter with a leading wildcard touches one or two keys for each device, not all its topics.
     #[test]
     fn a_leading_wildcard_leaps_over_the_topics_of_each_device() {
-        let keys: BTreeSet<_> =
-            (0..100).flat_map(|device| (0..100).map(move |sensor| key(&format!("{device}/{sensor}")))).collect();
+        let keys: BTreeSet<_> = (0..100)
+            .flat_map(|device| (0..100).map(move |sensor| key(&format!("{device}/{sensor}"))))
+            .collect();
         let mut judged = 0;
         let mut from = Box::from(&b""[..]);
-        while let Some(next) = keys.range::<[u8], _>((std::ops::Bound::Included(&*from), std::ops::Bound::Unbounded)).next() {
+        while let Some(next) =
+            keys.range::<[u8], _>((std::ops::Bound::Included(&*from), std::ops::Bound::Unbounded)).next()
+        {
             judged += 1;
             from = match judge(next, "+/50") {
                 Judgement::Matches | Judgement::Next => after(next),

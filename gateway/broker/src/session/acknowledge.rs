@@ -6,7 +6,10 @@ use super::slot::State;
 use super::{Session, breach};
 use crate::change::Change;
 use crate::{AckToken, Answer, Attachment, Violation};
-use mqtt::{Ack, Packet, PacketId, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Text, Version, encoded_bytes};
+use mqtt::{
+    Ack, Packet, PacketId, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Text, Version,
+    encoded_bytes,
+};
 
 impl<A: Attachment> Session<A> {
     /// Turns a token into the packet to send: call it in the order the publishes came in `[MQTT-4.6.0-2]`, when their commit is done.
@@ -26,7 +29,8 @@ impl<A: Attachment> Session<A> {
             state.return_quota();
         }
         let wake = state.answer_repeats(packet_id, reason, repeats);
-        let answer = if is_current { state.answer(packet_id, qos, reason, sentence) } else { Answer::Nothing };
+        let answer =
+            if is_current { state.answer(packet_id, qos, reason, sentence) } else { Answer::Nothing };
         drop(state);
         if let Some(wake) = wake {
             wake.wake();
@@ -36,7 +40,8 @@ impl<A: Attachment> Session<A> {
 
     /// Moves a QoS 2 identifier on; how many PUBRECs its repeats want.
     fn conclude(&self, state: &mut State<A>, packet_id: PacketId, generation: u32, reason: ReasonCode) -> u8 {
-        let Some(Stage::Committing { generation: begun, repeats }) = state.inbound.stage_mut(packet_id).copied()
+        let Some(Stage::Committing { generation: begun, repeats }) =
+            state.inbound.stage_mut(packet_id).copied()
         else {
             return 0;
         };
@@ -85,9 +90,14 @@ impl<A: Attachment> State<A> {
     }
 
     /// The reason string, if the client wants it and the packet stays within the client's maximum size `[MQTT-3.4.2-2]`.
-    pub(crate) fn reason_string(&self, sentence: &str, packet: impl FnOnce(Properties) -> Packet) -> Properties {
+    pub(crate) fn reason_string(
+        &self,
+        sentence: &str,
+        packet: impl FnOnce(Properties) -> Packet,
+    ) -> Properties {
         let none = Properties::default();
-        let Some(connection) = self.connection.as_ref().filter(|connection| connection.problem_information) else {
+        let Some(connection) = self.connection.as_ref().filter(|connection| connection.problem_information)
+        else {
             return none;
         };
         let Ok(text) = Text::try_from(sentence) else { return none };
@@ -95,7 +105,8 @@ impl<A: Attachment> State<A> {
             return none;
         }
         let properties = PropertiesBuilder::new().with(Property::ReasonString(text)).build();
-        let fits = encoded_bytes(&packet(properties.clone()), self.version) <= connection.packet_bytes_max as usize;
+        let fits =
+            encoded_bytes(&packet(properties.clone()), self.version) <= connection.packet_bytes_max as usize;
         if fits { properties } else { none }
     }
 }

@@ -12,7 +12,11 @@ impl Inbound {
     /// Sets or resolves an alias: `topic` is empty when the alias stands for it.
     pub(crate) fn resolve(&mut self, alias: u16, topic: &Text, aliases_max: u16) -> Result<Text, Violation> {
         if alias == 0 || alias > aliases_max {
-            return Err(Violation::new(ReasonCode::TopicAliasInvalid, "topic alias above the maximum", "MQTT-3.3.2-9"));
+            return Err(Violation::new(
+                ReasonCode::TopicAliasInvalid,
+                "topic alias above the maximum",
+                "MQTT-3.3.2-9",
+            ));
         }
         let at = usize::from(alias) - 1;
         if topic.is_empty() {

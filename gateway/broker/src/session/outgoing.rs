@@ -44,8 +44,15 @@ impl<A: Attachment> Session<A> {
         let before = self.slot.gauge();
         let start = out.len();
         let state = &mut *state;
-        let mut sender =
-            Sender { broker: &self.broker, slot: &self.slot, state, version: self.version, now_ms, packets: 0, out };
+        let mut sender = Sender {
+            broker: &self.broker,
+            slot: &self.slot,
+            state,
+            version: self.version,
+            now_ms,
+            packets: 0,
+            out,
+        };
         let mut more = true;
         while more && sender.out.len().saturating_sub(start) < bytes_max {
             more = sender.step();
@@ -147,6 +154,8 @@ impl<A: Attachment> Sender<'_, A> {
                 }
             }
             Next::Unknown => {}
+            // No Local holds for retained messages too [MQTT-3.8.3-3].
+            Next::Message(message) if options.no_local && message.publisher == self.slot.client_id => {}
             Next::Message(message) => {
                 let copy = Queued {
                     qos: message.qos.min(options.qos),
@@ -219,7 +228,9 @@ impl<A: Attachment> Sender<'_, A> {
         let message: &Arc<Message> = &copy.message;
         let naming = match self.version {
             Version::V3_1_1 => Naming::Topic,
-            Version::V5 => connection.outbound_aliases.naming(&message.topic, connection.outbound_aliases_max),
+            Version::V5 => {
+                connection.outbound_aliases.naming(&message.topic, connection.outbound_aliases_max)
+            }
         };
         let alias = match naming {
             Naming::Topic => None,

@@ -56,7 +56,9 @@ impl Queue {
         let acknowledged = self.acknowledged.front().filter(|_| window_open).map(|copy| copy.arrival);
         let at_most_once = self.at_most_once.front().map(|copy| copy.arrival);
         let popped = match (acknowledged, at_most_once) {
-            (Some(acknowledged), Some(at_most_once)) if acknowledged < at_most_once => self.acknowledged.pop_front(),
+            (Some(acknowledged), Some(at_most_once)) if acknowledged < at_most_once => {
+                self.acknowledged.pop_front()
+            }
             (Some(_), None) => self.acknowledged.pop_front(),
             (_, Some(_)) => self.at_most_once.pop_front(),
             (None, None) => None,
@@ -143,7 +145,9 @@ pub(crate) mod tests {
             queue.push(Queued { qos, ..queued(topic) });
         }
         let mut order = Vec::new();
-        while let Some(copy) = queue.pop(order.is_empty()).or_else(|| queue.pop(false)).or_else(|| queue.pop(true)) {
+        while let Some(copy) =
+            queue.pop(order.is_empty()).or_else(|| queue.pop(false)).or_else(|| queue.pop(true))
+        {
             order.push(copy.message.topic.to_string());
         }
         assert_eq!(order, ["1", "2", "3"]);

@@ -56,7 +56,11 @@ impl<A: Attachment> Session<A> {
     fn publish(&self, state: &mut State<A>, mut publish: Publish) -> Result<Received, Violation> {
         let limits = &self.broker.limits;
         if publish.qos > limits.qos_max {
-            return Err(breach(ReasonCode::QosNotSupported, "publish above the maximum QoS", "MQTT-3.2.2-11"));
+            return Err(breach(
+                ReasonCode::QosNotSupported,
+                "publish above the maximum QoS",
+                "MQTT-3.2.2-11",
+            ));
         }
         if publish.retain && !limits.retain_available {
             return Err(breach(ReasonCode::RetainNotSupported, "retained publish", "MQTT-3.2.2-14"));
@@ -107,10 +111,12 @@ impl<A: Attachment> Session<A> {
             }
             state.set_expiry(&self.broker, &self.slot, secs.min(self.broker.limits.session_expiry_secs_max));
         }
-        Ok(Received::Disconnect(match disconnect.reason {
-            ReasonCode::Success => Parting::Clean,
-            _ => Parting::WithWill,
-        }))
+        if disconnect.reason != ReasonCode::Success {
+            return Ok(Received::Disconnect(Parting::WithWill));
+        }
+        // Now, not when the socket is closed: the client may be back sooner than that [MQTT-3.14.4-3].
+        state.will = None;
+        Ok(Received::Disconnect(Parting::Clean))
     }
 }
 
@@ -151,7 +157,12 @@ impl<A: Attachment> State<A> {
 
     /// The second half of an inbound QoS 2 exchange. An identifier that is not known gets its PUBCOMP all the same: the client may be
     /// repeating a PUBREL whose PUBCOMP was lost `[MQTT-4.3.3-11]`.
-    fn pubrel(&mut self, broker: &Inner<A>, slot: &Slot<A>, packet_id: PacketId) -> Result<Received, Violation> {
+    fn pubrel(
+        &mut self,
+        broker: &Inner<A>,
+        slot: &Slot<A>,
+        packet_id: PacketId,
+    ) -> Result<Received, Violation> {
         if let Some(InboundStage::Committing { .. }) = self.inbound.stage_mut(packet_id) {
             return Err(breach(ReasonCode::ProtocolError, "PUBREL before its PUBREC", "MQTT-4.3.3-4"));
         }

@@ -5,7 +5,8 @@ use super::inbound::Inbound;
 use super::queue::{Identifiers, Queue, Queued};
 use super::window::{Stage, Window};
 use crate::change::{
-    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey, SessionState,
+    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey,
+    SessionState,
 };
 use crate::index::Keyed;
 use crate::retained::Feed;

@@ -76,7 +76,10 @@ impl Window {
         // Sequences in flight are all smaller than the next one, so two of them share an identifier only when the oldest is a whole
         // round behind; then it is skipped.
         while self.flying.front().is_some_and(|oldest| self.next_sequence - oldest.sequence >= IDENTIFIERS)
-            && self.flying.iter().any(|flying| flying.sequence % IDENTIFIERS == self.next_sequence % IDENTIFIERS)
+            && self
+                .flying
+                .iter()
+                .any(|flying| flying.sequence % IDENTIFIERS == self.next_sequence % IDENTIFIERS)
         {
             self.next_sequence += 1;
         }
@@ -100,7 +103,11 @@ impl Window {
     pub(crate) fn restore(&mut self, id: PacketId, stage: Stage, offset: Option<u64>) {
         let residue = u64::from(id.get() - 1);
         let round = self.next_sequence - self.next_sequence % IDENTIFIERS;
-        let sequence = if round + residue >= self.next_sequence { round + residue } else { round + IDENTIFIERS + residue };
+        let sequence = if round + residue >= self.next_sequence {
+            round + residue
+        } else {
+            round + IDENTIFIERS + residue
+        };
         self.flying.push_back(Flying { sequence, stage, counted: false, offset });
         self.next_sequence = sequence + 1;
     }
