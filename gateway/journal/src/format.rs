@@ -50,6 +50,9 @@
 //! | 28..32 | `durable_to`: everything in this segment before this position was fsynced when the frame was written |
 //! | 32.. | payload |
 //!
+//! After the last frame of a batch stand 32 zero bytes, as far as the segment goes, and after the header of a new segment too:
+//! the next batch begins over them. So a tail that is whole ends with zeros, also in a segment that is used again.
+//!
 //! The header has its own checksum so that a damaged payload costs one record and not the way to the next. Identity,
 //! number and position go into that checksum although they are not stored: segments are used again without being wiped, and
 //! a payload may be a copy of a frame, so a frame counts only where and when it was written.
@@ -62,6 +65,8 @@
 //! The last segment has nobody to state its end. The largest `durable_to` of its frames tells how far it was certainly fsynced: up
 //! to there an invalid place is damage. From there on the first invalid place is where a batch was torn: that is the end, and
 //! what comes after it is cut, valid or not, for it was never acknowledged and keeping it would leave a hole in the order.
+//! Zeros there, and no frame beyond, are the end of a whole tail. After a tail that was not whole, offsets go on far beyond the last
+//! one found, so that none is given again.
 //! (Damage in the very last batch therefore looks like a torn batch and cuts the rest of that batch.)
 //!
 //! Offsets must increase from frame to frame. The offsets of a batch that failed are not given again, so what a failed
@@ -171,6 +176,13 @@ impl SegmentHeader {
         let checksum = header_checksum(&bytes);
         bytes[HEADER_CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
         bytes
+    }
+
+    /// The header, what fills its sectors, and zeros in place of the first frame.
+    pub(crate) fn encode_block(&self) -> Vec<u8> {
+        let mut block = self.encode().to_vec();
+        block.resize(SEGMENT_HEADER_BYTES as usize + FRAME_HEADER_BYTES, 0);
+        block
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {

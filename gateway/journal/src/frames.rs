@@ -64,6 +64,12 @@ impl Frames {
         Ok(self.chunk.get(start..).and_then(|bytes| FrameHeader::decode(bytes, self.seed, position)))
     }
 
+    /// Whether zeros stand where a header could, or the end of the file.
+    pub(crate) fn is_zero_at(&mut self, position: u32, limit: u32) -> io::Result<bool> {
+        let start = self.fill(u64::from(position), FRAME_HEADER_BYTES, limit)?;
+        Ok(self.chunk.iter().skip(start).take(FRAME_HEADER_BYTES).all(|byte| *byte == 0))
+    }
+
     /// The next position at or after `position` where a header stands that `wanted` accepts.
     pub(crate) fn find(
         &mut self,

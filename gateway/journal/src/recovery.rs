@@ -9,7 +9,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::OpenError;
-use crate::format::{FORMAT_VERSION, HeaderError, Offset, SEGMENT_HEADER_BYTES, Seed, SegmentHeader};
+use crate::format::{
+    FORMAT_VERSION, FRAME_HEADER_BYTES, HeaderError, Offset, SEGMENT_HEADER_BYTES, Seed, SegmentHeader,
+};
 use crate::frames::{CHUNK_BYTES, Found, Frames};
 use crate::index::SparseIndex;
 use crate::maintenance::{Spare, ignore_missing};
@@ -374,6 +376,9 @@ fn scan(
     }
     scan.end = position;
     scan.torn_bytes = u64::from(trace_end.saturating_sub(position));
+    if stated_end.is_none() && scan.torn_bytes == 0 && !frames.is_zero_at(position, limit)? {
+        scan.torn_bytes = FRAME_HEADER_BYTES as u64;
+    }
     Ok(scan)
 }
 

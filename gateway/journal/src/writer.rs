@@ -39,6 +39,7 @@ pub(crate) fn start(shared: &Arc<Shared>, last_ms: u64) -> Result<JoinHandle<()>
         active: None,
         previous,
         buffer: Vec::new(),
+        batch_bytes: 0,
         placed: Vec::new(),
         last_ms,
         batch: 0,
@@ -77,8 +78,10 @@ struct Writer {
     active: Option<Active>,
     /// The last segment, as the header of the next one states it.
     previous: Option<PreviousSegment>,
-    /// The batch being written.
+    /// The batch being written, and the zeros after it.
     buffer: Vec<u8>,
+    /// How much of the buffer is frames.
+    batch_bytes: usize,
     /// Where each record of the batch stands.
     placed: Vec<u32>,
     last_ms: u64,
@@ -178,6 +181,8 @@ impl Writer {
             self.buffer.resize(end, 0);
             self.placed.push(position);
         }
+        self.batch_bytes = self.buffer.len();
+        self.buffer.resize(room.min(self.batch_bytes + FRAME_HEADER_BYTES), 0);
         self.placed.len()
     }
 
@@ -192,7 +197,7 @@ impl Writer {
     /// The batch is durable: says so to everybody.
     fn succeed(&mut self, records: &[Pending]) {
         let active = self.active.as_mut().expect("the batch was written to it");
-        active.position += self.buffer.len() as u32;
+        active.position += self.batch_bytes as u32;
         {
             let mut index = active.segment.index.write();
             for (record, position) in records.iter().zip(&self.placed) {
@@ -345,7 +350,7 @@ impl Writer {
             created_at_ms: shared.settings.clock.now_ms(),
             previous: self.previous,
         };
-        write_all_at(spare.file.as_ref(), &header.encode(), 0)?;
+        write_all_at(spare.file.as_ref(), &header.encode_block(), 0)?;
         add(&shared.counters.fsyncs, 2);
         spare.file.sync_data()?;
         shared.storage.rename(&spare.name, &file_name(number, SEGMENT_SUFFIX))?;
