@@ -1,8 +1,11 @@
 //! The SQL of rules: pure, without input or output, without a clock of its own.
 
+pub mod cases;
 mod check;
+pub mod definition;
 mod diagnostic;
 mod evaluate;
+mod explain;
 mod filter;
 pub mod functions;
 mod index;
@@ -18,7 +21,8 @@ mod value;
 
 pub use check::VARIABLES_MAX;
 pub use diagnostic::{Diagnostic, Position, Span, SqlErrors};
-pub use filter::{BasicIngest, FilterError, TopicFilter, basic_ingest};
+pub use explain::{Explanation, Part};
+pub use filter::{BasicIngest, FILTER_BYTES_MAX, FilterError, TopicFilter, basic_ingest};
 pub use index::Index;
 pub use json::DEPTH_MAX;
 pub use message::{Message, Payload, PublishProperties, Randomness};

@@ -16,10 +16,10 @@ use std::cmp::Ordering;
 use wide::Wide;
 
 /// The most significant digits a number keeps; further digits are rounded half to even.
-pub const DIGITS_MAX: u32 = 34;
+pub(crate) const DIGITS_MAX: u32 = 34;
 
 /// The largest decimal exponent of a number in scientific form: 9.99…E999.
-pub const EXPONENT_MAX: i32 = 999;
+pub(crate) const EXPONENT_MAX: i32 = 999;
 
 /// One more than the largest coefficient: 10^34.
 const COEFFICIENT_LIMIT: i128 = 10i128.pow(DIGITS_MAX);

@@ -17,7 +17,6 @@ pub(crate) fn parse_statement(sql: &str) -> Parsed<Select> {
 
 impl Parser<'_> {
     fn statement(&mut self) -> Parsed<Select> {
-        let start = self.ahead().span;
         let variables = if self.at_keyword("SET") { self.assignments()? } else { Vec::new() };
         self.expect_keyword("SELECT")?;
         let body = self.body()?;
@@ -31,7 +30,7 @@ impl Parser<'_> {
             };
             return Err(self.unexpected(expected));
         }
-        Ok(Select { variables, body, from, condition, span: start.join(self.ahead().span) })
+        Ok(Select { variables, body, from, condition })
     }
 
     fn assignments(&mut self) -> Parsed<Vec<Assignment>> {

@@ -11,7 +11,6 @@ pub(crate) struct Select {
     /// The text of the topic filter.
     pub(crate) from: Option<Name>,
     pub(crate) condition: Option<Expression>,
-    pub(crate) span: Span,
 }
 
 /// `@name = expression`
@@ -111,6 +110,7 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
+    #[cfg(test)]
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Or => "OR",
