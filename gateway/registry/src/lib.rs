@@ -2,7 +2,7 @@
 //!
 //! [`Registry`] keeps things, certificates and policies in the state store and a copy of them in memory, answers who a
 //! certificate is without touching the disk, and announces what changed, so that a live connection feels a change at
-//! once. `definitions` watches the folder of rule definitions and swaps what changed.
+//! once. [`definitions`] watches the folder of rule definitions and swaps what changed.
 //!
 //! The words are those of the AWS IoT registry. Every write is on disk before the call returns; the calls that write
 //! therefore block for an fsync and belong on a blocking thread.
@@ -11,6 +11,7 @@
 
 mod authenticate;
 mod changes;
+pub mod definitions;
 mod draft;
 mod error;
 mod limits;

@@ -1,9 +1,10 @@
 //! The rows: what is stored of a thing, a certificate and a policy.
 //!
-//! A row is JSON with the version of its format in `"format"`. A row of a later format is refused, not guessed at.
+//! A row is JSON, `{"format": 1, "record": {…}}`. A row of a later format is refused, not guessed at.
 
 use access::{Certificate, Fingerprint};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -106,37 +107,32 @@ pub struct PolicyRecord {
 const FORMAT: u64 = 1;
 
 #[derive(Serialize)]
-struct Writing<'a, T> {
+struct Written<'a, T> {
     format: u64,
-    #[serde(flatten)]
     record: &'a T,
 }
 
 #[derive(Deserialize)]
-struct Reading<T> {
-    #[serde(flatten)]
-    record: T,
-}
-
-#[derive(Deserialize)]
-struct Format {
+struct Stored<'a> {
     format: u64,
+    /// Not looked into before the format is known.
+    #[serde(borrow)]
+    record: &'a RawValue,
 }
 
 /// The bytes of a row.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    serde_json::to_vec(&Writing { format: FORMAT, record })
+    serde_json::to_vec(&Written { format: FORMAT, record })
         .expect("records have text keys and nothing that JSON lacks")
 }
 
 /// The record of a row, or what is wrong with the row.
 pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
-    let Format { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let Stored { format, record } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if format != FORMAT {
         return Err(format!(
             "its format is {format}, this version reads format {FORMAT}; use the version that wrote it"
         ));
     }
-    let Reading { record } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    Ok(record)
+    serde_json::from_str(record.get()).map_err(|error| error.to_string())
 }

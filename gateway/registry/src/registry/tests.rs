@@ -273,12 +273,12 @@ fn a_row_that_cannot_be_read_is_named() {
         batch.commit_durable().unwrap();
     };
     let refused = || Registry::open(&store, Settings::default()).err().expect("the row is bad").to_string();
-    write("registry-things", "a", r#"{"format": 2, "name": "a"}"#);
+    write("registry-things", "a", r#"{"format": 2, "record": "of another kind"}"#);
     assert_eq!(
         refused(),
         "the registry row `a` in table `registry-things` cannot be read: its format is 2, this version reads format 1; use the version that wrote it"
     );
-    write("registry-things", "a", r#"{"format": 1, "name": "a", "version": 1}"#);
+    write("registry-things", "a", r#"{"format": 1, "record": {"name": "a", "version": 1}}"#);
     write("registry-policies", "p", "\u{0}");
     assert!(
         refused().starts_with("the registry row `p` in table `registry-policies` cannot be read: "),
@@ -299,19 +299,19 @@ fn rows_of_format_1_are_read() {
     write(
         "registry-things",
         b"kiln-1",
-        r#"{"format":1,"name":"kiln-1","thing_type":"kiln","attributes":{"line":"7"},"version":3}"#,
+        r#"{"format":1,"record":{"name":"kiln-1","thing_type":"kiln","attributes":{"line":"7"},"version":3}}"#,
     );
     let document = serde_json::to_string(ALLOW).unwrap();
     write(
         "registry-policies",
         b"all",
-        &format!(r#"{{"format":1,"name":"all","document":{document},"version":2}}"#),
+        &format!(r#"{{"format":1,"record":{{"name":"all","document":{document},"version":2}}}}"#),
     );
     write(
         "registry-certificates",
         fingerprint.as_bytes(),
         &format!(
-            r#"{{"format":1,"fingerprint":"{fingerprint}","status":"PENDING_ACTIVATION","registered_at_ms":9,"subject":"CN=kiln-1","not_after_secs":-1,"policies":["all"],"things":["kiln-1"]}}"#
+            r#"{{"format":1,"record":{{"fingerprint":"{fingerprint}","status":"PENDING_ACTIVATION","registered_at_ms":9,"subject":"CN=kiln-1","not_after_secs":-1,"policies":["all"],"things":["kiln-1"]}}}}"#
         ),
     );
     batch.commit_durable().unwrap();

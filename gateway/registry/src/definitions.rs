@@ -1,0 +1,175 @@
+//! Rule definitions: loaded from a folder, reloaded when they change.
+//!
+//! A definition is `{name}/rule.toml` or `{name}.toml`; entries that start with a dot are not looked at. All definitions
+//! that are in force at one moment are one [`ActiveRules`], swapped as a whole. A definition that is broken is refused
+//! and named, and its last good version stays in force; one that is gone is removed; a new one comes in. A definition is
+//! broken also if it names a target that does not exist.
+//!
+//! Change is found by looking: once a second is cheap, and it works on every file system, which notifications do not.
+
+mod active;
+mod catalogue;
+mod compile;
+mod fault;
+mod folder;
+
+pub use active::ActiveRules;
+pub use catalogue::Reload;
+pub use compile::DeclaredTargets;
+pub use fault::Fault;
+
+use arc_swap::ArcSwap;
+use catalogue::{Catalogue, Removal};
+use parking_lot::Mutex;
+use rules::definition::{DEFINITION_BYTES_MAX, Definition};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Limits on definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Definitions in the folder. AWS IoT has 1,000 rules.
+    pub rules_max: usize,
+    /// Bytes of one file.
+    pub definition_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rules_max: 1_000, definition_bytes_max: DEFINITION_BYTES_MAX as u64 }
+    }
+}
+
+/// A definition as it is shown to whoever administers the gateway.
+#[derive(Clone, Debug)]
+pub struct RuleStatus {
+    /// The rule's name.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The version in force, if there is one.
+    pub in_force: Option<Arc<Definition>>,
+    /// What is wrong with the file as it is now; if empty, it is what is in force.
+    pub faults: Vec<Fault>,
+}
+
+/// The rule definitions of a folder.
+pub struct Definitions {
+    folder: PathBuf,
+    targets: DeclaredTargets,
+    limits: Limits,
+    catalogue: Mutex<Catalogue<Definition>>,
+    active: ArcSwap<ActiveRules>,
+    generation: watch::Sender<u64>,
+}
+
+impl Definitions {
+    /// Loads the definitions of the folder. Broken ones are kept out and told by [`faults`](Self::faults); they stop
+    /// neither the others nor the start. Blocks.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn open(folder: &Path, targets: DeclaredTargets, limits: Limits) -> Result<Arc<Self>, Fault> {
+        folder::scan(folder, limits)?;
+        let definitions = Self {
+            folder: folder.to_path_buf(),
+            targets,
+            limits,
+            catalogue: Mutex::new(Catalogue::new()),
+            active: ArcSwap::from_pointee(ActiveRules::default()),
+            generation: watch::Sender::new(0),
+        };
+        definitions.reload_now();
+        Ok(Arc::new(definitions))
+    }
+
+    /// The rules in force. Cheap; take it anew for each message.
+    pub fn active(&self) -> arc_swap::Guard<Arc<ActiveRules>> {
+        self.active.load()
+    }
+
+    /// Announces the generation of the rules in force, each time others come in force.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Looks at the folder now; what is gone is removed at once. Blocks.
+    pub fn reload_now(&self) -> Reload {
+        self.reload(Removal::AtOnce)
+    }
+
+    /// Looks at the folder again and again, until the future is dropped. What is gone is removed at the second look
+    /// that does not find it.
+    pub async fn watch(self: Arc<Self>, every: Duration) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let definitions = Arc::clone(&self);
+            let look = tokio::task::spawn_blocking(move || definitions.reload(Removal::WhenConfirmed));
+            if let Err(error) = look.await {
+                // Only when the runtime ends or a rule's compiler has a defect; the rules in force stay.
+                tracing::error!(%error, "the look at the rule definitions did not end");
+            }
+        }
+    }
+
+    /// Every definition with its state, by name.
+    pub fn status(&self) -> Vec<RuleStatus> {
+        let catalogue = self.catalogue.lock();
+        let status = |(name, entry): (&String, &catalogue::Entry<Definition>)| RuleStatus {
+            name: name.clone(),
+            file: entry.file.clone(),
+            in_force: entry.good.clone(),
+            faults: entry.faults.clone(),
+        };
+        catalogue.entries.iter().map(status).collect()
+    }
+
+    /// Everything that is wrong with the folder and the definitions in it. Empty when all is well.
+    pub fn faults(&self) -> Vec<Fault> {
+        let catalogue = self.catalogue.lock();
+        let of_rules = catalogue.entries.values().flat_map(|entry| &entry.faults);
+        catalogue.folder_faults.iter().chain(of_rules).cloned().collect()
+    }
+
+    fn reload(&self, removal: Removal) -> Reload {
+        let mut catalogue = self.catalogue.lock();
+        let compile = |name: &str, file: &Path, text: &str| compile::compile(name, file, text, &self.targets);
+        let folder_faults = catalogue.folder_faults.clone();
+        let reload = catalogue.reload(&self.folder, self.limits, removal, &compile);
+        if catalogue.folder_faults != folder_faults {
+            catalogue.folder_faults.iter().for_each(report);
+        }
+        for name in &reload.refused {
+            let entry = &catalogue.entries[name];
+            tracing::error!(rule = name, in_force = entry.good.is_some(), "rule definition refused");
+            entry.faults.iter().for_each(report);
+        }
+        if reload.changes_rules() {
+            self.swap(&catalogue, &reload);
+        }
+        reload
+    }
+
+    /// Still under the lock of the catalogue, so that generations come in order.
+    fn swap(&self, catalogue: &Catalogue<Definition>, reload: &Reload) {
+        let generation = self.active.load().generation() + 1;
+        let definitions = catalogue.entries.values().filter_map(|entry| entry.good.clone());
+        self.active.store(Arc::new(ActiveRules::new(generation, definitions)));
+        self.generation.send_replace(generation);
+        let Reload { added, changed, removed, .. } = reload;
+        tracing::info!(generation, ?added, ?changed, ?removed, "rules in force");
+    }
+}
+
+fn report(fault: &Fault) {
+    let (line, column) = fault.place.unzip();
+    let (file, hint) = (fault.file.display(), fault.hint.as_deref());
+    tracing::error!(%file, line, column, hint, "{}", fault.message);
+}
+
+#[cfg(test)]
+mod tests;

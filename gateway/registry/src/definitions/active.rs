@@ -1,0 +1,59 @@
+//! The rules in force at one moment.
+
+use rules::Index;
+use rules::definition::Definition;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Rules that came in force together. Never changes; others replace it.
+#[derive(Default)]
+pub struct ActiveRules {
+    generation: u64,
+    by_name: BTreeMap<String, Arc<Definition>>,
+    by_topic: Index<Arc<Definition>>,
+}
+
+impl ActiveRules {
+    pub(super) fn new(generation: u64, definitions: impl Iterator<Item = Arc<Definition>>) -> Self {
+        let (mut by_name, mut by_topic) = (BTreeMap::new(), Index::new());
+        for definition in definitions.filter(|definition| definition.enabled) {
+            if let Some(filter) = definition.statement.topic_filter() {
+                by_topic.insert(filter, Arc::clone(&definition));
+            }
+            by_name.insert(definition.name.clone(), definition);
+        }
+        Self { generation, by_name, by_topic }
+    }
+
+    /// How often other rules came in force, since the start.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Visits every rule that wants messages of the topic.
+    pub fn for_each_match<'rules>(&'rules self, topic: &str, visit: impl FnMut(&'rules Arc<Definition>)) {
+        self.by_topic.for_each_match(topic, visit);
+    }
+
+    /// The rule of this name: Basic Ingest names it in the topic.
+    pub fn get(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.by_name.get(name)
+    }
+
+    /// All of them, by name; those switched off are not among them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.by_name.values()
+    }
+}
+
+impl fmt::Debug for ActiveRules {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        formatter
+            .debug_struct("ActiveRules")
+            .field("generation", &self.generation)
+            .field("rules", &names)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! From the text of a definition to a rule whose targets exist.
+
+use super::Fault;
+use crate::name::nearest;
+use rules::Diagnostic;
+use rules::definition::{Action, Definition, TargetKind};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The targets that the settings declare.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredTargets {
+    targets: BTreeSet<(TargetKind, String)>,
+}
+
+impl FromIterator<(TargetKind, String)> for DeclaredTargets {
+    fn from_iter<I: IntoIterator<Item = (TargetKind, String)>>(targets: I) -> Self {
+        Self { targets: targets.into_iter().collect() }
+    }
+}
+
+impl DeclaredTargets {
+    /// The names of the targets of a kind.
+    fn names(&self, kind: TargetKind) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter(move |(declared, _)| *declared == kind).map(|(_, name)| name.as_str())
+    }
+
+    fn hint(&self, kind: TargetKind, name: &str) -> String {
+        if let Some(nearest) = nearest(name, self.names(kind)) {
+            return format!("did you mean `{nearest}`?");
+        }
+        if let Some((other, _)) = self.targets.iter().find(|(_, declared)| declared == name) {
+            return format!("`{name}` is a {other}; write `{other} = \"{name}\"`");
+        }
+        format!("declare the {kind} in the settings")
+    }
+}
+
+/// Compiles a definition.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub(super) fn compile(
+    name: &str,
+    file: &Path,
+    text: &str,
+    targets: &DeclaredTargets,
+) -> Result<Definition, Vec<Fault>> {
+    let definition = Definition::parse(name, &file.to_string_lossy(), text).map_err(|errors| {
+        errors.diagnostics.into_iter().map(|error| fault(file, error)).collect::<Vec<_>>()
+    })?;
+    let actions = definition.actions.iter().chain(&definition.error_action);
+    let unknown: Vec<Fault> = actions
+        .filter(|action| !targets.names(action.kind).any(|declared| declared == action.target))
+        .map(|action| unknown_target(name, file, action, targets))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    for Diagnostic { message, line, column, hint, .. } in &definition.warnings {
+        let hint = hint.as_deref();
+        tracing::warn!(rule = name, file = %file.display(), line, column, hint, "{message}");
+    }
+    Ok(definition)
+}
+
+fn unknown_target(name: &str, file: &Path, action: &Action, targets: &DeclaredTargets) -> Fault {
+    let Action { kind, target, line, .. } = action;
+    let fault = Fault::of_file(file, format!("unknown {kind} `{target}` in rule `{name}`"));
+    Fault { place: Some((*line, 1)), ..fault.with_hint(targets.hint(*kind, target)) }
+}
+
+fn fault(file: &Path, diagnostic: Diagnostic) -> Fault {
+    let Diagnostic { message, line, column, hint, .. } = diagnostic;
+    Fault { file: file.to_path_buf(), place: Some((line, column)), message, hint }
+}

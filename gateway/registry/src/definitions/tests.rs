@@ -1,0 +1,182 @@
+use super::{DeclaredTargets, Definitions, Limits};
+use rules::definition::TargetKind;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+fn rule(filter: &str, queue: &str) -> String {
+    format!("sql = \"SELECT * FROM '{filter}'\"\n[[action]]\nqueue = \"{queue}\"\n")
+}
+
+fn open(folder: &TempDir) -> Arc<Definitions> {
+    let targets =
+        [(TargetKind::Queue, "alerts"), (TargetKind::Queue, "errors"), (TargetKind::Stream, "telemetry")];
+    let targets: DeclaredTargets = targets.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
+    Definitions::open(folder.path(), targets, Limits::default()).expect("the folder can be read")
+}
+
+fn with(definitions: &[(&str, &str)]) -> (TempDir, Arc<Definitions>) {
+    let folder = tempfile::tempdir().expect("there is room for a directory");
+    for (file, text) in definitions {
+        put(&folder, file, text);
+    }
+    let definitions = open(&folder);
+    (folder, definitions)
+}
+
+fn put(folder: &TempDir, file: &str, text: &str) {
+    let path = folder.path().join(file);
+    fs::create_dir_all(path.parent().expect("it is in the folder")).expect("the folder can be written");
+    fs::write(path, text).expect("the folder can be written");
+}
+
+fn matching(definitions: &Definitions, topic: &str) -> Vec<String> {
+    let active = definitions.active();
+    let mut names = Vec::new();
+    active.for_each_match(topic, |definition| names.push(definition.name.clone()));
+    names.sort();
+    names
+}
+
+fn faults(folder: &TempDir, definitions: &Definitions) -> Vec<String> {
+    let root = format!("{}/", folder.path().display());
+    definitions.faults().iter().map(|fault| fault.to_string().replace(&root, "")).collect()
+}
+
+#[test]
+fn definitions_are_folders_and_files() {
+    let (_folder, definitions) = with(&[
+        ("overheating/rule.toml", &rule("plant/+/hot", "alerts")),
+        ("overheating/cases.jsonl", "not looked at"),
+        ("all.toml", &rule("plant/#", "alerts")),
+        (".hidden.toml", "not looked at"),
+        ("README.md", "not looked at"),
+    ]);
+    assert_eq!(definitions.faults(), []);
+    assert_eq!(matching(&definitions, "plant/1/hot"), ["all", "overheating"]);
+    assert_eq!(matching(&definitions, "plant/1/cold"), ["all"]);
+    assert!(definitions.active().get("overheating").is_some());
+    assert_eq!(definitions.active().generation(), 1);
+}
+
+#[test]
+fn a_broken_definition_does_not_stop_the_others_and_is_named_with_its_place() {
+    let (folder, definitions) = with(&[
+        ("good.toml", &rule("a", "alerts")),
+        ("bad.toml", "sql = \"\"\"\nSELEC * FROM 'a'\n\"\"\"\n[[action]]\nqueue = \"alerts\"\n"),
+    ]);
+    assert_eq!(matching(&definitions, "a"), ["good"]);
+    let faults = faults(&folder, &definitions);
+    assert!(faults[0].starts_with("bad.toml:2:1: "), "{faults:?}");
+    let status = definitions.status();
+    assert_eq!(
+        (status[0].name.as_str(), status[0].in_force.is_some(), status[0].faults.len()),
+        ("bad", false, 1)
+    );
+    assert_eq!(
+        (status[1].name.as_str(), status[1].in_force.is_some(), status[1].faults.len()),
+        ("good", true, 0)
+    );
+}
+
+#[test]
+fn a_target_that_is_not_declared_is_refused_with_the_nearest() {
+    let (folder, definitions) = with(&[
+        ("a.toml", &rule("a", "alert")),
+        ("b.toml", &rule("a", "telemetry")),
+        ("c.toml", &rule("a", "elsewhere")),
+        ("d.toml", &format!("{}[error_action]\nqueue = \"error\"\n", rule("a", "alerts"))),
+    ]);
+    assert_eq!(
+        faults(&folder, &definitions),
+        [
+            "a.toml:3:1: unknown queue `alert` in rule `a`; did you mean `alerts`?",
+            "b.toml:3:1: unknown queue `telemetry` in rule `b`; `telemetry` is a stream; write `stream = \"telemetry\"`",
+            "c.toml:3:1: unknown queue `elsewhere` in rule `c`; declare the queue in the settings",
+            "d.toml:5:1: unknown queue `error` in rule `d`; did you mean `errors`?",
+        ]
+    );
+    assert_eq!(definitions.active().iter().count(), 0);
+}
+
+#[test]
+fn the_last_good_version_goes_on_while_the_file_is_broken() {
+    let (folder, definitions) = with(&[("a.toml", &rule("old", "alerts"))]);
+    put(&folder, "a.toml", &rule("new", "nowhere"));
+    let reload = definitions.reload_now();
+    assert_eq!((reload.refused, reload.changed), (vec!["a".to_owned()], vec![]));
+    assert_eq!(matching(&definitions, "old"), ["a"]);
+    assert_eq!(definitions.faults().len(), 1);
+    assert_eq!(definitions.active().generation(), 1);
+    assert_eq!(definitions.reload_now().refused, [""; 0], "it is told once");
+    put(&folder, "a.toml", &rule("new", "alerts"));
+    assert_eq!(definitions.reload_now().changed, ["a"]);
+    assert_eq!(
+        (matching(&definitions, "old"), matching(&definitions, "new")),
+        (vec![], vec!["a".to_owned()])
+    );
+    assert_eq!(definitions.faults(), []);
+}
+
+#[test]
+fn definitions_come_and_go() {
+    let (folder, definitions) = with(&[("a.toml", &rule("t", "alerts"))]);
+    let mut changes = definitions.changes();
+    put(&folder, "b/rule.toml", &rule("t", "alerts"));
+    assert_eq!(definitions.reload_now().added, ["b"]);
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(*changes.borrow_and_update(), 2);
+    fs::remove_file(folder.path().join("a.toml")).unwrap();
+    assert_eq!(definitions.reload_now().removed, ["a"]);
+    assert_eq!(matching(&definitions, "t"), ["b"]);
+    assert!(!definitions.reload_now().changes_rules());
+    assert_eq!(*changes.borrow_and_update(), 3);
+}
+
+#[test]
+fn a_rule_that_is_switched_off_is_listed_and_not_in_force() {
+    let (_folder, definitions) = with(&[("a.toml", &format!("enabled = false\n{}", rule("t", "alerts")))]);
+    assert_eq!(matching(&definitions, "t"), [""; 0]);
+    assert_eq!(definitions.status().len(), 1);
+}
+
+#[test]
+fn whoever_holds_the_old_rules_keeps_them_whole() {
+    let (folder, definitions) = with(&[("a.toml", &rule("t", "alerts"))]);
+    let before = definitions.active();
+    put(&folder, "a.toml", &rule("u", "alerts"));
+    definitions.reload_now();
+    let mut seen = 0;
+    before.for_each_match("t", |_| seen += 1);
+    assert_eq!(seen, 1);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let fault =
+        Definitions::open(&missing, DeclaredTargets::default(), Limits::default()).err().expect("no folder");
+    assert!(fault.to_string().contains("missing: the folder of rule definitions cannot be read"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_change_on_disk_comes_in_force_by_itself() {
+    let (folder, definitions) = with(&[("a.toml", &rule("old", "alerts"))]);
+    let mut changes = definitions.changes();
+    let watching = tokio::spawn(Arc::clone(&definitions).watch(Duration::from_millis(5)));
+    put(&folder, "a.toml", &rule("new", "alerts"));
+    let changed = tokio::time::timeout(
+        Duration::from_secs(10),
+        changes.wait_for(|_| !matching(&definitions, "new").is_empty()),
+    );
+    changed.await.expect("within ten seconds").expect("the definitions live");
+    fs::remove_file(folder.path().join("a.toml")).unwrap();
+    let removed = tokio::time::timeout(
+        Duration::from_secs(10),
+        changes.wait_for(|_| matching(&definitions, "new").is_empty()),
+    );
+    removed.await.expect("within ten seconds").expect("the definitions live");
+    watching.abort();
+}
