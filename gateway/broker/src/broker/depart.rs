@@ -172,11 +172,11 @@ impl<A: Attachment> Inner<A> {
         for copy in orphans.iter().chain(&flying) {
             slot.count_out(copy.message.bytes());
         }
+        let unfinished = flying.len() + orphans.len();
         flying.retain(|copy| copy.qos == Qos::AtLeastOnce && copy.shared.is_some());
-        let waited = orphans.len();
-        orphans.retain(|copy| copy.shared.is_some() && copy.qos > Qos::AtMostOnce);
-        self.counters.drop_copies(DropReason::SessionEnded, (waited - orphans.len()) as u64);
+        orphans.retain(|copy| copy.qos > Qos::AtMostOnce && copy.shared.is_some());
         flying.append(&mut orphans);
+        self.counters.drop_copies(DropReason::SessionEnded, (unfinished - flying.len()) as u64);
         state.record(self, slot, || Change::Closed(slot.key));
         slot.durable.store(false, Relaxed);
         self.counters.apply(before, slot.gauge());

@@ -1,0 +1,380 @@
+//! A stage for broker and clients: what the gateway does around the broker, without sockets, clock or disk.
+//!
+//! Every effect goes through [`Store`], which keeps what a real store would, so that `restart` is a kill -9 between any two steps.
+
+#![allow(dead_code, reason = "each test binary plays another part of it")]
+
+mod store;
+pub(crate) mod text;
+
+use broker::{
+    AckToken, Answer, Attachment, Broker, Denial, DueWill, Limits, Message, Parting, Received, Route, Session,
+};
+use bytes::BytesMut;
+use mqtt::{Connect, Packet, ReasonCode, Version};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use store::Store;
+
+/// Who may not do what, as `verb client topic`.
+type Denied = Arc<Mutex<BTreeSet<String>>>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    client_id: String,
+    denied: Denied,
+}
+
+impl Who {
+    fn may(&self, verb: &str, topic: &str) -> bool {
+        let key = format!("{verb} {} {topic}", self.client_id);
+        !self.denied.lock().expect("no test panics with it").contains(&key)
+    }
+}
+
+impl Attachment for Who {
+    fn may_receive(&self, topic: &str) -> bool {
+        self.may("receive", topic)
+    }
+}
+
+#[derive(Default)]
+struct Client {
+    session: Option<Session<Who>>,
+    who: Option<Who>,
+    version: Option<Version>,
+    inbox: VecDeque<Packet>,
+    closed: bool,
+    stopped: bool,
+    woken: Arc<AtomicBool>,
+}
+
+/// A publish whose commit is held back.
+struct Held {
+    client: String,
+    token: Option<AckToken>,
+    message: Arc<Message>,
+    route: Route<Who>,
+}
+
+pub(crate) struct Stage {
+    limits: Limits,
+    pub(crate) broker: Broker<Who>,
+    clients: BTreeMap<String, Client>,
+    store: Store,
+    pub(crate) now_ms: u64,
+    pub(crate) denied: Denied,
+    /// Publishes that wait for `commit`, while commits are held.
+    held: Option<Vec<Held>>,
+}
+
+/// What the client makes of a packet: what its version can't carry is lost.
+fn over_the_wire(packet: &Packet, version: Version) -> Packet {
+    let mut wire = BytesMut::new();
+    mqtt::encode(packet, version, &mut wire).expect("the broker makes legal packets");
+    let decoded = mqtt::decode(&mut wire, Some(version), usize::MAX).expect("what was encoded decodes");
+    decoded.expect("it is whole")
+}
+
+impl Stage {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            broker: Broker::recording(limits.clone(), [7; 32]),
+            limits,
+            clients: BTreeMap::new(),
+            store: Store::default(),
+            now_ms: 1_000_000,
+            denied: Denied::default(),
+            held: None,
+        }
+    }
+
+    fn client(&mut self, name: &str) -> &mut Client {
+        self.clients.entry(name.to_owned()).or_default()
+    }
+
+    /// A client sends a packet; everything that follows from it happens.
+    pub(crate) fn send(&mut self, name: &str, packet: Packet) {
+        if let Packet::Connect(connect) = &packet
+            && self.client(name).session.is_none()
+        {
+            self.connect(name, connect);
+            self.settle();
+            return;
+        }
+        let client = self.client(name);
+        let Some(session) = client.session.take() else { panic!("{name} is not connected") };
+        let version = session.version();
+        let received = session.receive(packet);
+        self.client(name).session = Some(session);
+        self.persist(name);
+        match received {
+            Received::Publish(incoming) => self.publish(name, incoming),
+            Received::Subscribe(request) => {
+                let client = &self.clients[name];
+                let (session, who) =
+                    (client.session.as_ref().expect("connected"), client.who.as_ref().expect("connected"));
+                let permit = |asked: &mqtt::SubscribeFilter| match who.may("subscribe", &asked.filter) {
+                    true => Ok(()),
+                    false => Err(Denial::new(ReasonCode::NotAuthorized, "denied by policy")),
+                };
+                match self.broker.subscribe(session, &request, permit) {
+                    Ok(subscribed) => self.reply(name, Packet::SubAck(subscribed.ack)),
+                    Err(violation) => self.violate(name, violation.reason, version),
+                }
+            }
+            Received::Unsubscribe(request) => {
+                let session = self.clients[name].session.as_ref().expect("connected");
+                let ack = self.broker.unsubscribe(session, &request);
+                self.reply(name, Packet::UnsubAck(ack));
+            }
+            Received::Reply(packet) => self.reply(name, packet),
+            Received::Nothing => {}
+            Received::Disconnect(how) => self.part(name, how),
+            Received::Violation(violation) => self.violate(name, violation.reason, version),
+            Received::Superseded => self.part(name, Parting::TakenOver),
+        }
+        self.settle();
+    }
+
+    fn connect(&mut self, name: &str, connect: &Connect) {
+        let who = Who { client_id: connect.client_id.to_string(), denied: self.denied.clone() };
+        let woken = Arc::new(AtomicBool::new(true));
+        let wake = {
+            let woken = woken.clone();
+            Arc::new(move || woken.store(true, Ordering::Relaxed))
+        };
+        let outcome = self.broker.connect(connect, who.clone(), wake, self.now_ms);
+        let client = self.client(name);
+        *client = Client {
+            version: Some(connect.version),
+            inbox: std::mem::take(&mut client.inbox),
+            ..Client::default()
+        };
+        match outcome {
+            Ok(connected) => {
+                client.session = Some(connected.session);
+                client.who = Some(who);
+                client.woken = woken;
+                client.inbox.push_back(Packet::ConnAck(connected.connack));
+                self.store.apply(connected.changes);
+                self.publish_will(connected.will);
+            }
+            Err(refusal) => {
+                client.inbox.push_back(refusal.connack());
+                client.closed = true;
+            }
+        }
+    }
+
+    fn publish(&mut self, name: &str, incoming: broker::Incoming) {
+        let client = &self.clients[name];
+        let session = client.session.as_ref().expect("connected");
+        let message = Arc::new(Message::of(&incoming.publish, session.client_id().clone(), self.now_ms));
+        let may = client.who.as_ref().is_none_or(|who| who.may("publish", &message.topic));
+        if !may {
+            self.acknowledge(name, incoming.token, ReasonCode::NotAuthorized, "denied by policy");
+            return;
+        }
+        let route = self.broker.route(&message);
+        let held = Held { client: name.to_owned(), token: incoming.token, message, route };
+        match &mut self.held {
+            Some(waiting) => waiting.push(held),
+            None => self.commit_one(held),
+        }
+    }
+
+    fn commit_one(&mut self, held: Held) {
+        let offset = self.store.append(&held.message, held.route.owed());
+        let delivered = self.broker.deliver(&held.route, &held.message, Some(offset), self.now_ms);
+        self.store.retain(&held.message, delivered.retention);
+        self.store.apply(delivered.changes);
+        self.acknowledge(&held.client, held.token, ReasonCode::Success, "");
+    }
+
+    fn acknowledge(&mut self, name: &str, token: Option<AckToken>, reason: ReasonCode, sentence: &str) {
+        let Some(token) = token else { return };
+        let session = self.clients[name].session.as_ref().expect("a client that published was connected");
+        let answer = session.acknowledge(token, reason, sentence);
+        self.persist(name);
+        match answer {
+            Answer::Send(packet) => self.reply(name, packet),
+            Answer::Close(_) => self.part(name, Parting::Lost),
+            Answer::Nothing => {}
+        }
+    }
+
+    fn publish_will(&mut self, will: Option<DueWill<Who>>) {
+        let Some(will) = will else { return };
+        let message = Arc::new(will.message);
+        let route = self.broker.route(&message);
+        self.commit_one(Held { client: String::new(), token: None, message, route });
+    }
+
+    fn reply(&mut self, name: &str, packet: Packet) {
+        self.persist(name);
+        let client = self.client(name);
+        let version = client.version.expect("who is replied to has connected");
+        client.inbox.push_back(over_the_wire(&packet, version));
+    }
+
+    fn persist(&mut self, name: &str) {
+        let changes =
+            self.clients.get(name).and_then(|client| client.session.as_ref()).map(Session::take_changes);
+        self.store.apply(changes.unwrap_or_default());
+    }
+
+    fn violate(&mut self, name: &str, reason: ReasonCode, version: Version) {
+        if version == Version::V5 {
+            let packet = Packet::Disconnect(mqtt::Disconnect { reason, properties: Default::default() });
+            self.client(name).inbox.push_back(packet);
+        }
+        self.part(name, Parting::Lost);
+    }
+
+    /// The connection ends.
+    pub(crate) fn part(&mut self, name: &str, how: Parting) {
+        // The gateway drains its commits first.
+        if !self.held.as_ref().is_some_and(|held| held.iter().any(|held| held.client == name)) {
+            self.part_now(name, how);
+        } else {
+            self.client(name).closed = true;
+        }
+    }
+
+    fn part_now(&mut self, name: &str, how: Parting) {
+        let client = self.client(name);
+        client.closed = true;
+        let Some(session) = client.session.take() else { return };
+        self.store.apply(session.take_changes());
+        let departed = self.broker.disconnected(&session, how, self.now_ms);
+        self.store.apply(departed.changes);
+        self.publish_will(departed.will);
+    }
+
+    /// A client's network fails.
+    pub(crate) fn lose(&mut self, name: &str) {
+        self.part_now(name, Parting::Lost);
+        self.settle();
+    }
+
+    /// Runs every connection's task until none has anything to do.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let mut busy = false;
+            for name in self.clients.keys().cloned().collect::<Vec<_>>() {
+                busy |= self.poll(&name);
+            }
+            if !busy {
+                return;
+            }
+        }
+    }
+
+    fn poll(&mut self, name: &str) -> bool {
+        let now_ms = self.now_ms;
+        let client = self.client(name);
+        let Some(session) = client.session.as_ref().filter(|_| !client.stopped && !client.closed) else {
+            return false;
+        };
+        let version = session.version();
+        let mut out = BytesMut::new();
+        let outgoing = session.poll_outgoing(now_ms, 64, &mut out);
+        self.persist(name);
+        if let Some(reason) = outgoing.closing {
+            if version == Version::V5 {
+                let packet = mqtt::Disconnect { reason, properties: Default::default() };
+                self.client(name).inbox.push_back(Packet::Disconnect(packet));
+            }
+            let how = if reason == ReasonCode::SessionTakenOver { Parting::TakenOver } else { Parting::Lost };
+            self.part(name, how);
+            return true;
+        }
+        while let Some(packet) =
+            mqtt::decode(&mut out, Some(version), usize::MAX).expect("the broker writes legal packets")
+        {
+            self.client(name).inbox.push_back(packet);
+        }
+        outgoing.packets > 0 || outgoing.more
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        loop {
+            let ticked = self.broker.tick(self.now_ms, 100);
+            self.store.apply(ticked.changes);
+            for will in ticked.wills {
+                self.publish_will(Some(will));
+            }
+            if !ticked.more {
+                break;
+            }
+        }
+        self.settle();
+    }
+
+    /// Holds commits back, as a slow disk does.
+    pub(crate) fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// What was held becomes durable.
+    pub(crate) fn commit(&mut self) {
+        let held = self.held.take().unwrap_or_default();
+        for held in held {
+            self.commit_one(held);
+        }
+        for name in self.clients.keys().cloned().collect::<Vec<_>>() {
+            if self.clients[&name].closed {
+                self.part_now(&name, Parting::Lost);
+            }
+        }
+        self.settle();
+    }
+
+    /// kill -9, and a new process on what the old one persisted.
+    pub(crate) fn restart(&mut self) {
+        for client in self.clients.values_mut() {
+            client.closed |= client.session.take().is_some();
+        }
+        self.held = None;
+        self.broker = Broker::recording(self.limits.clone(), [8; 32]);
+        self.store.restore(&self.broker, self.now_ms);
+        self.pass(0);
+    }
+
+    pub(crate) fn stop(&mut self, name: &str, stopped: bool) {
+        self.client(name).stopped = stopped;
+        self.settle();
+    }
+
+    /// The next packet the client got.
+    pub(crate) fn next(&mut self, name: &str) -> Option<Packet> {
+        self.client(name).inbox.pop_front()
+    }
+
+    /// Whether the server closed the client's connection, or it ended; asked once.
+    pub(crate) fn take_closed(&mut self, name: &str) -> bool {
+        std::mem::take(&mut self.client(name).closed)
+    }
+
+    pub(crate) fn is_connected(&self, name: &str) -> bool {
+        self.clients.get(name).is_some_and(|client| client.session.is_some() && !client.closed)
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.clients.keys().cloned().collect()
+    }
+
+    /// Copies the store says are owed.
+    pub(crate) fn owed(&self) -> usize {
+        self.store.owed()
+    }
+
+    /// Sessions in the store.
+    pub(crate) fn stored_sessions(&self) -> usize {
+        self.store.sessions()
+    }
+}

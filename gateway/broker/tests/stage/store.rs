@@ -1,0 +1,121 @@
+//! What a store and a journal would hold.
+
+use super::Who;
+use broker::{Broker, Change, CopyOptions, Flight, Message, Owed, Retention, SessionKey, SessionState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Default)]
+pub(super) struct Store {
+    sessions: BTreeMap<SessionKey, SessionState>,
+    journal: Vec<Arc<Message>>,
+    copies: BTreeMap<(u64, SessionKey), CopyOptions>,
+    retained: BTreeMap<String, Message>,
+}
+
+impl Store {
+    pub(super) fn append(&mut self, message: &Arc<Message>, owed: impl Iterator<Item = Owed>) -> u64 {
+        let offset = self.journal.len() as u64;
+        self.journal.push(message.clone());
+        for owed in owed {
+            self.copies.insert((offset, owed.key), owed.options);
+        }
+        offset
+    }
+
+    pub(super) fn retain(&mut self, message: &Message, retention: Retention) {
+        match retention {
+            Retention::Stored => {
+                self.retained.insert(message.topic.to_string(), message.clone());
+            }
+            Retention::Cleared => {
+                self.retained.remove(&*message.topic);
+            }
+            Retention::Refused | Retention::NotAsked => {}
+        }
+    }
+
+    pub(super) fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.apply_one(change);
+        }
+    }
+
+    fn apply_one(&mut self, change: Change) {
+        match change {
+            Change::Header(header) => {
+                let key = header.key;
+                match self.sessions.get_mut(&key) {
+                    Some(session) => session.header = *header,
+                    None => {
+                        let state = SessionState {
+                            header: *header,
+                            subscriptions: vec![],
+                            inbound: vec![],
+                            outbound: vec![],
+                        };
+                        self.sessions.insert(key, state);
+                    }
+                }
+            }
+            Change::Closed(key) => {
+                self.sessions.remove(&key);
+                self.copies.retain(|(_, owner), _| *owner != key);
+            }
+            Change::Subscribed(key, held) => {
+                let session = self.session(key);
+                session.subscriptions.retain(|other| other.filter != held.filter);
+                session.subscriptions.push(held);
+            }
+            Change::Unsubscribed(key, filter) => {
+                self.session(key).subscriptions.retain(|held| held.filter != filter)
+            }
+            Change::InboundTaken(key, id) => self.session(key).inbound.push(id),
+            Change::InboundReleased(key, id) => self.session(key).inbound.retain(|other| *other != id),
+            Change::Flying(key, flight) => {
+                let outbound = &mut self.session(key).outbound;
+                match outbound.iter_mut().find(|other| other.packet_id == flight.packet_id) {
+                    Some(known) => *known = Flight { offset: flight.offset.or(known.offset), ..flight },
+                    None => outbound.push(flight),
+                }
+            }
+            Change::Landed(key, id) => self.session(key).outbound.retain(|flight| flight.packet_id != id),
+            Change::Settled(key, offset) => {
+                self.copies.remove(&(offset, key));
+            }
+            Change::Moved { from, to, offset, options } => {
+                self.copies.remove(&(offset, from));
+                if let Some(to) = to {
+                    self.copies.insert((offset, to), options);
+                }
+            }
+        }
+    }
+
+    fn session(&mut self, key: SessionKey) -> &mut SessionState {
+        self.sessions.get_mut(&key).expect("a change belongs to a session whose header came before it")
+    }
+
+    pub(super) fn restore(&self, broker: &Broker<Who>, now_ms: u64) {
+        let mut restore = broker.restore();
+        for session in self.sessions.values() {
+            restore.session(session.clone()).expect("each is there once");
+        }
+        for ((offset, key), options) in &self.copies {
+            let message = self.journal[*offset as usize].clone();
+            restore.copy(*key, message, options.clone(), *offset).expect("copies go with their session");
+        }
+        for message in self.retained.values() {
+            restore.retained(message, now_ms);
+        }
+        restore.finish(now_ms);
+    }
+
+    pub(super) fn owed(&self) -> usize {
+        self.copies.len()
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+}
