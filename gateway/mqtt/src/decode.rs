@@ -39,7 +39,7 @@ pub fn decode(
         return Ok(None);
     }
     let whole = buffer.split_to(header.whole_bytes()).freeze();
-    packet(&header, whole, version).map(Some)
+    packet(&header, whole, version)
 }
 
 /// How many bytes must still come before [`decode`] finds a whole packet at the front of `buffer`: 0 when it is there, and at least 1
@@ -59,10 +59,15 @@ pub fn bytes_missing(
     }
 }
 
-fn packet(header: &FixedHeader, whole: Bytes, version: Option<Version>) -> Result<Packet, DecodeError> {
+#[inline]
+fn packet(
+    header: &FixedHeader,
+    whole: Bytes,
+    version: Option<Version>,
+) -> Result<Option<Packet>, DecodeError> {
     let kind = header.packet;
     if kind == PacketType::Connect {
-        return connect::connect(Reader::new(whole, header.bytes, Version::V5));
+        return connect::connect(Reader::new(whole, header.bytes, Version::V5)).map(Some);
     }
     let Some(version) = version else {
         return Err(Failure::from(Fault::FirstPacketNotConnect).in_packet(None, Some(kind)));
@@ -84,5 +89,8 @@ fn packet(header: &FixedHeader, whole: Bytes, version: Option<Version>) -> Resul
         PacketType::Disconnect => end::disconnect(reader),
         PacketType::Auth => end::auth(reader),
     };
-    packet.map_err(|failure| failure.in_packet(Some(version), Some(kind)))
+    match packet {
+        Ok(packet) => Ok(Some(packet)),
+        Err(failure) => Err(failure.in_packet(Some(version), Some(kind))),
+    }
 }

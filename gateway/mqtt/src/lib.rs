@@ -14,6 +14,7 @@ mod packet_type;
 mod properties;
 mod qos;
 mod reason;
+mod scan;
 mod text;
 pub mod topic;
 

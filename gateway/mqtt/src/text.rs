@@ -1,6 +1,7 @@
 //! UTF-8 strings that are slices of the read buffer.
 
 use crate::Fault;
+use crate::scan::holds_any;
 use bytes::Bytes;
 use bytestring::ByteString;
 use std::fmt;
@@ -22,8 +23,9 @@ pub enum TextError {
 }
 
 /// Whether bytes are a legal string, whatever their length.
+#[inline]
 pub(crate) fn check(bytes: &[u8]) -> Result<(), TextError> {
-    if bytes.contains(&0) {
+    if holds_any(bytes, [0]) {
         return Err(TextError::Null);
     }
     std::str::from_utf8(bytes).map(|_| ()).map_err(|_| TextError::NotUtf8)
@@ -50,11 +52,12 @@ impl Text {
     ///
     /// # Errors
     /// When the bytes are not a legal MQTT string.
+    #[inline]
     pub fn from_bytes(bytes: Bytes) -> Result<Self, TextError> {
         if bytes.len() > usize::from(u16::MAX) {
             return Err(TextError::TooLong);
         }
-        if bytes.contains(&0) {
+        if holds_any(&bytes, [0]) {
             return Err(TextError::Null);
         }
         ByteString::try_from(bytes).map(Self).map_err(|_| TextError::NotUtf8)
@@ -69,11 +72,13 @@ impl Text {
     }
 
     /// The string as Rust knows it.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The bytes without the length prefix.
+    #[inline]
     pub fn as_bytes(&self) -> &Bytes {
         self.0.as_bytes()
     }

@@ -130,9 +130,9 @@ pub fn matches(filter: &str, topic: &str) -> bool {
 }
 
 /// Whether there is a wildcard anywhere.
+#[inline]
 pub(crate) fn has_wildcard(topic: &[u8]) -> bool {
-    // No early exit: a loop without one is compiled to a few wide compares, and a name nearly always has to be read to its end.
-    topic.iter().fold(false, |found, byte| found | (*byte == b'+') | (*byte == b'#'))
+    crate::scan::holds_any(topic, *b"+#")
 }
 
 /// Whether a filter is of a shared subscription (section 4.8.2).

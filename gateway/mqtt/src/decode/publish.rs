@@ -6,6 +6,7 @@ use crate::properties::catalogue::{Place, id};
 use crate::topic::has_wildcard;
 use crate::{Fault, Packet, PacketType, Publish, Qos, Version};
 
+#[inline]
 pub(super) fn publish(flags: u8, mut reader: Reader) -> Result<Packet, Failure> {
     let qos = Qos::from_number(flags >> 1 & 0b11).ok_or(Fault::QosThree)?;
     let topic = reader.text()?;

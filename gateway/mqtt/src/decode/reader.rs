@@ -16,19 +16,23 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    #[inline]
     pub(super) fn new(packet: Bytes, at: usize, version: Version) -> Self {
         Self { packet, at, version }
     }
 
+    #[inline]
     pub(super) fn is_at_end(&self) -> bool {
         self.at >= self.packet.len()
     }
 
     /// The bytes not read yet.
+    #[inline]
     pub(super) fn unread(&self) -> &[u8] {
         &self.packet[self.at..]
     }
 
+    #[inline]
     fn range(&mut self, length: usize) -> Result<Range<usize>, Failure> {
         let start = self.at;
         let end = start + length;
@@ -39,17 +43,20 @@ impl Reader {
         Ok(start..end)
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Failure> {
         let range = self.range(1)?;
         Ok(self.packet[range.start])
     }
 
+    #[inline]
     pub(super) fn short(&mut self) -> Result<u16, Failure> {
         let range = self.range(2)?;
         Ok(u16::from_be_bytes([self.packet[range.start], self.packet[range.start + 1]]))
     }
 
     /// Binary data after its two-byte length (section 1.5.6).
+    #[inline]
     pub(super) fn binary(&mut self) -> Result<Bytes, Failure> {
         let length = self.short()?;
         let range = self.range(usize::from(length))?;
@@ -57,15 +64,18 @@ impl Reader {
     }
 
     /// A string after its two-byte length (section 1.5.4).
+    #[inline]
     pub(super) fn text(&mut self) -> Result<Text, Failure> {
         Text::from_bytes(self.binary()?).map_err(|error| Fault::from(error).into())
     }
 
+    #[inline]
     pub(super) fn packet_id(&mut self) -> Result<PacketId, Failure> {
         PacketId::new(self.short()?).ok_or_else(|| Fault::PacketIdZero.into())
     }
 
     /// The properties that stand here in MQTT 5; none in MQTT 3.1.1.
+    #[inline]
     pub(super) fn properties(&mut self, place: Place) -> Result<Properties, Failure> {
         if self.version == Version::V3_1_1 {
             return Ok(Properties::default());
@@ -80,6 +90,7 @@ impl Reader {
     }
 
     /// A reason code that MQTT 5 allows in the packet.
+    #[inline]
     pub(super) fn reason(&mut self, packet: PacketType) -> Result<ReasonCode, Failure> {
         let number = self.byte()?;
         ReasonCode::from_number(number)
@@ -88,12 +99,14 @@ impl Reader {
     }
 
     /// All bytes not read yet.
+    #[inline]
     pub(super) fn into_rest(mut self) -> Bytes {
         self.packet.advance(self.at);
         self.packet
     }
 
     /// Refuses bytes after the last field.
+    #[inline]
     pub(super) fn finish(&self) -> Result<(), Failure> {
         if self.is_at_end() { Ok(()) } else { Err(Fault::TrailingBytes.into()) }
     }

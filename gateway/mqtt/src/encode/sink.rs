@@ -6,15 +6,18 @@ pub(crate) trait Sink {
     fn byte(&mut self, byte: u8);
     fn slice(&mut self, bytes: &[u8]);
 
+    #[inline]
     fn short(&mut self, number: u16) {
         self.slice(&number.to_be_bytes());
     }
 
+    #[inline]
     fn long(&mut self, number: u32) {
         self.slice(&number.to_be_bytes());
     }
 
     /// Bytes after their two-byte length. Longer ones were refused before; a count may still be asked for them.
+    #[inline]
     fn prefixed(&mut self, bytes: &[u8]) {
         self.short(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
         self.slice(bytes);
@@ -22,10 +25,12 @@ pub(crate) trait Sink {
 }
 
 impl Sink for BytesMut {
+    #[inline]
     fn byte(&mut self, byte: u8) {
         self.put_u8(byte);
     }
 
+    #[inline]
     fn slice(&mut self, bytes: &[u8]) {
         self.put_slice(bytes);
     }
@@ -42,16 +47,19 @@ impl Counter {
 }
 
 impl Sink for Counter {
+    #[inline]
     fn byte(&mut self, _: u8) {
         self.0 += 1;
     }
 
+    #[inline]
     fn slice(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
 }
 
 /// Writes a variable byte integer (section 1.5.5) with as few bytes as it needs `[MQTT-1.5.5-1]`.
+#[inline]
 pub(crate) fn put_variable_integer(out: &mut impl Sink, mut number: u32) {
     while number >= 0x80 {
         out.byte((number & 0x7F) as u8 | 0x80);

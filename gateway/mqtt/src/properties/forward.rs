@@ -38,6 +38,15 @@ impl Properties {
             .map_err(|failure: Failure| failure.in_packet(Some(Version::V5), Some(PacketType::Publish)))
     }
 
+    /// The properties of a will that [`Properties::as_bytes`] gave and a store kept.
+    ///
+    /// # Errors
+    /// When the bytes are not properties a will may carry.
+    pub fn from_will_bytes(bytes: Bytes) -> Result<Self, DecodeError> {
+        Self::checked(bytes, Place::Will)
+            .map_err(|failure: Failure| failure.in_packet(Some(Version::V5), Some(PacketType::Connect)))
+    }
+
     /// The name of the refused property, if any.
     pub(crate) fn refused_name(&self) -> Option<&'static str> {
         self.refused().and_then(super::catalogue::find).map(|kind| kind.name)

@@ -2,6 +2,7 @@
 
 use super::catalogue::{Form, Kind, Place, Rule, find, id};
 use crate::error::Failure;
+use crate::topic::has_wildcard;
 use crate::{Fault, text};
 use std::ops::Range;
 
@@ -20,6 +21,7 @@ pub(crate) struct Span {
 }
 
 /// The property that starts at `at`, by form alone: whether the value is allowed is not looked at.
+#[inline]
 pub(crate) fn span_at(bytes: &[u8], at: usize) -> Result<Span, Failure> {
     let id = *bytes.get(at).ok_or(Fault::Truncated)?;
     let kind = find(id).ok_or_else(|| Fault::PropertyUnknown.with_number(u32::from(id)))?;
@@ -47,6 +49,7 @@ pub(crate) fn span_at(bytes: &[u8], at: usize) -> Result<Span, Failure> {
     Ok(span)
 }
 
+#[inline]
 fn read_number(bytes: &[u8], start: usize, width: usize, number: &mut u32) -> Result<usize, Failure> {
     let end = start + width;
     let digits = bytes.get(start..end).ok_or(Fault::Truncated)?;
@@ -54,6 +57,7 @@ fn read_number(bytes: &[u8], start: usize, width: usize, number: &mut u32) -> Re
     Ok(end)
 }
 
+#[inline]
 fn prefixed(bytes: &[u8], at: usize) -> Result<Range<usize>, Failure> {
     let prefix = bytes.get(at..at + 2).ok_or(Fault::Truncated)?;
     let start = at + 2;
@@ -65,6 +69,7 @@ fn prefixed(bytes: &[u8], at: usize) -> Result<Range<usize>, Failure> {
 }
 
 /// The variable byte integer at `at` and where it ends; `None` when the bytes end first (section 1.5.5).
+#[inline]
 pub(crate) fn variable_integer(bytes: &[u8], at: usize) -> Result<Option<(u32, usize)>, Fault> {
     let mut number = 0;
     for index in 0..4 {
@@ -88,10 +93,10 @@ pub(crate) fn check(bytes: &[u8], place: Place) -> Result<u64, Failure> {
         let span = span_at(bytes, at)?;
         let kind = span.kind;
         if !kind.allowed_in(place) {
-            return Err(Fault::PropertyMisplaced.of_property(kind.name));
+            return Err(Fault::PropertyMisplaced.of_property(kind));
         }
         if present & kind.bit() != 0 && !kind.repeats_in(place) {
-            return Err(Fault::PropertyRepeated.of_property(kind.name));
+            return Err(Fault::PropertyRepeated.of_property(kind));
         }
         check_value(bytes, &span)?;
         present |= kind.bit();
@@ -101,10 +106,11 @@ pub(crate) fn check(bytes: &[u8], place: Place) -> Result<u64, Failure> {
 }
 
 /// Checks the value of one property.
+#[inline]
 pub(crate) fn check_value(bytes: &[u8], span: &Span) -> Result<(), Failure> {
     let kind = span.kind;
     match kind.form {
-        Form::Flag if span.number > 1 => return Err(Fault::PropertyNotFlag.of_property(kind.name)),
+        Form::Flag if span.number > 1 => return Err(Fault::PropertyNotFlag.of_property(kind)),
         Form::Text => check_text(&bytes[span.first.clone()], kind)?,
         Form::Pair => {
             check_text(&bytes[span.first.clone()], kind)?;
@@ -115,10 +121,10 @@ pub(crate) fn check_value(bytes: &[u8], span: &Span) -> Result<(), Failure> {
     match kind.rule {
         Rule::NotZero if span.number == 0 => Err(match kind.id {
             id::TOPIC_ALIAS => Fault::TopicAliasZero.into(),
-            _ => Fault::PropertyZero.of_property(kind.name),
+            _ => Fault::PropertyZero.of_property(kind),
         }),
         Rule::TopicName if span.first.is_empty() => Err(Fault::ResponseTopicEmpty.into()),
-        Rule::TopicName if bytes[span.first.clone()].iter().any(|byte| matches!(byte, b'+' | b'#')) => {
+        Rule::TopicName if has_wildcard(&bytes[span.first.clone()]) => {
             Err(Fault::ResponseTopicWildcard.into())
         }
         _ => Ok(()),
@@ -126,5 +132,5 @@ pub(crate) fn check_value(bytes: &[u8], span: &Span) -> Result<(), Failure> {
 }
 
 fn check_text(bytes: &[u8], kind: &'static Kind) -> Result<(), Failure> {
-    text::check(bytes).map_err(|error| Fault::from(error).of_property(kind.name))
+    text::check(bytes).map_err(|error| Fault::from(error).of_property(kind))
 }
