@@ -28,17 +28,61 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["devices", address, directory, device, version, count, rounds] => {
+        ["devices", address, directory, device, version, plan] => {
             let client = client(directory, device, version);
-            let (count, rounds) = (count.parse().unwrap(), rounds.parse().unwrap());
-            runtime.block_on(devices(address.parse().unwrap(), client, count, rounds));
+            runtime.block_on(devices(address.parse().unwrap(), client, &plan.parse().unwrap()));
         }
-        [count] => runtime.block_on(measure(count.parse().unwrap())),
-        _ => runtime.block_on(measure(2000)),
+        ["measure", version, count] => runtime.block_on(measure(version, count.parse().unwrap())),
+        [] => each_version("2000"),
+        [count] => each_version(count),
+        _ => println!("usage: idle_connections [CONNECTIONS]"),
     }
 }
 
-async fn measure(connections: usize) {
+/// Each in a process of its own: memory that the first has freed would be used again by the second.
+fn each_version(count: &str) {
+    for version in ["1.3", "1.2"] {
+        let arguments = ["measure", version, count];
+        Command::new(std::env::current_exe().unwrap()).args(arguments).status().unwrap();
+    }
+}
+
+/// What the devices do.
+#[derive(Clone, Copy)]
+enum Plan {
+    /// So many connections at once, kept open.
+    Keep(usize),
+    /// So many one after the other, each with a full handshake.
+    Full(usize),
+    /// So many one after the other, each resuming the session of the one before.
+    Resume(usize),
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Keep(count) => write!(formatter, "keep:{count}"),
+            Self::Full(count) => write!(formatter, "full:{count}"),
+            Self::Resume(count) => write!(formatter, "resume:{count}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Plan {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (plan, count) = text.split_once(':').unwrap_or_default();
+        let count = count.parse()?;
+        Ok(match plan {
+            "full" => Self::Full(count),
+            "resume" => Self::Resume(count),
+            _ => Self::Keep(count),
+        })
+    }
+}
+
+async fn measure(version: &str, connections: usize) {
     let directory = tempfile::TempDir::new().unwrap();
     let mut authority = Authority::create(directory.path(), "Authority", Validity::days(2)).unwrap();
     let (certificate, key) = authority.server_files();
@@ -49,42 +93,42 @@ async fn measure(connections: usize) {
         revocation_lists: vec![authority.revocation_list_file()],
         ..Tls::new(certificate, key)
     };
-    for version in ["1.3", "1.2"] {
-        let mut listener =
-            Listener::bind(Settings::tls("measured", "127.0.0.1:0".parse().unwrap(), tls.clone())).unwrap();
-        let address = listener.local_address();
-        let start =
-            |count: usize, rounds: usize| spawn_devices(address, &authority, &device, version, count, rounds);
-        let mut idle = start(connections, 0);
-        let memory_before = resident_bytes();
-        let processor_before = processor_time();
-        let mut held = Vec::with_capacity(connections);
-        while held.len() < connections {
-            held.push(hold(listener.accept().await.unwrap()));
-        }
-        let full = (processor_time() - processor_before) / u32::try_from(connections).unwrap();
-        let each = (resident_bytes() - memory_before) / connections;
-        println!("TLS {version}: {connections} idle connections, {each} bytes each, full handshake {full:?}");
-        idle.kill().unwrap();
-        idle.wait().unwrap();
-        for task in held {
-            task.await.unwrap();
-        }
+    let mut listener =
+        Listener::bind(Settings::tls("measured", "127.0.0.1:0".parse().unwrap(), tls)).unwrap();
+    let address = listener.local_address();
+    let start = |plan: Plan| spawn_devices(address, &authority, &device, version, plan);
 
-        let mut resuming = start(1, connections);
-        let mut processor_before = processor_time();
+    let mut idle = start(Plan::Keep(connections));
+    let memory_before = resident_bytes();
+    let mut held = Vec::with_capacity(connections);
+    while held.len() < connections {
+        held.push(hold(listener.accept().await.unwrap()));
+    }
+    let each = (resident_bytes() - memory_before) / connections;
+    println!("TLS {version}: {connections} idle connections, {each} bytes each");
+    idle.kill().unwrap();
+    idle.wait().unwrap();
+    for task in held {
+        task.await.unwrap();
+    }
+
+    for (named, plan) in [("full", Plan::Full(connections)), ("resumed", Plan::Resume(connections))] {
+        let mut devices = start(plan);
+        let mut processor_before = Duration::ZERO;
         let mut resumed = 0;
         for round in 0..connections {
             let accepted = listener.accept().await.unwrap();
-            resumed += u32::from(accepted.resumed);
+            resumed += usize::from(accepted.resumed);
             drop(hold(accepted));
             if round == 0 {
                 processor_before = processor_time();
             }
         }
-        let each = (processor_time() - processor_before) / resumed.max(1);
-        println!("TLS {version}: {resumed} of {connections} resumed, {each:?} each");
-        resuming.wait().unwrap();
+        let each = (processor_time() - processor_before) / u32::try_from(connections).unwrap();
+        println!(
+            "TLS {version}: {connections} {named} handshakes ({resumed} resumed), {each:?} of processor time each"
+        );
+        devices.wait().unwrap();
     }
 }
 
@@ -104,37 +148,39 @@ fn spawn_devices(
     authority: &Authority,
     device: &Credentials,
     version: &str,
-    count: usize,
-    rounds: usize,
+    plan: Plan,
 ) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["devices", &address.to_string(), authority.directory().to_str().unwrap()])
-        .args([&device.issued.common_name, version, &count.to_string(), &rounds.to_string()])
+        .args([&device.issued.common_name, version, &plan.to_string()])
         .stdin(Stdio::null())
         .spawn()
         .unwrap()
 }
 
-/// Opens `count` connections without resumption and keeps them; with `rounds`, makes so many one after the other.
-async fn devices(address: SocketAddr, client: ClientConfig, count: usize, rounds: usize) {
-    let resuming = Arc::new(client.clone());
-    for _ in 0..rounds {
-        let mut stream = dial(address, &resuming).await;
-        stream.shutdown().await.unwrap();
+async fn devices(address: SocketAddr, mut client: ClientConfig, plan: &Plan) {
+    if !matches!(plan, Plan::Resume(_)) {
+        client.resumption = rustls::client::Resumption::disabled();
     }
-    if rounds > 0 {
-        return;
+    let client = Arc::new(client);
+    match *plan {
+        Plan::Keep(count) => keep(address, &client, count).await,
+        Plan::Full(rounds) | Plan::Resume(rounds) => {
+            for _ in 0..rounds {
+                dial(address, &client).await.shutdown().await.unwrap();
+            }
+        }
     }
-    let mut fresh = client;
-    fresh.resumption = rustls::client::Resumption::disabled();
-    let fresh = Arc::new(fresh);
+}
+
+async fn keep(address: SocketAddr, client: &Arc<ClientConfig>, count: usize) {
     let mut open = Vec::with_capacity(count);
     while open.len() < count {
         let at_once = DIALS_AT_ONCE.min(count - open.len());
         let dials: Vec<_> = (0..at_once)
             .map(|_| {
-                let fresh = Arc::clone(&fresh);
-                tokio::spawn(async move { dial(address, &fresh).await })
+                let client = Arc::clone(client);
+                tokio::spawn(async move { dial(address, &client).await })
             })
             .collect();
         for dial in dials {

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::listener::Shared;
 use crate::slots::Slot;
-use crate::stats::add_one;
 use crate::{Accepted, Reason, Refused, handshake};
 
 /// How long to wait when the process has no file descriptor left; closing connections frees some.
@@ -78,10 +77,6 @@ async fn greet(
     let underway = shared.counters.handshake();
     match handshake::greet(&shared, connection, peer, slot).await {
         Ok(connection) => {
-            add_one(&shared.counters.accepted);
-            if connection.resumed {
-                add_one(&shared.counters.resumed);
-            }
             // Fails only when the listener is gone, and then the connection goes with it.
             let _ = accepted.send(connection).await;
         }

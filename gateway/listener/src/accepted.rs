@@ -29,6 +29,9 @@ pub struct Accepted {
     pub server_name: Option<String>,
     /// The version of TLS; `None` on a plain connection.
     pub version: Option<TlsVersion>,
+    /// The value of `Handle::trust_changes` when the chain was checked. Whoever keeps a list of connections compares
+    /// it after adding this one, so that a change in between is not missed.
+    pub trust_generation: u64,
 }
 
 impl Accepted {

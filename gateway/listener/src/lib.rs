@@ -6,8 +6,9 @@
 //! # What is checked here, and what is not
 //!
 //! Checked on every connection, resumed ones too: the chain ends at a trusted authority, every certificate in it is
-//! within its validity, and none is on a revocation list. rustls does not ask the verifier when a session is resumed,
-//! so the listener asks it again itself, against the files as they are *then*.
+//! within its validity, and none is on a revocation list. rustls does not ask the verifier when a session is resumed.
+//! Therefore a ticket dies when an authority or a revocation list changes, the validity is checked again on each
+//! resumption, and a handshake during which the files changed is checked against the new ones before it counts.
 //!
 //! Not checked here: whether the certificate is registered and active, and what it may do. The owner of the listener
 //! does that for each `Accepted`, whether `resumed` or not. Nor are connections cut that were accepted before a

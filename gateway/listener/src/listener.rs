@@ -79,7 +79,13 @@ impl Listener {
     /// # Errors
     /// `Closed` when the runtime shuts down.
     pub async fn accept(&mut self) -> Result<Accepted, Closed> {
-        self.accepted.recv().await.ok_or(Closed)
+        loop {
+            let accepted = self.accepted.recv().await.ok_or(Closed)?;
+            match self.handle.shared.check_waited(&accepted) {
+                Ok(()) => return Ok(accepted),
+                Err(refused) => self.handle.shared.refuse(accepted.peer, &refused),
+            }
+        }
     }
 
     /// A handle for other tasks.
@@ -161,7 +167,8 @@ impl Handle {
         current.load().trust.check(certificates)
     }
 
-    /// Changes each time authorities or revocation lists have changed.
+    /// Changes each time authorities or revocation lists have changed. Add a connection to your list first and then
+    /// compare with its `Accepted::trust_generation`, or a change in between is missed.
     pub fn trust_changes(&self) -> watch::Receiver<u64> {
         self.shared.trust_generation.subscribe()
     }
@@ -188,6 +195,25 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Counts the changes of authorities and revocation lists.
+    pub(crate) fn trust_generation(&self) -> u64 {
+        *self.trust_generation.borrow()
+    }
+
+    /// The files may have changed while a connection waited to be taken.
+    fn check_waited(&self, accepted: &Accepted) -> Result<(), Refused> {
+        if let Some(current) = &self.current
+            && accepted.trust_generation != self.trust_generation()
+        {
+            current.load().trust.check(&accepted.certificates)?;
+        }
+        add_one(&self.counters.accepted);
+        if accepted.resumed {
+            add_one(&self.counters.resumed);
+        }
+        Ok(())
+    }
+
     pub(crate) fn refuse(&self, peer: SocketAddr, refused: &Refused) {
         self.counters.refuse(refused.reason);
         if !self.refusals.write(peer, refused) {

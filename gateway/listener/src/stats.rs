@@ -9,7 +9,7 @@ use crate::Reason;
 pub struct Stats {
     /// Connections open now, those in their handshake included.
     pub connections_open: usize,
-    /// Handshakes under way now, and finished connections that wait to be taken.
+    /// Handshakes under way now, and finished ones for which there is no room in the channel.
     pub handshakes_open: usize,
     /// Connections handed over, plain ones included.
     pub accepted: u64,

@@ -69,6 +69,18 @@ impl Trust {
         }
     }
 
+    /// Checks the chain of a session that was resumed under this trust. Its ticket can only have been made under this
+    /// very trust, so authorities and revocation lists are those the chain was verified against, and only time has
+    /// passed. Asking the verifier each time would cost most of what a resumption saves.
+    pub(crate) fn check_resumed(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused> {
+        let now_secs = time::OffsetDateTime::now_utc().unix_timestamp();
+        if !chain.is_empty() && chain.iter().all(|certificate| is_within_validity(certificate, now_secs)) {
+            return Ok(());
+        }
+        // A chain may hold a certificate that plays no part, so only the verifier can say whether this matters.
+        self.check(chain)
+    }
+
     /// Checks a chain that was presented earlier, as a handshake now would.
     pub(crate) fn check(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused> {
         let Some((leaf, intermediates)) = chain.split_first() else {
@@ -88,6 +100,13 @@ impl Trust {
             words::explain(&error, &shown)
         })
     }
+}
+
+fn is_within_validity(certificate: &CertificateDer<'_>, now_secs: i64) -> bool {
+    x509_parser::parse_x509_certificate(certificate).is_ok_and(|(_, parsed)| {
+        let validity = parsed.validity();
+        (validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&now_secs)
+    })
 }
 
 impl Resumption {

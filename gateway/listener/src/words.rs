@@ -192,3 +192,30 @@ fn unix_date(instant: UnixTime) -> String {
     let found = secs.and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok());
     found.map_or_else(|| format!("second {}", instant.as_secs()), date)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_can_stand_in_a_log() {
+        assert_eq!(tame("CN=a\nb\u{1b}[2J"), "CN=a\\nb\\u{1b}[2J");
+        assert_eq!(tame(&"x".repeat(1000)).chars().count(), SUBJECT_CHARACTERS_MAX + 1);
+    }
+
+    #[test]
+    fn an_alert_about_our_certificate_says_so() {
+        let refused = explain(&Error::AlertReceived(AlertDescription::UnknownCA), &Shown::default());
+        assert_eq!(refused.reason, Reason::RefusedByClient);
+        assert!(refused.explanation.contains("does not accept the server's certificate"), "{refused}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_certificate_is_too_broken_to_be_named(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert_eq!(presented(&bytes).fingerprint.len(), 64);
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use certs::{Credentials, Reason as Why, Validity};
 use listener::{ClientCertificate, Listener, Reason, TlsVersion, Versions};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use time::{Duration, OffsetDateTime};
 
 use crate::plant::{
@@ -169,4 +170,19 @@ async fn a_client_that_does_not_trust_us_is_named_as_the_one_who_refuses() {
     let listener = plant.listen();
     refusal(listener.local_address(), &other.client(Some(&device), TLS_13)).await;
     until_refused(&listener, Reason::RefusedByClient, 1).await;
+}
+
+#[tokio::test]
+async fn a_certificate_without_its_key_is_no_use() {
+    let mut plant = Plant::new();
+    let (victim, thief) = (plant.device("victim"), plant.device("thief"));
+    let listener = plant.listen();
+    for version in BOTH_VERSIONS {
+        let mut client = client_config(plant.authority.certificate(), Some(&thief), version);
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&thief.key()).unwrap();
+        let pair = CertifiedKey::new(vec![victim.certificate.clone()], key);
+        client.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
+        refusal(listener.local_address(), &Arc::new(client)).await;
+    }
+    until_refused(&listener, Reason::BadCertificate, 2).await;
 }

@@ -97,7 +97,7 @@ async fn connections_nobody_takes_do_not_pile_up() {
         connected.push(TcpStream::connect(listener.local_address()).await.unwrap());
     }
     // 64 in the channel and 3 that wait to get into it.
-    until(|| listener.stats().accepted == 67).await;
+    until(|| listener.stats().connections_open == 67).await;
     for _ in 0..1000 {
         tokio::task::yield_now().await;
         assert_eq!(listener.stats().connections_open, 67);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::plant::{
-    BOTH_VERSIONS, Plant, TLS_12, TLS_13, connect, localhost, refusal, until_refused, within,
+    BOTH_VERSIONS, Plant, TLS_12, TLS_13, connect, dial, localhost, refusal, until, until_refused, within,
 };
 
 #[tokio::test]
@@ -162,6 +162,21 @@ async fn a_revocation_in_the_middle_of_a_handshake_counts() {
 }
 
 #[tokio::test]
+async fn a_revocation_while_a_connection_waits_to_be_taken_counts() {
+    let mut plant = Plant::new();
+    let (stolen, other) = (plant.device("sensor-1"), plant.device("sensor-2"));
+    let mut listener = plant.listen();
+    let _stolen = within(dial(listener.local_address(), &plant.client(Some(&stolen), TLS_13))).await.unwrap();
+    until(|| listener.stats().handshakes_open == 0 && listener.stats().connections_open == 1).await;
+    plant.authority.revoke("sensor-1", Why::KeyCompromise).unwrap();
+    listener.reload().unwrap();
+    let (_device, accepted) = connect(&mut listener, &plant.client(Some(&other), TLS_13)).await;
+    assert_eq!(accepted.certificates, std::slice::from_ref(&other.certificate));
+    assert_eq!(accepted.trust_generation, *listener.handle().trust_changes().borrow());
+    until_refused(&listener, Reason::Revoked, 1).await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_expires_ends_its_resumptions() {
     let mut plant = Plant::new();
     let now = time::OffsetDateTime::now_utc();
@@ -172,7 +187,7 @@ async fn a_certificate_that_expires_ends_its_resumptions() {
     let client = plant.client(Some(&device), TLS_13);
     connect(&mut listener, &client).await;
     // Nothing but time passes here, and the ticket stays good all the while.
-    crate::plant::until(|| time::OffsetDateTime::now_utc() > soon.not_after() + time::Duration::SECOND).await;
+    until(|| time::OffsetDateTime::now_utc() > soon.not_after() + time::Duration::SECOND).await;
     let (connection, socket) = half_a_handshake(&listener, &client).await;
     assert!(other_half(connection, socket).await, "a full handshake would prove nothing");
     until_refused(&listener, Reason::Expired, 1).await;
