@@ -1,1 +1,15 @@
-//! Where events go: queue, stream, function, http.
+//! Where events go, one folder for each kind of target.
+//!
+//! Queue and stream are views: they read the journal in place and keep beside it only what consumers did. What this
+//! crate must not know: MQTT, rules, and the HTTP protocols in which consumers ask for messages and records.
+
+pub mod queue;
+
+mod durable;
+#[cfg(test)]
+mod fixture;
+mod intake;
+mod reading;
+
+pub use durable::WriteError;
+pub use intake::{AttachError, Intake, IntakeError, Lanes};

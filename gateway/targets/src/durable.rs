@@ -1,0 +1,157 @@
+//! Writes small state for many callers with one fsync.
+//!
+//! Callers wait for their change, not for their own fsync: a thread of its own gathers everything that waits into one
+//! batch and commits it, so deletes grow cheaper the more of them there are.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use journal::state::{StateError, StateStore, Table};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+/// How many requests may wait for the thread.
+const REQUESTS_MAX: usize = 8_192;
+
+/// How many requests one commit carries at most.
+const BATCH_REQUESTS_MAX: usize = 4_096;
+
+/// One row to set, or to remove.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) table: Table,
+    pub(crate) key: Vec<u8>,
+    /// `None` removes the row.
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// The change could not be written; whether it will be there after a restart is not known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(Arc<StateError>),
+    /// The writer has ended.
+    #[error("the gateway is shutting down")]
+    Closed,
+}
+
+struct Request {
+    changes: Vec<Change>,
+    /// Who waits until it is durable; nobody for a note.
+    done: Option<oneshot::Sender<Result<(), Arc<StateError>>>>,
+}
+
+/// See the module.
+pub(crate) struct Writer {
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(store: StateStore, name: &str) -> io::Result<Self> {
+        let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&store, waiting))?;
+        Ok(Self { requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Makes the changes, and returns when they are on disk. When the caller goes away the changes are made anyway.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), WriteError> {
+        let requests = self.requests.lock().clone().ok_or(WriteError::Closed)?;
+        let (done, outcome) = oneshot::channel();
+        requests.send(Request { changes, done: Some(done) }).await.map_err(|_| WriteError::Closed)?;
+        outcome.await.map_err(|_| WriteError::Closed)?.map_err(WriteError::Store)
+    }
+
+    /// Makes the changes soon if there is room, in order with all others. They survive the death of the process.
+    pub(crate) fn note(&self, changes: Vec<Change>) {
+        if let Some(requests) = &*self.requests.lock() {
+            // What is noted is a convenience (receive counts); under pressure it is the first thing to go.
+            let _ = requests.try_send(Request { changes, done: None });
+        }
+    }
+
+    /// Writes what waits and ends the thread. Blocks until that is done.
+    pub(crate) fn close(&self) {
+        *self.requests.lock() = None;
+        if let Some(thread) = self.thread.lock().take() {
+            // A thread that panicked has nothing more to write.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn run(store: &StateStore, mut waiting: mpsc::Receiver<Request>) {
+    let mut requests = Vec::with_capacity(64);
+    while waiting.blocking_recv_many(&mut requests, BATCH_REQUESTS_MAX) > 0 {
+        let durable = requests.iter().any(|request| request.done.is_some());
+        let outcome = commit(store, &requests, durable).map_err(Arc::new);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, requests = requests.len(), "could not write the state of queues and streams");
+        }
+        for request in requests.drain(..) {
+            if let Some(done) = request.done {
+                let _ = done.send(outcome.clone());
+            }
+        }
+    }
+}
+
+fn commit(store: &StateStore, requests: &[Request], durable: bool) -> Result<(), StateError> {
+    let mut batch = store.batch();
+    for change in requests.iter().flat_map(|request| &request.changes) {
+        match &change.value {
+            Some(value) => batch.insert(&change.table, &change.key, value)?,
+            None => batch.remove(&change.table, &change.key)?,
+        }
+    }
+    match durable {
+        true => batch.commit_durable(),
+        false => batch.commit_lazily(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(table: &Table, number: u32) -> Change {
+        Change { table: table.clone(), key: number.to_be_bytes().to_vec(), value: Some(vec![1]) }
+    }
+
+    #[tokio::test]
+    async fn concurrent_commits_are_all_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = StateStore::open(directory.path()).unwrap();
+        let table = store.table("t").unwrap();
+        let writer = Arc::new(Writer::start(store, "test").unwrap());
+        let commits = (0..500).map(|number| {
+            let (writer, table) = (Arc::clone(&writer), table.clone());
+            tokio::spawn(async move { writer.commit(vec![change(&table, number)]).await })
+        });
+        for commit in futures::future::join_all(commits).await {
+            commit.unwrap().unwrap();
+        }
+        assert_eq!(table.len().unwrap(), 500);
+    }
+
+    #[tokio::test]
+    async fn closing_writes_what_was_noted_and_refuses_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = StateStore::open(directory.path()).unwrap();
+        let table = store.table("t").unwrap();
+        let writer = Writer::start(store, "test").unwrap();
+        writer.note(vec![change(&table, 1)]);
+        writer.close();
+        assert_eq!(table.len().unwrap(), 1);
+        assert!(matches!(writer.commit(vec![change(&table, 2)]).await, Err(WriteError::Closed)));
+    }
+}

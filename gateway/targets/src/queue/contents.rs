@@ -1,0 +1,287 @@
+//! Everything a queue knows of its messages: the window one by one, what waits beyond it by count.
+//!
+//! A million messages that wait cost no memory: past the window's limits only where the backlog begins and how long it
+//! is are kept, and the journal is read on as the window drains. Takes the time as an argument; reads at most a page of
+//! the state store, and only while messages of an earlier run come by.
+
+use std::sync::Arc;
+
+use bus::{Delivery, Position};
+use journal::Offset;
+use journal::state::StateError;
+
+use super::attributes::Attributes;
+use super::memory::{Remembered, Row};
+use super::message;
+use super::window::{Arrival, Held, Policy, Taken, Window, kept_bytes};
+use crate::reading::unshared;
+
+/// Bounds on what one queue holds in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most messages held ready. Default 10,000.
+    pub ready_messages_max: usize,
+    /// Most messages held delayed. Default 120,000.
+    pub delayed_messages_max: usize,
+    /// Most messages in flight, as SQS has it. Default 120,000.
+    pub in_flight_messages_max: usize,
+    /// Most bytes of bodies kept in memory; the others are read from the journal when received. Default 8 MiB.
+    pub body_bytes_max: usize,
+    /// Most receives that wait for a message at once. Default 1,000.
+    pub waiting_receives_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ready_messages_max: 10_000,
+            delayed_messages_max: 120_000,
+            in_flight_messages_max: 120_000,
+            body_bytes_max: 8 << 20,
+            waiting_receives_max: 1_000,
+        }
+    }
+}
+
+/// What a queue counted since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that came in, those found again at a restart included.
+    pub arrived: u64,
+    /// Messages that an earlier run had settled, found again at a restart.
+    pub settled_before: u64,
+    /// Messages handed to consumers, every receive counted.
+    pub received: u64,
+    /// Messages deleted by consumers.
+    pub deleted: u64,
+    /// Messages that grew older than the retention.
+    pub expired: u64,
+    /// Messages moved to the dead-letter queue.
+    pub moved: u64,
+    /// Messages purged.
+    pub purged: u64,
+    /// Messages whose record could not be read any more.
+    pub lost: u64,
+}
+
+impl Counts {
+    /// Messages that came in and are neither deleted, expired, moved, purged nor lost.
+    pub fn waiting(&self) -> u64 {
+        let settled =
+            self.settled_before + self.deleted + self.expired + self.moved + self.purged + self.lost;
+        self.arrived.saturating_sub(settled)
+    }
+}
+
+/// The messages past the window.
+#[derive(Debug, Clone, Copy)]
+struct Backlog {
+    next: Position,
+    messages: u64,
+}
+
+/// How a message left the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Departure {
+    Deleted,
+    Moved,
+    Lost,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) window: Window,
+    pub(super) counts: Counts,
+    /// Messages that have to move to the dead-letter queue.
+    pub(super) to_move: Vec<Position>,
+    /// Messages that expired and are not yet noted as settled.
+    pub(super) expired: Vec<Position>,
+    limits: Limits,
+    remembered: Remembered,
+    backlog: Option<Backlog>,
+    /// The last message heard of.
+    observed_to: Option<Position>,
+    /// Messages before this were purged, even those not heard of yet.
+    purged_before: Offset,
+}
+
+impl Contents {
+    pub(super) fn new(remembered: Remembered, limits: Limits) -> Self {
+        Self {
+            window: Window::default(),
+            counts: Counts::default(),
+            to_move: Vec::new(),
+            expired: Vec::new(),
+            limits,
+            remembered,
+            backlog: None,
+            observed_to: None,
+            purged_before: Offset(0),
+        }
+    }
+
+    /// Takes note of the next message of the journal.
+    pub(super) fn observe(&mut self, delivery: &Delivery, attributes: &Attributes, now_ms: u64) {
+        let position = delivery.position;
+        if self.observed_to.is_some_and(|observed_to| position <= observed_to) {
+            return;
+        }
+        self.observed_to = Some(position);
+        self.counts.arrived += 1;
+        if position.offset < self.purged_before {
+            self.counts.purged += 1;
+            return;
+        }
+        if let Some(backlog) = &mut self.backlog {
+            backlog.messages += 1;
+        } else if !self.has_room() || self.admit(delivery, attributes, now_ms).is_err() {
+            self.backlog = Some(Backlog { next: position, messages: 1 });
+        }
+    }
+
+    /// Where to read on, when there are messages past the window and room for them in it.
+    pub(super) fn wants_more(&self) -> Option<(Position, Offset)> {
+        let half_empty = self.window.held().ready <= self.limits.ready_messages_max / 2;
+        let observed_to = self.observed_to?;
+        self.backlog
+            .filter(|_| half_empty && self.has_room())
+            .map(|backlog| (backlog.next, observed_to.offset.next()))
+    }
+
+    /// How many messages can be taken from the backlog at once.
+    pub(super) fn room(&self) -> usize {
+        self.limits.ready_messages_max.saturating_sub(self.window.held().ready)
+    }
+
+    /// Takes in what was read from the backlog, which now begins at `next`.
+    pub(super) fn refill(
+        &mut self,
+        from: Position,
+        deliveries: &[Delivery],
+        next: Position,
+        attributes: &Attributes,
+        now_ms: u64,
+    ) -> Result<(), StateError> {
+        // A purge may have come in between.
+        let Some(backlog) = self.backlog.filter(|backlog| backlog.next == from) else { return Ok(()) };
+        let observed_to = self.observed_to.unwrap_or(from);
+        let mut left = backlog;
+        for delivery in deliveries.iter().filter(|delivery| delivery.position <= observed_to) {
+            left.next = delivery.position;
+            self.backlog = Some(left);
+            if !self.has_room() {
+                return Ok(());
+            }
+            self.admit(delivery, attributes, now_ms)?;
+            left.messages = left.messages.saturating_sub(1);
+        }
+        left.next = next;
+        self.backlog = Some(left);
+        if left.next > observed_to {
+            // Whatever is still counted was not there to be read.
+            self.counts.lost += left.messages;
+            self.backlog = None;
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let held = self.window.held();
+        held.ready < self.limits.ready_messages_max && held.delayed < self.limits.delayed_messages_max
+    }
+
+    fn admit(
+        &mut self,
+        delivery: &Delivery,
+        attributes: &Attributes,
+        now_ms: u64,
+    ) -> Result<(), StateError> {
+        let receipt = match self.remembered.look_up(delivery.position)? {
+            Some(Row::Settled) => {
+                self.counts.settled_before += 1;
+                return Ok(());
+            }
+            Some(Row::Received(receipt)) => receipt,
+            None => super::window::Receipt::default(),
+        };
+        let delay_ms = u64::from(message::delay_secs(delivery).unwrap_or(attributes.delay_secs)) * 1000;
+        let keep = self.window.body_bytes() + kept_bytes(delivery) <= self.limits.body_bytes_max;
+        let arrival = Arrival {
+            position: delivery.position,
+            sent_at_ms: delivery.accepted_at_ms,
+            // A clock that was set back must not make the delay longer.
+            visible_at_ms: delivery.accepted_at_ms.min(now_ms).saturating_add(delay_ms),
+            body: keep.then(|| Arc::new(unshared(delivery.clone()))),
+            receipt,
+        };
+        self.window.insert(arrival, now_ms);
+        Ok(())
+    }
+
+    /// Lets time pass. Returns how many messages became ready.
+    pub(super) fn tick(&mut self, policy: Policy, now_ms: u64) -> usize {
+        let tick = self.window.tick(policy, now_ms);
+        self.counts.expired += tick.expired.len() as u64;
+        self.expired.extend(tick.expired);
+        self.to_move.extend(tick.exhausted);
+        tick.visible
+    }
+
+    /// Hands out up to `count_max` messages.
+    pub(super) fn take(
+        &mut self,
+        count_max: usize,
+        visibility_ms: u64,
+        policy: Policy,
+        now_ms: u64,
+    ) -> Vec<Taken> {
+        self.tick(policy, now_ms);
+        let take = self.window.take(count_max, visibility_ms, policy, now_ms);
+        self.counts.received += take.taken.len() as u64;
+        self.to_move.extend(take.exhausted);
+        take.taken
+    }
+
+    /// True when no more messages may be in flight.
+    pub(super) fn is_over_limit(&self) -> bool {
+        self.window.held().in_flight >= self.limits.in_flight_messages_max
+    }
+
+    /// Forgets a message whose departure is on disk.
+    pub(super) fn depart(&mut self, position: Position, departure: Departure) {
+        if !self.window.remove(position) {
+            return;
+        }
+        match departure {
+            Departure::Deleted => self.counts.deleted += 1,
+            Departure::Moved => self.counts.moved += 1,
+            Departure::Lost => self.counts.lost += 1,
+        }
+    }
+
+    /// Drops every message before `before`, which is the end of the journal, so even those not heard of yet.
+    pub(super) fn purge(&mut self, before: Offset) {
+        self.purged_before = before;
+        let mut purged = 0;
+        while let Some(position) = self.window.first() {
+            self.window.remove(position);
+            purged += 1;
+        }
+        purged += self.backlog.take().map_or(0, |backlog| backlog.messages);
+        self.counts.purged += purged;
+    }
+
+    /// The oldest message not settled; `None` when there is none among those heard of.
+    pub(super) fn floor(&self) -> Option<Position> {
+        let backlog = self.backlog.map(|backlog| backlog.next);
+        [self.window.first(), backlog].into_iter().flatten().min()
+    }
+
+    /// How many messages are where; those past the window count as ready.
+    pub(super) fn held(&self) -> Held {
+        let mut held = self.window.held();
+        held.ready += usize::try_from(self.backlog.map_or(0, |backlog| backlog.messages)).unwrap_or(usize::MAX);
+        held
+    }
+}

@@ -1,0 +1,428 @@
+//! All queues of a gateway: declared in the settings or made through the API, found by name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use bus::TargetName;
+use journal::state::{StateStore, Table};
+use journal::{Clock, Journal, Offset};
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::attributes::{Attributes, Redrive};
+use super::contents::Limits;
+use super::definition::{Definition, Definitions};
+use super::deliver::{Ground, Queue};
+use super::error::QueueError;
+use super::handle::{Handles, Secret};
+use super::{KIND, keeper, memory};
+use crate::durable::Writer;
+use crate::intake::Intake;
+use crate::reading::{Reading, on_disk_thread};
+
+/// Longest name of a queue.
+const NAME_BYTES_MAX: usize = 80;
+
+/// What the queues of a gateway are told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The queues that the settings declare. They win over what the API set in an earlier run.
+    pub declared: BTreeMap<String, Attributes>,
+    /// Bounds for each queue.
+    pub limits: Limits,
+    /// Most queues, declared ones included. Default 1,000.
+    pub queues_max: usize,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            declared: BTreeMap::new(),
+            limits: Limits::default(),
+            queues_max: 1_000,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct Queues {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queues: RwLock<BTreeMap<String, Kept>>,
+    definitions: Definitions,
+    /// Held over reading and writing a definition, on threads that may block.
+    changes: Mutex<()>,
+    intake: Intake,
+    journal: Journal,
+    writer: Arc<Writer>,
+    messages: Table,
+    secret: Secret,
+    limits: Limits,
+    queues_max: usize,
+    clock: Clock,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+struct Kept {
+    queue: Arc<Queue>,
+    definition: Definition,
+    stop: CancellationToken,
+}
+
+impl Queues {
+    /// Opens every queue that is declared or was made before. Blocks on the disk, and starts a task for each queue,
+    /// so it needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// A declared queue has an illegal name or attribute or names a dead-letter queue that is not there, or the state
+    /// store fails.
+    pub fn open(intake: Intake, journal: &Journal, store: &StateStore, settings: Settings) -> Result<Self, QueueError> {
+        let definitions = Definitions::open(store)?;
+        let secret = definitions.secret()?;
+        let inner = Arc::new(Inner {
+            queues: RwLock::default(),
+            definitions,
+            changes: Mutex::new(()),
+            intake,
+            journal: journal.clone(),
+            writer: Arc::new(Writer::start(store.clone(), "queue-writer").map_err(QueueError::Thread)?),
+            messages: store.table(memory::TABLE)?,
+            secret,
+            limits: settings.limits,
+            queues_max: settings.queues_max,
+            clock: settings.clock,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        inner.open_all(settings.declared)?;
+        Ok(Self { inner })
+    }
+
+    /// The queue of this name.
+    ///
+    /// # Errors
+    /// There is none; the error names the nearest.
+    pub fn get(&self, name: &str) -> Result<Arc<Queue>, QueueError> {
+        let queues = self.inner.queues.read();
+        queues.get(name).map(|kept| Arc::clone(&kept.queue)).ok_or_else(|| QueueError::Unknown {
+            name: name.to_owned(),
+            nearest: nearest(name, queues.keys()),
+        })
+    }
+
+    /// Every queue whose name begins with `prefix`, in order of name.
+    pub fn list(&self, prefix: &str) -> Vec<Arc<Queue>> {
+        let queues = self.inner.queues.read();
+        queues
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix))
+            .map(|(_, kept)| Arc::clone(&kept.queue))
+            .collect()
+    }
+
+    /// The queues whose redrive policy names `dead_letter_queue`.
+    pub fn sources_of(&self, dead_letter_queue: &str) -> Vec<Arc<Queue>> {
+        let is_source = |queue: &Arc<Queue>| {
+            queue.attributes().redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_queue == dead_letter_queue)
+        };
+        self.list("").into_iter().filter(is_source).collect()
+    }
+
+    /// Makes a queue that outlives restarts. `shape` turns the default attributes into those wanted; a queue of this
+    /// name that `shape` would not change is returned as it is, so only what the caller names has to agree.
+    ///
+    /// # Errors
+    /// The name or an attribute is illegal, the name is taken with other attributes, there are too many queues, or the
+    /// state store fails.
+    pub async fn create(
+        &self,
+        name: &str,
+        shape: impl FnOnce(&mut Attributes) + Send + 'static,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Arc<Queue>, QueueError> {
+        check_name(name)?;
+        let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
+        on_disk_thread(move || inner.create(&name, shape, tags)).await
+    }
+
+    /// Deletes a queue and forgets its messages.
+    ///
+    /// # Errors
+    /// There is none, the settings declare it, or the state store fails.
+    pub async fn delete(&self, name: &str) -> Result<(), QueueError> {
+        let queue = self.get(name)?;
+        if queue.declared {
+            return Err(QueueError::Declared { name: name.to_owned() });
+        }
+        let inner = Arc::clone(&self.inner);
+        on_disk_thread(move || inner.delete(&queue)).await
+    }
+
+    /// Sets the attributes of a queue. For a declared queue this holds until the next start.
+    ///
+    /// # Errors
+    /// There is no such queue, an attribute is illegal, or the state store fails.
+    pub async fn set_attributes(&self, name: &str, attributes: Attributes) -> Result<(), QueueError> {
+        attributes.check()?;
+        let (inner, queue) = (Arc::clone(&self.inner), self.get(name)?);
+        if queue.declared {
+            tracing::warn!(queue = name, "attributes of a declared queue were set through the API; the settings win at the next start");
+        }
+        on_disk_thread(move || inner.set_attributes(&queue, attributes)).await
+    }
+
+    /// Drops all messages that are in the queue now.
+    ///
+    /// # Errors
+    /// There is no such queue, or the state store fails.
+    pub async fn purge(&self, name: &str) -> Result<(), QueueError> {
+        let (inner, queue) = (Arc::clone(&self.inner), self.get(name)?);
+        on_disk_thread(move || inner.purge(&queue)).await
+    }
+
+    /// The tags of a queue.
+    ///
+    /// # Errors
+    /// There is no such queue.
+    pub fn tags(&self, name: &str) -> Result<BTreeMap<String, String>, QueueError> {
+        self.get(name)?;
+        Ok(self.inner.queues.read().get(name).map(|kept| kept.definition.tags.clone()).unwrap_or_default())
+    }
+
+    /// Changes the tags of a queue.
+    ///
+    /// # Errors
+    /// There is no such queue, or the state store fails.
+    pub async fn change_tags(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>) + Send + 'static,
+    ) -> Result<(), QueueError> {
+        let (inner, queue) = (Arc::clone(&self.inner), self.get(name)?);
+        on_disk_thread(move || inner.change(&queue, |definition| change(&mut definition.tags))).await
+    }
+
+    /// Ends the tasks, then writes what waits. Messages that were being received are received again later.
+    pub async fn close(&self) {
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        let writer = Arc::clone(&self.inner.writer);
+        on_disk_thread(move || writer.close()).await;
+    }
+}
+
+impl Inner {
+    fn open_all(self: &Arc<Self>, declared: BTreeMap<String, Attributes>) -> Result<(), QueueError> {
+        let mut kept = self.definitions.all()?;
+        for (name, attributes) in declared {
+            check_name(&name)?;
+            attributes.check()?;
+            let definition = match kept.remove(&name) {
+                Some(definition) => Definition { attributes, declared: true, ..definition },
+                None => self.define(true, attributes)?,
+            };
+            self.definitions.put(&name, &definition)?;
+            self.start(&name, definition)?;
+        }
+        for (name, definition) in kept {
+            // A queue no longer declared keeps its messages; the API may delete it now.
+            let definition = Definition { declared: false, ..definition };
+            self.start(&name, definition)?;
+        }
+        let all: Vec<_> = self.queues.read().values().map(|kept| Arc::clone(&kept.queue)).collect();
+        for queue in all.iter().filter(|queue| queue.declared) {
+            self.check_redrive(queue.name(), queue.attributes().redrive.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn define(&self, declared: bool, attributes: Attributes) -> Result<Definition, QueueError> {
+        let floor = *self.journal.durable().borrow();
+        Ok(Definition::new(self.definitions.next_id()?, self.clock.now_ms(), declared, attributes, floor))
+    }
+
+    fn start(self: &Arc<Self>, name: &str, definition: Definition) -> Result<Arc<Queue>, QueueError> {
+        let target = TargetName::new(KIND, name).map_err(|_| QueueError::Name { name: name.to_owned() })?;
+        let ground = Ground {
+            intake: self.intake.clone(),
+            reading: Reading::new(self.journal.clone(), target.clone()),
+            writer: Arc::clone(&self.writer),
+            messages: self.messages.clone(),
+            clock: self.clock.clone(),
+        };
+        let queue = Arc::new(Queue::new(
+            definition.id,
+            target.clone(),
+            definition.created_at_ms,
+            definition.declared,
+            definition.attributes.clone(),
+            ground,
+            Handles::new(&self.secret, definition.id),
+            self.limits,
+        ));
+        let stop = self.stop.child_token();
+        let floor = Offset(definition.floor);
+        let kept = Kept { queue: Arc::clone(&queue), definition, stop: stop.clone() };
+        self.queues.write().insert(name.to_owned(), kept);
+        self.intake.attach(target, Arc::clone(&queue) as _, floor)?;
+        let neighbours = Neighbours { inner: Arc::downgrade(self) };
+        self.tasks.spawn(keeper::run(Arc::clone(&queue), Arc::new(neighbours), stop));
+        Ok(queue)
+    }
+
+    fn create(
+        self: &Arc<Self>,
+        name: &str,
+        shape: impl FnOnce(&mut Attributes),
+        tags: BTreeMap<String, String>,
+    ) -> Result<Arc<Queue>, QueueError> {
+        let _alone = self.changes.lock();
+        let existing = self.queues.read().get(name).map(|kept| Arc::clone(&kept.queue));
+        let mut attributes = existing.as_ref().map(|queue| (*queue.attributes()).clone()).unwrap_or_default();
+        shape(&mut attributes);
+        attributes.check()?;
+        if let Some(queue) = existing {
+            return match difference(&queue.attributes(), &attributes) {
+                Some(attribute) => Err(QueueError::Exists { name: name.to_owned(), attribute }),
+                None => Ok(queue),
+            };
+        }
+        if self.queues.read().len() >= self.queues_max {
+            return Err(QueueError::TooMany { queues_max: self.queues_max });
+        }
+        self.check_redrive(name, attributes.redrive.as_ref())?;
+        let mut definition = self.define(false, attributes)?;
+        definition.tags = tags;
+        self.definitions.put(name, &definition)?;
+        self.start(name, definition)
+    }
+
+    fn delete(&self, queue: &Queue) -> Result<(), QueueError> {
+        let _alone = self.changes.lock();
+        let Some(kept) = self.queues.write().remove(queue.name()) else { return Ok(()) };
+        kept.stop.cancel();
+        self.intake.detach(&queue.target);
+        self.definitions.remove(queue.name(), queue.id, &self.messages)
+    }
+
+    fn set_attributes(&self, queue: &Queue, attributes: Attributes) -> Result<(), QueueError> {
+        self.check_redrive(queue.name(), attributes.redrive.as_ref())?;
+        self.change(queue, |definition| definition.attributes = attributes.clone())?;
+        *queue.attributes.write() = Arc::new(attributes);
+        queue.keeper.notify_one();
+        Ok(())
+    }
+
+    fn purge(&self, queue: &Queue) -> Result<(), QueueError> {
+        let end = {
+            let mut contents = queue.contents.lock();
+            // Read under the lock, so that nothing past it has been heard of.
+            let end = *self.journal.durable().borrow();
+            contents.purge(end);
+            end
+        };
+        self.change(queue, |definition| definition.floor = definition.floor.max(end.0))
+    }
+
+    /// Changes what is kept of a queue; on disk when this returns.
+    fn change(&self, queue: &Queue, change: impl FnOnce(&mut Definition)) -> Result<(), QueueError> {
+        let _alone = self.changes.lock();
+        let mut definition = self.definition(queue)?;
+        change(&mut definition);
+        self.definitions.put(queue.name(), &definition)?;
+        self.remember(queue, definition);
+        Ok(())
+    }
+
+    fn definition(&self, queue: &Queue) -> Result<Definition, QueueError> {
+        let queues = self.queues.read();
+        let kept = queues.get(queue.name()).filter(|kept| kept.queue.id == queue.id);
+        kept.map(|kept| kept.definition.clone())
+            .ok_or_else(|| QueueError::Unknown { name: queue.name().to_owned(), nearest: None })
+    }
+
+    fn remember(&self, queue: &Queue, definition: Definition) {
+        if let Some(kept) = self.queues.write().get_mut(queue.name()) {
+            kept.definition = definition;
+        }
+    }
+
+    fn check_redrive(&self, queue: &str, redrive: Option<&Redrive>) -> Result<(), QueueError> {
+        let Some(redrive) = redrive else { return Ok(()) };
+        let name = &redrive.dead_letter_queue;
+        let refuse = |why| {
+            Err(QueueError::DeadLetterQueue { name: name.clone(), queue: queue.to_owned(), why })
+        };
+        if name == queue {
+            return refuse("a queue can't be its own dead-letter queue");
+        }
+        match self.queues.read().contains_key(name) {
+            true => Ok(()),
+            false => refuse("there is no such queue; declare or create it first"),
+        }
+    }
+}
+
+/// What a keeper may ask of the directory.
+struct Neighbours {
+    inner: Weak<Inner>,
+}
+
+impl keeper::Neighbours for Neighbours {
+    fn has_queue(&self, name: &str) -> bool {
+        self.inner.upgrade().is_some_and(|inner| inner.queues.read().contains_key(name))
+    }
+
+    fn write_floor(&self, queue: &Queue, floor: Offset) -> Result<(), QueueError> {
+        let Some(inner) = self.inner.upgrade() else { return Ok(()) };
+        let _alone = inner.changes.lock();
+        let Ok(mut definition) = inner.definition(queue) else { return Ok(()) };
+        definition.floor = definition.floor.max(floor.0);
+        let floor = definition.floor;
+        inner.definitions.put_lazily(queue.name(), &definition)?;
+        inner.remember(queue, definition);
+        inner.intake.release(&queue.target, Offset(floor));
+        Ok(())
+    }
+}
+
+/// The first attribute that differs.
+fn difference(one: &Attributes, other: &Attributes) -> Option<&'static str> {
+    let differs = [
+        ("DelaySeconds", one.delay_secs != other.delay_secs),
+        ("MaximumMessageSize", one.message_bytes_max != other.message_bytes_max),
+        ("MessageRetentionPeriod", one.retention_secs != other.retention_secs),
+        ("ReceiveMessageWaitTimeSeconds", one.receive_wait_secs != other.receive_wait_secs),
+        ("VisibilityTimeout", one.visibility_timeout_secs != other.visibility_timeout_secs),
+        ("RedrivePolicy", one.redrive != other.redrive),
+    ];
+    differs.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)
+}
+
+fn check_name(name: &str) -> Result<(), QueueError> {
+    if name.ends_with(".fifo") {
+        return Err(QueueError::Fifo { name: name.to_owned() });
+    }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    match !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(legal) {
+        true => Ok(()),
+        false => Err(QueueError::Name { name: name.to_owned() }),
+    }
+}
+
+fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
+    names
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, other)| other.clone())
+}

@@ -1,0 +1,265 @@
+//! What time brings to a queue: messages become visible, expire, move to the dead-letter queue, are read on from the
+//! backlog; and the floor rises, before which nothing is needed any more.
+//!
+//! One task for each queue. It sleeps until something is due or it is rung for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Position, TargetName};
+use journal::Offset;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::contents::Departure;
+use super::deliver::Queue;
+use super::error::QueueError;
+use super::memory::{self, Row};
+use super::{KIND, message};
+use crate::reading::{ScanLimits, first_of, on_disk_thread};
+
+/// How long after a failed move, or a failed read, the next try comes.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How often the floor is written at most.
+const FLOOR_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often an idle queue lets go of what passed it by.
+const IDLE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Messages moved with one write.
+const MOVES_MAX: usize = 100;
+
+/// How much of the backlog is read at once.
+const BACKLOG_SCAN: ScanLimits =
+    ScanLimits { looked_at_max: 20_000, deliveries_max: 5_000, data_bytes_max: 4 << 20 };
+
+/// Tells whether a queue of a name is there, and where its floor stands on disk.
+pub(super) trait Neighbours: Send + Sync + 'static {
+    /// True when the queue can take messages.
+    fn has_queue(&self, name: &str) -> bool;
+    /// Writes that everything of the queue before `floor` is settled. Blocks on the disk.
+    fn write_floor(&self, queue: &Queue, floor: Offset) -> Result<(), QueueError>;
+}
+
+/// Runs until `stop`.
+pub(super) async fn run(queue: Arc<Queue>, neighbours: Arc<dyn Neighbours>, stop: CancellationToken) {
+    let mut keeper = Keeper { queue, neighbours, floor: Offset(0), floor_at: Instant::now() };
+    loop {
+        let wake_at = keeper.step().await;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = keeper.queue.keeper.notified() => {}
+            () = sleep_until(wake_at) => {}
+        }
+    }
+    keeper.note_expired();
+    keeper.raise_floor().await;
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Keeper {
+    queue: Arc<Queue>,
+    neighbours: Arc<dyn Neighbours>,
+    /// The floor that is on disk.
+    floor: Offset,
+    floor_at: Instant,
+}
+
+impl Keeper {
+    /// Does what is due and says when to come back without being rung for.
+    async fn step(&mut self) -> Option<Instant> {
+        let mut wake_at = None;
+        self.let_time_pass();
+        self.note_expired();
+        if !self.move_exhausted().await || !self.refill().await {
+            wake_at = Some(Instant::now() + RETRY);
+        }
+        let mut floor_at = Instant::now() + IDLE_INTERVAL;
+        if self.wanted_floor() > self.floor {
+            if self.floor_at.elapsed() >= FLOOR_INTERVAL {
+                self.raise_floor().await;
+            } else {
+                floor_at = self.floor_at + FLOOR_INTERVAL;
+            }
+        }
+        wake_at = earlier(wake_at, Some(floor_at));
+        earlier(wake_at, self.next_due())
+    }
+
+    fn let_time_pass(&self) {
+        let now_ms = self.queue.ground.clock.now_ms();
+        let visible = self.queue.contents.lock().tick(self.queue.policy(), now_ms);
+        if visible > 0 {
+            self.queue.arrivals.notify_one();
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let policy = self.queue.policy();
+        let contents = self.queue.contents.lock();
+        if !contents.to_move.is_empty() {
+            return Some(Instant::now());
+        }
+        let due_ms = contents.window.next_due_ms(policy)?;
+        let in_ms = due_ms.saturating_sub(self.queue.ground.clock.now_ms());
+        // A clock that jumps moves deadlines, so the sleep is cut into pieces.
+        Some(Instant::now() + Duration::from_millis(in_ms.min(60_000)))
+    }
+
+    /// Expiry is decided by time, so that it is found again after a crash; noting it saves counting it twice.
+    fn note_expired(&self) {
+        let expired = std::mem::take(&mut self.queue.contents.lock().expired);
+        if !expired.is_empty() {
+            tracing::debug!(queue = self.queue.name(), messages = expired.len(), "messages expired");
+            let rows = expired.into_iter().map(|position| self.queue.row(position, Row::Settled));
+            self.queue.ground.writer.note(rows.collect());
+        }
+    }
+
+    /// Moves what was received too often. False when it has to be tried again.
+    async fn move_exhausted(&self) -> bool {
+        let positions: Vec<Position> = {
+            let mut contents = self.queue.contents.lock();
+            let count = contents.to_move.len().min(MOVES_MAX);
+            contents.to_move.drain(..count).collect()
+        };
+        if positions.is_empty() {
+            return true;
+        }
+        let outcome = self.move_all(&positions).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(queue = self.queue.name(), %error, "messages can't move to the dead-letter queue yet");
+        }
+        // Whatever has not left the window by now is tried again.
+        let again_at_ms =
+            self.queue.ground.clock.now_ms() + u64::try_from(RETRY.as_millis()).unwrap_or_default();
+        let mut contents = self.queue.contents.lock();
+        for position in positions {
+            contents.window.retry_move(position, again_at_ms);
+        }
+        outcome.is_ok()
+    }
+
+    async fn move_all(&self, positions: &[Position]) -> Result<(), QueueError> {
+        let Some(redrive) = self.queue.attributes().redrive.clone() else {
+            // The policy was taken away in between: the messages may be received again.
+            let mut contents = self.queue.contents.lock();
+            positions.iter().for_each(|position| contents.window.abort_move(*position));
+            drop(contents);
+            self.queue.arrivals.notify_one();
+            return Ok(());
+        };
+        let name = &redrive.dead_letter_queue;
+        let target = TargetName::new(KIND, name).ok().filter(|_| self.neighbours.has_queue(name));
+        let Some(target) = target else {
+            return Err(QueueError::Unknown { name: name.clone(), nearest: None });
+        };
+        let mut moving = Vec::with_capacity(positions.len());
+        let mut records = Vec::with_capacity(positions.len());
+        for (position, delivery) in positions.iter().zip(self.queue.read(positions.to_vec()).await?) {
+            match delivery {
+                Some(delivery) => {
+                    records.push(message::moved(&delivery, self.queue.name(), target.clone()));
+                    moving.push(*position);
+                }
+                None => self.queue.give_up(*position),
+            }
+        }
+        // On disk there before it leaves here: a crash in between shows the message twice, with one id.
+        let mut failure = None;
+        let mut there = Vec::with_capacity(moving.len());
+        for (position, outcome) in moving.into_iter().zip(self.queue.accept(&records).await) {
+            match outcome {
+                Ok(_) => there.push(position),
+                Err(error) => failure = Some(error),
+            }
+        }
+        let rows = there.iter().map(|position| self.queue.row(*position, Row::Settled)).collect();
+        self.queue.ground.writer.commit(rows).await?;
+        let mut contents = self.queue.contents.lock();
+        there.iter().for_each(|position| contents.depart(*position, Departure::Moved));
+        drop(contents);
+        failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Reads on in the backlog while there is room. False when the disk failed.
+    async fn refill(&self) -> bool {
+        loop {
+            let (wanted, room) = {
+                let contents = self.queue.contents.lock();
+                (contents.wants_more(), contents.room())
+            };
+            let Some((from, end)) = wanted else { return true };
+            let reading = self.queue.ground.reading.clone();
+            let limits = ScanLimits { deliveries_max: BACKLOG_SCAN.deliveries_max.min(room), ..BACKLOG_SCAN };
+            let scan = on_disk_thread(move || reading.scan(from, end, limits, |_| true)).await;
+            let scan = match scan {
+                Ok(scan) => scan,
+                Err(error) => {
+                    tracing::error!(queue = self.queue.name(), %error, "the journal can't be read, trying again");
+                    return false;
+                }
+            };
+            let now_ms = self.queue.ground.clock.now_ms();
+            let attributes = self.queue.attributes();
+            let mut contents = self.queue.contents.lock();
+            let refilled = contents.refill(from, &scan.deliveries, scan.next, &attributes, now_ms);
+            drop(contents);
+            self.queue.arrivals.notify_one();
+            if let Err(error) = refilled {
+                tracing::error!(queue = self.queue.name(), %error, "the state of messages can't be read, trying again");
+                return false;
+            }
+        }
+    }
+
+    /// Before this offset everything is settled.
+    fn wanted_floor(&self) -> Offset {
+        // Read first: what is shown after it is in the contents already, or past this.
+        let shown = self.queue.ground.intake.shown(&self.queue.target);
+        let contents = self.queue.contents.lock();
+        contents.floor().map_or(shown, |floor| floor.offset.min(shown))
+    }
+
+    /// Writes the floor and drops the rows below it.
+    async fn raise_floor(&mut self) {
+        let floor = self.wanted_floor();
+        self.floor_at = Instant::now();
+        if floor <= self.floor {
+            return;
+        }
+        let (queue, neighbours) = (Arc::clone(&self.queue), Arc::clone(&self.neighbours));
+        let before = self.floor;
+        let raised = on_disk_thread(move || {
+            neighbours.write_floor(&queue, floor)?;
+            sweep(&queue, before, floor)
+        })
+        .await;
+        match raised {
+            Ok(()) => self.floor = floor,
+            Err(error) => tracing::error!(queue = self.queue.name(), %error, "the queue's floor could not be written"),
+        }
+    }
+}
+
+/// Removes the rows of messages between two floors.
+fn sweep(queue: &Queue, from: Offset, to: Offset) -> Result<(), QueueError> {
+    let first = memory::key(queue.id, first_of(from));
+    let end = memory::key(queue.id, first_of(to));
+    let table = &queue.ground.messages;
+    for row in table.range(first..end) {
+        table.remove(row?.0)?;
+    }
+    Ok(())
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}

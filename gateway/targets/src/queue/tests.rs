@@ -1,0 +1,116 @@
+mod model;
+mod restart;
+mod scenarios;
+mod states;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bus::{Event, Origin, Record, Route, TargetName};
+use journal::Clock;
+
+use super::*;
+use crate::fixture::Ground;
+
+/// Queues over a journal in a temporary directory, with a clock that stands still until it is told.
+pub(super) struct Bench {
+    pub(super) ground: Ground,
+    pub(super) now_ms: Arc<AtomicU64>,
+    pub(super) queues: Queues,
+    settings: Settings,
+}
+
+impl Bench {
+    pub(super) fn open(declared: &[(&str, Attributes)]) -> Self {
+        Self::open_with(declared, Limits::default())
+    }
+
+    pub(super) fn open_with(declared: &[(&str, Attributes)], limits: Limits) -> Self {
+        let now_ms = Arc::new(AtomicU64::new(1_700_000_000_000));
+        let clock = {
+            let now_ms = Arc::clone(&now_ms);
+            Clock::new(move || now_ms.load(Ordering::SeqCst))
+        };
+        let declared =
+            declared.iter().map(|(name, attributes)| ((*name).to_owned(), attributes.clone())).collect();
+        let settings = Settings { declared, limits, clock, ..Settings::default() };
+        let ground = Ground::new();
+        let queues = ground.queues(&settings);
+        Self { ground, now_ms, queues, settings }
+    }
+
+    /// What a restart does, after a shutdown or, with nothing closed, as after `kill -9`.
+    pub(super) async fn restart(mut self, gracefully: bool) -> Self {
+        if gracefully {
+            self.queues.close().await;
+        }
+        self.ground = self.ground.restart(gracefully);
+        self.queues = self.ground.queues(&self.settings);
+        self
+    }
+
+    pub(super) fn advance_secs(&self, secs: u64) {
+        self.now_ms.fetch_add(secs * 1000, Ordering::SeqCst);
+        // The keepers sleep by the runtime's clock, so they are rung.
+        self.queues.list("").iter().for_each(|queue| queue.keeper.notify_one());
+    }
+
+    pub(super) fn queue(&self, name: &str) -> Arc<Queue> {
+        self.queues.get(name).unwrap()
+    }
+
+    pub(super) async fn send(&self, queue: &str, bodies: &[&str]) -> Vec<String> {
+        let messages =
+            bodies.iter().map(|body| Outgoing { body: (*body).to_owned(), ..Outgoing::default() }).collect();
+        let sent = self.queue(queue).send(messages).await;
+        sent.into_iter().map(|sent| sent.unwrap().id).collect()
+    }
+
+    /// Sends what a rule would.
+    pub(super) async fn publish(&self, queue: &str, data: &[u8]) {
+        let mut record = Record::new(Origin::Device, self.now_ms.load(Ordering::SeqCst));
+        record.client_id = "kiln-1".into();
+        record.topic = "plant/1/telemetry".into();
+        let mut event = Event::json("overheating", data.to_vec());
+        event.routes.push(Route::to(TargetName::new(KIND, queue).unwrap()));
+        record.add(event);
+        self.ground.journal.append_durable(record.encode().unwrap()).await.unwrap();
+    }
+
+    /// Receives at once what is there.
+    pub(super) async fn receive(&self, queue: &str) -> Vec<Received> {
+        let request = Receive { messages_max: 10, visibility_secs: None, wait_secs: Some(0) };
+        self.queue(queue).receive(request).await.unwrap()
+    }
+
+    /// Receives until `count` messages came, or fails.
+    pub(super) async fn receive_all(&self, queue: &str, count: usize) -> Vec<Received> {
+        let mut received = Vec::new();
+        let all = async {
+            while received.len() < count {
+                let request = Receive { messages_max: 10, visibility_secs: None, wait_secs: Some(20) };
+                received.extend(self.queue(queue).receive(request).await.unwrap());
+            }
+        };
+        let outcome = tokio::time::timeout(std::time::Duration::from_secs(10), all).await;
+        assert!(outcome.is_ok(), "{} of {count} messages came", received.len());
+        received
+    }
+
+    pub(super) async fn until(&self, queue: &str, condition: impl Fn(&Queue) -> bool) {
+        let queue = self.queue(queue);
+        let wait = async {
+            while !condition(&queue) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let outcome = tokio::time::timeout(std::time::Duration::from_secs(10), wait).await;
+        assert!(outcome.is_ok(), "held {:?}, counts {:?}", queue.held(), queue.counts());
+    }
+}
+
+pub(super) fn bodies(received: &[Received]) -> Vec<&str> {
+    let mut bodies: Vec<&str> = received.iter().map(|message| message.body.as_str()).collect();
+    bodies.sort_unstable();
+    bodies
+}
