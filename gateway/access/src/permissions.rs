@@ -25,9 +25,9 @@ pub enum Decision {
     /// A statement denies it: the positions of policy and statement, counted from 0.
     ExplicitlyDenied {
         /// Which of the principal's policies.
-        policy: u16,
+        policy: usize,
         /// Which of its statements.
-        statement: u16,
+        statement: usize,
     },
     /// No statement allows it.
     NotAllowed,
@@ -58,8 +58,8 @@ struct Grant {
     actions: crate::policy::ActionSet,
     kind: ResourceKind,
     name: Arc<Pattern>,
-    policy: u16,
-    statement: u16,
+    policy: usize,
+    statement: usize,
 }
 
 /// A resource of an Allow that cannot match because of a variable.
@@ -67,8 +67,8 @@ struct Grant {
 struct Unresolved {
     actions: crate::policy::ActionSet,
     kind: ResourceKind,
-    policy: u16,
-    statement: u16,
+    policy: usize,
+    statement: usize,
     why: String,
 }
 
@@ -167,8 +167,8 @@ impl Permissions {
             source_ip: self.source_ip,
         };
         let mut unresolved = Vec::new();
-        for (policy_at, policy) in (0_u16..).zip(self.principal.policies.iter()) {
-            for (statement_at, statement) in (0_u16..).zip(&policy.statements) {
+        for (policy_at, policy) in self.principal.policies.iter().enumerate() {
+            for (statement_at, statement) in policy.statements.iter().enumerate() {
                 if !takes_part(statement, &facts, connect) {
                     continue;
                 }
@@ -202,7 +202,6 @@ impl Permissions {
         let cause = match decision {
             Decision::Allowed => return Ok(()),
             Decision::ExplicitlyDenied { policy, statement } => {
-                let (policy, statement) = (usize::from(policy), usize::from(statement));
                 let policy = &self.principal.policies[policy];
                 let sid = policy.statements[statement].sid.clone();
                 Cause::ExplicitDeny { policy: policy.name().to_owned(), statement: statement + 1, sid }
@@ -214,7 +213,7 @@ impl Permissions {
                     .iter()
                     .find(|unresolved| unresolved.actions.contains(action) && unresolved.kind == kind);
                 let unresolved = near.map(|Unresolved { policy, statement, why, .. }| {
-                    let name = self.principal.policies[usize::from(*policy)].name();
+                    let name = self.principal.policies[*policy].name();
                     format!("in statement {} of policy `{name}`, {why}", statement + 1)
                 });
                 Cause::NotAllowed { policies: self.principal.policies.len(), unresolved }

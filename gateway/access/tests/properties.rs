@@ -81,7 +81,7 @@ fn value() -> impl Strategy<Value = String> {
 const VARIABLES: [&str; 2] = ["${iot:ClientId}", "${iot:Certificate.Subject.CommonName}"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn substitution_never_widens_an_allow(

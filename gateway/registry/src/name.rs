@@ -48,8 +48,12 @@ impl NameRule {
 
 /// The name that exists and is nearest to one that does not.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    /// Names looked at: a hint is not worth a long search.
+    /// A hint is not worth a long search.
     const NAMES_MAX: usize = 10_000;
+    const NAME_BYTES_MAX: usize = 128;
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     names
         .take(NAMES_MAX)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

@@ -43,7 +43,8 @@ impl Registry {
         let rows = store.rows()?;
         let mut state = State::default();
         for record in rows.policies {
-            let entry = PolicyEntry::compile(record, settings.limits.policy_document_characters_max)?;
+            // What was accepted stays, also when the limit is lower now.
+            let entry = PolicyEntry::compile(record, usize::MAX)?;
             state.policies.insert(entry.record.name.clone(), entry);
         }
         for record in rows.things {
@@ -58,6 +59,9 @@ impl Registry {
     }
 
     /// Announcements of every change made from now on.
+    ///
+    /// A connection must not slip between being authenticated and being known to whoever reads these: make it known
+    /// first, and [`authenticate`](Self::authenticate) it once more then.
     pub fn changes(&self) -> Changes {
         self.announcer.subscribe()
     }
