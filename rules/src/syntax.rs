@@ -5,6 +5,8 @@
 mod lexer;
 mod parser;
 mod select;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub(crate) use parser::Parser;

@@ -260,6 +260,9 @@ impl<'t> Parser<'t> {
             Token::Sign("[") => self.nested(Self::array),
             Token::Sign("{") => self.nested(Self::object),
             Token::Word => self.word_primary(span),
+            Token::Sign(".") => {
+                Err(self.unexpected("an expression").with_hint("numbers start with a digit: `0.5`"))
+            }
             _ => Err(self.unexpected("an expression")),
         }
     }

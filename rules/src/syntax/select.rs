@@ -28,7 +28,12 @@ impl Parser<'_> {
                 (Some(_), None) => "`WHERE` or the end",
                 (_, Some(_)) => "an operator or the end",
             };
-            return Err(self.unexpected(expected));
+            let diagnostic = self.unexpected(expected);
+            if from.is_none() && diagnostic.hint.is_none() && self.ahead().token == Token::Word {
+                let hint = format!("to name a result write `AS {}`", self.slice(self.ahead().span));
+                return Err(diagnostic.with_hint(hint));
+            }
+            return Err(diagnostic);
         }
         Ok(Select { variables, body, from, condition })
     }
