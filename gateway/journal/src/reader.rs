@@ -198,7 +198,7 @@ impl Shared {
             let header = frames.header_at(position, end).map_err(|source| failed(position, source))?;
             match header {
                 Some(header) if header.offset < wanted => {
-                    position = advance(position, header.padded_bytes(), end)
+                    position = advance(position, header.padded_bytes(), end);
                 }
                 Some(header) if header.offset > wanted => return Ok(None),
                 Some(_) => {

@@ -23,7 +23,8 @@ pub struct FaultyStorage {
     locked: Arc<AtomicBool>,
 }
 
-type Names = BTreeMap<String, Arc<Mutex<Inode>>>;
+type SharedInode = Arc<Mutex<Inode>>;
+type Names = BTreeMap<String, SharedInode>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -38,7 +39,7 @@ struct State {
 
 #[derive(Debug, Clone)]
 enum NameChange {
-    Create(String, Arc<Mutex<Inode>>),
+    Create(String, SharedInode),
     Rename(String, String),
     Remove(String),
 }
@@ -110,8 +111,8 @@ impl FaultyStorage {
     /// What the next process finds after this one was killed now: everything, synced or not.
     pub fn process_killed(&self) -> Self {
         let state = self.state.lock();
-        let mut copies: Vec<(Arc<Mutex<Inode>>, Arc<Mutex<Inode>>)> = Vec::new();
-        let mut copy = |inode: &Arc<Mutex<Inode>>| {
+        let mut copies: Vec<(SharedInode, SharedInode)> = Vec::new();
+        let mut copy = |inode: &SharedInode| {
             if let Some((_, copy)) = copies.iter().find(|(original, _)| Arc::ptr_eq(original, inode)) {
                 return Arc::clone(copy);
             }
@@ -294,7 +295,7 @@ impl Drop for FaultyLock {
 #[derive(Debug)]
 struct FaultyFile {
     state: Arc<Mutex<State>>,
-    inode: Arc<Mutex<Inode>>,
+    inode: SharedInode,
 }
 
 impl StorageFile for FaultyFile {

@@ -43,6 +43,35 @@ fn two_cannot_have_the_same_directory() {
     Journal::open(directory.path(), small()).unwrap();
 }
 
+#[tokio::test]
+async fn the_file_system_keeps_what_the_storage_in_memory_keeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("made/on/the/way");
+    let settings = Settings { spare_segments: 1, ..small() };
+    let mut expected = Vec::new();
+    for round in 0..6u8 {
+        let journal = Journal::open(&place, settings.clone()).unwrap();
+        assert!(
+            journal.recovery().is_whole() && journal.recovery().torn_bytes == 0,
+            "{}",
+            journal.recovery()
+        );
+        let payloads: Vec<Vec<u8>> = (0..30u8).map(|n| vec![round ^ n; 5000]).collect();
+        for ((offset, outcome), payload) in
+            append_all(&journal, payloads.clone()).await.into_iter().zip(payloads)
+        {
+            outcome.unwrap();
+            expected.push((offset, Bytes::from(payload)));
+        }
+        let oldest = journal.trim(expected[expected.len() / 2].0);
+        expected.retain(|(offset, _)| *offset >= oldest);
+        assert_eq!(read_all(&journal), expected);
+        assert_eq!(journal.read_at(oldest).unwrap().unwrap().payload, expected[0].1);
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&place.join("lock").metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "messages of devices are for nobody else to read");
+}
+
 #[test]
 fn a_newer_format_is_refused_and_left_alone() {
     let storage = FaultyStorage::new();
