@@ -22,6 +22,9 @@ pub struct EventId(Box<str>);
 
 impl EventId {
     pub(crate) fn new(base: Uuid, rule: &str, number: u16, origin: &Origin) -> Self {
+        if let Origin::Redriven { event_id } = origin {
+            return Self(event_id.as_str().into());
+        }
         let mut text = format!("{base}:{rule}");
         if number > 0 {
             text.push_str(&format!(":{number}"));
@@ -30,6 +33,17 @@ impl EventId {
             text.push_str(&format!(":error:{failed_target}"));
         }
         Self(text.into())
+    }
+
+    pub(crate) fn restored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The id of the message that caused the event, with which every id begins.
+    #[must_use]
+    pub fn base(&self) -> Option<Uuid> {
+        let (base, _) = self.0.split_once(':')?;
+        Uuid::parse_str(base).ok()
     }
 
     /// The id as text.
@@ -131,6 +145,15 @@ impl Delivery {
             attributes: event.attributes.clone(),
             redriven: matches!(record.origin, Origin::Redriven { .. }),
             attempt: 1,
+        }
+    }
+
+    /// Copies the data out of what was read from the journal, so that keeping one event in memory does
+    /// not keep everything that was read with it.
+    pub(crate) fn unshare(&mut self) {
+        self.data = Bytes::copy_from_slice(&self.data);
+        for attribute in &mut self.attributes {
+            attribute.value = Bytes::copy_from_slice(&attribute.value);
         }
     }
 

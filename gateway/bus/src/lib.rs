@@ -15,19 +15,48 @@
 //! | [`lane`] | the delivery engine |
 //! | [`dead_letters`], [`ledger`] | where what failed is kept, and the books |
 
+mod admission;
+mod audit;
+mod bus;
+mod checkpoint;
+pub mod dead_letters;
+mod declare;
+mod error_action;
 pub mod event;
+mod floors;
+pub mod lane;
+pub mod ledger;
 pub mod name;
+mod observer;
+mod producer;
+mod reader;
 pub mod record;
+mod redrive;
 pub mod settings;
+pub mod stats;
 pub mod target;
+mod trim;
 pub mod view;
 
+pub use audit::Disagreement;
+pub use bus::{Bus, OpenError};
+pub use checkpoint::CheckpointError;
+pub use dead_letters::{
+    DeadLetter, DeadLetterCounts, DeadLetterError, DeadLetterFilter, DeadLetterId, DeadLetterPage,
+};
+pub use declare::{DeclareError, Removal};
 pub use event::{Delivery, EventId, Position};
-pub use journal::Offset;
+pub use floors::Floor;
+pub use journal::{CommitError, Offset, ReadError};
+pub use ledger::{Counts, DropReason, LedgerRow};
 pub use name::TargetName;
+pub use producer::{AppendAtOnceError, AppendError, Producer};
+pub use reader::{FetchError, LaneReader, RecordReader};
 pub use record::{Attribute, Event, Format, Message, Origin, Owed, Record, ResendKey, Route};
+pub use redrive::RedriveError;
 pub use settings::{
     BusSettings, DeadLetterLimits, DeadLetterOverflow, DeliverySettings, LaneLimits, Overflow, RetryPolicy,
 };
+pub use stats::{BusStats, LaneStats};
 pub use target::{Health, Outcome, Target};
-pub use view::View;
+pub use view::{View, ViewHandle};

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use journal::Clock;
+
 /// Settings of the bus as a whole.
 #[derive(Clone, Debug)]
 pub struct BusSettings {
+    /// Where the time comes from, for the age of events.
+    pub clock: Clock,
     /// How long an append waits for room in a lane before it is refused. Default 10 s, which is below
     /// the shortest keep-alive in common use, so a device sees slowness before it sees a refusal.
     pub admission_wait_max: Duration,
@@ -19,6 +23,7 @@ pub struct BusSettings {
 impl Default for BusSettings {
     fn default() -> Self {
         Self {
+            clock: Clock::system(),
             admission_wait_max: Duration::from_secs(10),
             commit_interval: Duration::from_millis(200),
             trim_interval: Duration::from_secs(2),

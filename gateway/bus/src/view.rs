@@ -4,7 +4,11 @@
 //! durable, because it is readable from that moment. What the view then still needs of the journal it
 //! says through its [`Floor`](crate::Floor).
 
-use crate::Delivery;
+use std::sync::Arc;
+
+use crate::admission::{Gauge, Load};
+use crate::floors::FloorCell;
+use crate::{Delivery, Offset, TargetName};
 
 /// A target that is told of its events in journal order once they are durable.
 pub trait View: Send + Sync + 'static {
@@ -16,4 +20,42 @@ pub trait View: Send + Sync + 'static {
     /// again with [`Bus::read`](crate::Bus::read): the data are a slice of what was read from the journal,
     /// so keeping them keeps the whole record in memory.
     fn observe(&self, deliveries: &[Delivery]);
+}
+
+/// What a view tells the bus.
+#[derive(Debug, Clone)]
+pub struct ViewHandle {
+    name: TargetName,
+    floor: Arc<FloorCell>,
+    gauge: Arc<Gauge>,
+}
+
+impl ViewHandle {
+    pub(crate) fn new(name: TargetName, floor: Arc<FloorCell>, gauge: Arc<Gauge>) -> Self {
+        Self { name, floor, gauge }
+    }
+
+    /// The view's name.
+    #[must_use]
+    pub fn name(&self) -> &TargetName {
+        &self.name
+    }
+
+    /// The view needs nothing before `offset` any more, and has made that durable. After a restart it is
+    /// told of events from here on, unless it asks for another place. A floor is never lowered.
+    pub fn raise_floor(&self, offset: Offset) {
+        self.floor.raise(offset);
+    }
+
+    /// Where the floor is.
+    #[must_use]
+    pub fn floor(&self) -> Offset {
+        self.floor.get()
+    }
+
+    /// How much the view holds that its consumers have not taken yet. Beyond the limits given at
+    /// registration new messages wait or are refused, as the policy says.
+    pub fn set_waiting(&self, events: u64, bytes: u64) {
+        self.gauge.set(Load { events, bytes });
+    }
 }

@@ -95,7 +95,7 @@ fn origin(number: u8, detail: Option<String>) -> Result<Origin, DecodeError> {
     match (number, detail) {
         (ORIGIN_DEVICE, None) => Ok(Origin::Device),
         (ORIGIN_DIRECT, None) => Ok(Origin::Direct),
-        (ORIGIN_REDRIVEN, Some(dead_letter)) => Ok(Origin::Redriven { dead_letter }),
+        (ORIGIN_REDRIVEN, Some(event_id)) => Ok(Origin::Redriven { event_id }),
         (ORIGIN_ERROR_ACTION, Some(failed)) => {
             Ok(Origin::ErrorAction { failed_target: TargetName::parse(&failed)? })
         }

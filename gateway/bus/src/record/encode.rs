@@ -144,7 +144,7 @@ impl Writer {
         }
         match &record.origin {
             Origin::Device | Origin::Direct => {}
-            Origin::Redriven { dead_letter } => self.text("dead letter id", dead_letter)?,
+            Origin::Redriven { event_id } => self.text("event id", event_id)?,
             Origin::ErrorAction { failed_target } => self.text("failed target", failed_target.as_str())?,
         }
         self.count("list of events", record.events.len())?;

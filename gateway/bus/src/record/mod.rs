@@ -8,7 +8,7 @@
 //! ```text
 //! head       u8 version = 1
 //!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action
-//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 dead letter or failed target
+//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target
 //!            u8 zero
 //!            u32 length of the rest of the head
 //!            16 bytes base id (UUID version 7)
@@ -19,7 +19,7 @@
 //! body       text client id, text principal, text topic
 //!            text traceparent                               (flag 2)
 //!            u16 packet id, u64 content digest              (flag 4)
-//!            text dead letter id, or text failed target     (flag 16)
+//!            text event id (redriven), or text failed target (flag 16)
 //!            u16 count, then that many events:
 //!                u16 rule, u16 number, text content type, bytes data
 //!                u16 count of attributes: text name, text data type, bytes value
@@ -96,10 +96,10 @@ pub enum Origin {
     Device,
     /// Sent straight to a target through the API (`SendMessage`, `PutRecord`).
     Direct,
-    /// A dead letter sent again.
+    /// A dead letter sent again. The record has that one event.
     Redriven {
-        /// The dead letter's id.
-        dead_letter: String,
+        /// The id that the event had the first time.
+        event_id: String,
     },
     /// The document that tells a rule's error target about a failed delivery.
     ErrorAction {

@@ -132,6 +132,8 @@ fn event_ids_differ_within_a_record_and_name_their_origin() {
     assert_eq!(ids, expected);
     record.origin = Origin::ErrorAction { failed_target: target("http/hook") };
     assert_eq!(record.event_id(&record.events[1]).to_string(), format!("{base}:raw:error:http/hook"));
+    record.origin = Origin::Redriven { event_id: "as it was".to_owned() };
+    assert_eq!(record.event_id(&record.events[1]).to_string(), "as it was");
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
@@ -174,7 +176,7 @@ fn any_origin() -> impl Strategy<Value = Origin> {
     prop_oneof![
         Just(Origin::Device),
         Just(Origin::Direct),
-        ".{0,30}".prop_map(|dead_letter| Origin::Redriven { dead_letter }),
+        ".{0,30}".prop_map(|event_id| Origin::Redriven { event_id }),
         any_route().prop_map(|route| Origin::ErrorAction { failed_target: route.target }),
     ]
 }

@@ -1,0 +1,206 @@
+//! Giving events up: overflow, age, dead letters and error documents.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::schedule::Item;
+use super::settle::Verdict;
+use super::task::LaneTask;
+use crate::Delivery;
+use crate::admission::Load;
+use crate::dead_letters::{BuryError, ExhaustedCondition, Failed, Failure, OVERFLOW_CODE};
+use crate::error_action;
+use crate::ledger::{DropReason, Settlement};
+use crate::settings::Overflow;
+
+/// How long to wait when dead letters can't be written.
+const BURY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Most events given up in one turn before they are written down, which bounds what is in memory.
+const DYING_MAX: usize = 1024;
+
+/// An event that is to become a dead letter. It has left the schedule, but not the books.
+pub(crate) struct Dying {
+    pub(super) item: Item,
+    delivery: Delivery,
+    failure: Failure,
+    has_document: bool,
+}
+
+impl LaneTask {
+    /// Takes an event out of the schedule, to become a dead letter.
+    pub(super) fn give_up(
+        &mut self,
+        sequence: u64,
+        delivery: Option<Delivery>,
+        exhausted: Option<ExhaustedCondition>,
+    ) {
+        let Some(item) = self.schedule.get_mut(sequence) else { return };
+        let position = item.position;
+        let failure = item.failure.take();
+        let delivery = match delivery.or_else(|| self.schedule.take_loaded(sequence)) {
+            Some(delivery) => delivery,
+            None => match self.fetch(position) {
+                Ok(delivery) => delivery,
+                Err(Verdict::Lost) => {
+                    return self.resolve(sequence, Settlement::Dropped(DropReason::Unreadable));
+                }
+                // Another turn finds it aged, exhausted or over the limit again.
+                Err(_) => return self.keep_failure(sequence, failure),
+            },
+        };
+        let mut failure = failure.map_or_else(|| self.untried(), |failure| *failure);
+        failure.exhausted = exhausted;
+        let Some(item) = self.schedule.remove(sequence) else { return };
+        self.acks.settle(sequence, position);
+        tracing::warn!(
+            target_name = %self.lane.name, rule = %item.rule, event_id = %delivery.id, offset = %position.offset,
+            attempt = failure.attempts, code = failure.error_code, message = failure.error_message,
+            "event given up, it becomes a dead letter"
+        );
+        self.dying.push(Dying { item, delivery, failure, has_document: false });
+    }
+
+    fn keep_failure(&mut self, sequence: u64, failure: Option<Box<Failure>>) {
+        if let Some(item) = self.schedule.get_mut(sequence) {
+            item.failure = failure;
+        }
+    }
+
+    /// The failure of an event that had no try of its own: it is the lane that failed.
+    fn untried(&self) -> Failure {
+        let now_ms = self.bus.settings.clock.now_ms();
+        let (code, message) = self.last_error.clone();
+        Failure {
+            error_code: code,
+            error_message: message,
+            attempts: 0,
+            exhausted: None,
+            first_failed_at_ms: now_ms,
+            last_failed_at_ms: now_ms,
+        }
+    }
+
+    /// Gives up the oldest events while the lane is over its limits, when its policy says so.
+    /// True when there is more of it, once these are buried.
+    pub(super) fn shed(&mut self) -> bool {
+        let limits = self.lane.gauge.limits();
+        if limits.overflow == Overflow::Block || self.discard.is_some() {
+            return false;
+        }
+        let waiting = self.lane.gauge.waiting();
+        let dying: u64 = self.dying.iter().map(|dying| dying.item.bytes).sum();
+        let mut events = waiting.events.saturating_sub(self.dying.len() as u64 + limits.waiting_events_max);
+        let mut bytes = waiting.bytes.saturating_sub(dying.saturating_add(limits.waiting_bytes_max));
+        let mut shed = Vec::new();
+        for (sequence, item) in self.schedule.idle() {
+            if (events == 0 && bytes == 0) || shed.len() + self.dying.len() >= DYING_MAX {
+                break;
+            }
+            events = events.saturating_sub(1);
+            bytes = bytes.saturating_sub(item.bytes);
+            shed.push(sequence);
+        }
+        let is_more = shed.len() + self.dying.len() >= DYING_MAX;
+        for sequence in shed {
+            if limits.overflow == Overflow::DropOldest {
+                self.resolve(sequence, Settlement::Dropped(DropReason::Overflow));
+                continue;
+            }
+            let reason = format!(
+                "the lane is full, its limits are {} events and {} bytes",
+                limits.waiting_events_max, limits.waiting_bytes_max
+            );
+            let failure =
+                Failure { error_code: OVERFLOW_CODE.to_owned(), error_message: reason, ..self.untried() };
+            self.keep_failure(sequence, Some(Box::new(failure)));
+            self.give_up(sequence, None, None);
+        }
+        is_more
+    }
+
+    /// Gives up events that are too old. One that had no try yet gets it, unless the target is dead.
+    /// True when there is more of it, once these are buried.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let mut aged = Vec::new();
+        for (sequence, item) in self.schedule.idle() {
+            let may_expire = item.attempts > 0 || self.is_target_dead(now);
+            if !may_expire || !self.is_aged(item.since_ms) || aged.len() + self.dying.len() >= DYING_MAX {
+                break;
+            }
+            aged.push(sequence);
+        }
+        let is_more = aged.len() + self.dying.len() >= DYING_MAX;
+        for sequence in aged {
+            self.give_up(sequence, None, Some(ExhaustedCondition::MaximumEventAgeInSeconds));
+        }
+        is_more
+    }
+
+    fn is_target_dead(&self, now: Instant) -> bool {
+        self.circuit.permit(now) != super::circuit::Permit::All
+    }
+
+    /// When the oldest event will be too old.
+    pub(super) fn next_expiry(&self, now: Instant) -> Option<Instant> {
+        let (_, item) = self.schedule.idle().next()?;
+        let may_expire = item.attempts > 0 || self.is_target_dead(now);
+        if !may_expire || !self.dying.is_empty() {
+            return None;
+        }
+        let left = self.settings.retry.age_max.saturating_sub(self.age(item.since_ms));
+        // The clock counts whole milliseconds: one more, so that it is not looked at too early.
+        Some(now + left + Duration::from_millis(1))
+    }
+
+    /// Writes dead letters in the same durable commit in which the cursor passes them. Until that works
+    /// the lane stands still.
+    pub(super) async fn bury(&mut self, now: Instant) {
+        self.bury_not_before = self.bury_not_before.filter(|at| *at > now);
+        if self.dying.is_empty() || self.bury_not_before.is_some() {
+            return;
+        }
+        self.send_documents().await;
+        match self.write_letters().await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(target_name = %self.lane.name, %error, "dead letters can't be written, the lane waits");
+                self.bury_not_before = Some(Instant::now() + BURY_AGAIN_AFTER);
+            }
+        }
+    }
+
+    async fn write_letters(&mut self) -> Result<(), BuryError> {
+        let mut row = self.row();
+        for dying in &self.dying {
+            let settled = row.settled.rules.entry(dying.item.rule.to_string()).or_default();
+            settled.dead_lettered += 1;
+            row.settled.bytes += dying.item.bytes;
+        }
+        let failed: Vec<Failed> =
+            self.dying.iter().map(|dying| (dying.delivery.clone(), dying.failure.clone())).collect();
+        let mut batch = self.bus.checkpoints.batch();
+        self.bus.checkpoints.put_lane(&mut batch, &self.lane.name, &row)?;
+        let (letters, name) = (self.bus.dead_letters.clone(), self.lane.name.clone());
+        let writing = tokio::task::spawn_blocking(move || letters.bury(&name, &failed, batch));
+        writing.await.map_err(|_| BuryError::Interrupted)??;
+        let mut books = self.lane.books.lock();
+        for dying in self.dying.drain(..) {
+            books.settle(&dying.item.rule, dying.item.bytes, Settlement::DeadLettered);
+            self.lane.gauge.remove(Load { events: 1, bytes: dying.item.bytes });
+        }
+        drop(books);
+        self.note_commit(row);
+        Ok(())
+    }
+
+    async fn send_documents(&mut self) {
+        for dying in &mut self.dying {
+            if !dying.has_document {
+                dying.has_document = true;
+                error_action::send(&self.bus, &self.lane.name, &dying.delivery, &dying.failure).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A lane: everything owed to one target, in order, until it is settled.
+//!
+//! ```text
+//! journal ─► fill ─► Schedule ─► dispatch ─► Target::deliver ─► settle ─► Acks, books ─► commit
+//!                     (order per key)          (Circuit)          │ retry: back to Schedule
+//!                                                                 └ given up: dead letter, error document
+//! ```
+//!
+//! [`Lane`] is what everybody sees; [`task`] is the loop that owns the rest of a push lane's state. The
+//! pure parts ([`acks`], [`schedule`], [`circuit`], [`retry`]) know no clock and no disk.
+//!
+//! Tries and backoff of an event are not persisted: after a restart it is tried anew.
+
+pub(crate) mod acks;
+pub mod circuit;
+mod dispatch;
+mod fill;
+mod give_up;
+pub(crate) mod retry;
+pub(crate) mod schedule;
+#[cfg(test)]
+mod schedule_tests;
+mod settle;
+pub(crate) mod task;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::admission::{Gauge, Load};
+use crate::checkpoint::LaneRow;
+use crate::floors::FloorCell;
+use crate::ledger::Books;
+use crate::settings::{DeliverySettings, LaneLimits};
+use crate::stats::Vitals;
+use crate::{Offset, Target, TargetName, View};
+
+/// What everybody sees of a lane.
+pub(crate) struct Lane {
+    pub(crate) name: TargetName,
+    pub(crate) gauge: Arc<Gauge>,
+    pub(crate) books: Mutex<Books>,
+    pub(crate) serving: Mutex<Serving>,
+    pub(crate) vitals: Mutex<Vitals>,
+    /// The target of a push lane, to be asked for its health.
+    pub(crate) target: Mutex<Option<Arc<dyn Target>>>,
+    /// The row last committed; none for a lane that was never committed.
+    row: Mutex<Option<LaneRow>>,
+    accepts: AtomicBool,
+}
+
+/// Who takes the lane's events.
+pub(crate) enum Serving {
+    /// Nobody: they wait.
+    Nobody,
+    /// The task of a push lane.
+    Push(mpsc::Sender<Command>),
+    /// A view.
+    View(Arc<dyn View>, Arc<FloorCell>),
+}
+
+/// What a lane's task is asked to do.
+pub(crate) enum Command {
+    /// Goes on with another target once the calls in flight are back.
+    Replace(Arc<dyn Target>, Box<DeliverySettings>),
+    /// Ends: no new calls, waits for those in flight until the deadline, commits durably, closes the target.
+    End { deadline: Instant, done: oneshot::Sender<()> },
+    /// Counts what waits, by rule, from the journal and not from the books.
+    Audit(oneshot::Sender<LaneAudit>),
+}
+
+/// What waits in a lane, counted twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LaneAudit {
+    pub(crate) booked: BTreeMap<String, u64>,
+    pub(crate) found: BTreeMap<String, u64>,
+}
+
+impl Lane {
+    pub(crate) fn new(name: TargetName, row: Option<LaneRow>, books: Books) -> Self {
+        Self {
+            name,
+            gauge: Arc::new(Gauge::new(LaneLimits::default())),
+            books: Mutex::new(books),
+            serving: Mutex::new(Serving::Nobody),
+            vitals: Mutex::new(Vitals::default()),
+            target: Mutex::new(None),
+            accepts: AtomicBool::new(row.as_ref().is_none_or(|row| !row.removed)),
+            row: Mutex::new(row),
+        }
+    }
+
+    /// Whether appends may name it.
+    pub(crate) fn accepts(&self) -> bool {
+        self.accepts.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_accepts(&self, accepts: bool) {
+        self.accepts.store(accepts, Ordering::Release);
+    }
+
+    pub(crate) fn row(&self) -> Option<LaneRow> {
+        self.row.lock().clone()
+    }
+
+    /// Notes what was committed.
+    pub(crate) fn committed(&self, row: LaneRow) {
+        *self.row.lock() = Some(row);
+    }
+
+    /// The offset from which the lane still needs the journal, as committed; `None` when it needs nothing.
+    pub(crate) fn floor(&self) -> Option<Offset> {
+        match &*self.serving.lock() {
+            Serving::View(_, floor) => Some(floor.get()),
+            Serving::Push(_) => Some(self.committed_floor()),
+            Serving::Nobody if self.books.lock().waiting() == 0 => None,
+            Serving::Nobody => Some(self.committed_floor()),
+        }
+    }
+
+    fn committed_floor(&self) -> Offset {
+        self.row.lock().as_ref().map_or(Offset(0), |row| Offset(row.floor.0))
+    }
+
+    /// Sets the gauge to what the books say is waiting.
+    pub(crate) fn level_gauge(&self) {
+        let books = self.books.lock();
+        self.gauge.set(Load { events: books.waiting(), bytes: books.waiting_bytes() });
+    }
+}
+
+/// A counter that wraps never in practice and orders nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,327 @@
+//! The loop of one push lane.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::acks::Acks;
+use super::circuit::Circuit;
+use super::dispatch::Returned;
+use super::give_up::Dying;
+use super::schedule::Schedule;
+use super::{Command, Lane, LaneAudit};
+use crate::audit::count_waiting;
+use crate::bus::Shared;
+use crate::checkpoint::LaneRow;
+use crate::ledger::DropReason;
+use crate::reader::RecordReader;
+use crate::settings::DeliverySettings;
+use crate::{Position, Target};
+
+/// How long closing a target may take.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Longest time without a look at the clock, for expiry by age.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Everything a push lane owns.
+pub(crate) struct LaneTask {
+    pub(super) lane: Arc<Lane>,
+    pub(super) bus: Arc<Shared>,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) settings: DeliverySettings,
+    /// Set when the target is gone for good and what waits is dropped for this reason.
+    pub(super) discard: Option<DropReason>,
+    pub(super) reader: RecordReader,
+    /// What was settled above the floor when the lane was opened.
+    pub(super) resume: VecDeque<(Position, Position)>,
+    pub(super) resume_floor: Position,
+    pub(super) next_sequence: u64,
+    pub(super) acks: Acks,
+    pub(super) schedule: Schedule,
+    pub(super) circuit: Circuit,
+    pub(super) in_flight: JoinSet<Returned>,
+    /// What each call in flight holds, for a call that panics.
+    pub(super) calls: HashMap<tokio::task::Id, Vec<u64>>,
+    pub(super) dying: Vec<Dying>,
+    pub(super) bury_not_before: Option<Instant>,
+    pub(super) read_not_before: Option<Instant>,
+    /// The last failure, told about events that expire without a try of their own.
+    pub(super) last_error: (String, String),
+    pub(super) rules: HashMap<String, Arc<str>>,
+    /// Something to commit.
+    pub(super) dirty: bool,
+    last_commit: Instant,
+    commands: mpsc::Receiver<Command>,
+    replacement: Option<(Arc<dyn Target>, Box<DeliverySettings>)>,
+    pub(super) ending: Option<(Instant, oneshot::Sender<()>)>,
+    stop: CancellationToken,
+}
+
+/// What the loop waited for.
+enum Happened {
+    Returned,
+    Asked(Option<Command>),
+    MoreToRead,
+    Time,
+    Stopped,
+}
+
+impl LaneTask {
+    pub(crate) fn new(
+        lane: Arc<Lane>,
+        bus: Arc<Shared>,
+        (target, settings): (Arc<dyn Target>, DeliverySettings),
+        row: &LaneRow,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let floor = row.floor();
+        let reader = RecordReader::new(&bus.journal, bus.frontier.subscribe(), floor.offset);
+        let stop = bus.stop.clone();
+        Self {
+            circuit: Circuit::new(settings.circuit_failures_max),
+            resume: row.acked().into(),
+            resume_floor: floor,
+            lane,
+            bus,
+            target,
+            settings,
+            discard: None,
+            reader,
+            next_sequence: 0,
+            acks: Acks::default(),
+            schedule: Schedule::default(),
+            in_flight: JoinSet::new(),
+            calls: HashMap::new(),
+            dying: Vec::new(),
+            bury_not_before: None,
+            read_not_before: None,
+            last_error: (String::new(), String::new()),
+            rules: HashMap::new(),
+            dirty: false,
+            last_commit: Instant::now(),
+            commands,
+            replacement: None,
+            ending: None,
+            stop,
+        }
+    }
+
+    /// Settles what waits instead of delivering it.
+    pub(crate) fn discarding(mut self, reason: Option<DropReason>) -> Self {
+        self.discard = reason;
+        self
+    }
+
+    /// Runs until told to end, or until the bus is gone.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.turn().await;
+            if self.is_over() {
+                return self.end().await;
+            }
+            match self.wait().await {
+                Happened::Returned | Happened::MoreToRead | Happened::Time => {}
+                Happened::Asked(Some(command)) => self.obey(command).await,
+                Happened::Asked(None) | Happened::Stopped => return,
+            }
+        }
+    }
+
+    /// Does whatever can be done without waiting for the target.
+    async fn turn(&mut self) {
+        let now = Instant::now();
+        self.schedule.wake(now);
+        if self.ending.is_none() {
+            self.fill(now);
+        }
+        self.give_up_and_bury(now).await;
+        if self.replacement.is_some() && self.in_flight.is_empty() {
+            self.replace().await;
+        }
+        if self.ending.is_none() && self.replacement.is_none() {
+            self.dispatch(now);
+        }
+        self.find_lost();
+        self.commit_if_due(now);
+        self.tell();
+    }
+
+    async fn give_up_and_bury(&mut self, now: Instant) {
+        loop {
+            let is_more = self.ending.is_none() && (self.shed() | self.expire(now));
+            self.bury(now).await;
+            if !is_more || !self.dying.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Happened {
+        let reads_on = self.reads_on();
+        let wake = self.next_wake(Instant::now());
+        tokio::select! {
+            returned = self.in_flight.join_next_with_id(), if !self.in_flight.is_empty() => {
+                self.take_back(returned);
+                while let Some(returned) = self.in_flight.try_join_next_with_id() {
+                    self.take_back(Some(returned));
+                }
+                Happened::Returned
+            }
+            command = self.commands.recv() => Happened::Asked(command),
+            () = self.reader.wait(), if reads_on => Happened::MoreToRead,
+            () = tokio::time::sleep_until(wake) => Happened::Time,
+            () = self.stop.cancelled() => Happened::Stopped,
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Replace(target, settings) => self.replacement = Some((target, settings)),
+            Command::End { deadline, done } => self.ending = Some((deadline, done)),
+            Command::Audit(reply) => {
+                let audit = self.audit().await;
+                // Nobody waits any more when this fails.
+                let _ = reply.send(audit);
+            }
+        }
+    }
+
+    async fn replace(&mut self) {
+        let Some((target, settings)) = self.replacement.take() else { return };
+        *self.lane.target.lock() = Some(Arc::clone(&target));
+        let old = std::mem::replace(&mut self.target, target);
+        close(&old, &self.lane).await;
+        self.circuit = Circuit::new(settings.circuit_failures_max);
+        self.lane.gauge.set_limits(settings.limits);
+        self.settings = *settings;
+    }
+
+    fn is_over(&self) -> bool {
+        let is_late = |deadline: Instant| Instant::now() >= deadline;
+        self.ending.as_ref().is_some_and(|(deadline, _)| self.in_flight.is_empty() || is_late(*deadline))
+    }
+
+    /// Leaves the lane as a restart can take it up.
+    async fn end(mut self) {
+        self.in_flight.shutdown().await;
+        if self.dying.is_empty() {
+            self.commit();
+        }
+        close(&self.target, &self.lane).await;
+        self.lane.target.lock().take();
+        self.tell();
+        if let Some((_, done)) = self.ending.take() {
+            // Nobody waits any more when this fails.
+            let _ = done.send(());
+        }
+    }
+
+    /// When there is something to do though nothing happened.
+    fn next_wake(&self, now: Instant) -> Instant {
+        let linger = self.schedule.ready().1.map(|since| since + self.settings.batch_linger);
+        let commit = self.dirty.then(|| self.last_commit + self.bus.settings.commit_interval);
+        let probe = match self.circuit.permit(now) {
+            super::circuit::Permit::NotBefore(at) => Some(at),
+            _ => None,
+        };
+        let deadline = self.ending.as_ref().map(|(deadline, _)| *deadline);
+        let times = [
+            self.schedule.next_wake(),
+            linger,
+            commit,
+            probe,
+            deadline,
+            self.bury_not_before,
+            self.read_not_before,
+            self.next_expiry(now),
+        ];
+        // Times that have passed were acted upon in this turn, or wait for something else to happen.
+        times.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(now + IDLE_MAX)
+    }
+
+    /// The position up to which everything is settled.
+    pub(super) fn floor(&self) -> Position {
+        let read = Position { offset: self.reader.position(), ordinal: 0 };
+        let owed = self.schedule.oldest().map(|item| item.position);
+        owed.map_or(read, |owed| owed.min(read)).max(self.resume_floor)
+    }
+
+    /// The row as it is now; what is dying counts as settled in the cursor but not in the counts.
+    pub(super) fn row(&self) -> LaneRow {
+        let pair = |position: Position| (position.offset.0, position.ordinal);
+        // What was settled before the lane was opened and is not yet read again stays settled.
+        let floor = self.floor();
+        let above = self.acks.above().chain(self.resume.iter().copied()).filter(|(_, last)| *last >= floor);
+        LaneRow {
+            floor: pair(floor),
+            acked: above.map(|(first, last)| (pair(first), pair(last))).collect(),
+            removed: !self.lane.accepts(),
+            settled: self.lane.books.lock().settled_half(),
+        }
+    }
+
+    fn commit_if_due(&mut self, now: Instant) {
+        if self.dirty && self.dying.is_empty() && now >= self.last_commit + self.bus.settings.commit_interval
+        {
+            self.commit();
+        }
+    }
+
+    /// Commits cursor and counts, lazily: losing them means delivering again.
+    fn commit(&mut self) {
+        let row = self.row();
+        let mut batch = self.bus.checkpoints.batch();
+        let put = self.bus.checkpoints.put_lane(&mut batch, &self.lane.name, &row);
+        match put.and_then(|()| batch.commit_lazily()) {
+            Ok(()) => self.note_commit(row),
+            Err(error) => {
+                tracing::error!(target_name = %self.lane.name, %error, "the lane's cursor could not be kept");
+                self.last_commit = Instant::now();
+            }
+        }
+    }
+
+    pub(super) fn note_commit(&mut self, row: LaneRow) {
+        self.lane.committed(row);
+        self.dirty = false;
+        self.last_commit = Instant::now();
+    }
+
+    fn tell(&self) {
+        let mut vitals = self.lane.vitals.lock();
+        vitals.in_flight = self.in_flight.len();
+        vitals.circuit = self.circuit.state(Instant::now());
+        vitals.oldest_since_ms = self.schedule.oldest().map(|item| item.since_ms);
+    }
+
+    async fn audit(&self) -> LaneAudit {
+        let (booked, observed) = {
+            let books = self.lane.books.lock();
+            (crate::audit::booked(&books), books.observed())
+        };
+        let mut found: BTreeMap<String, u64> = BTreeMap::new();
+        let known = self.schedule.items().map(|item| &item.rule);
+        for rule in known.chain(self.dying.iter().map(|dying| &dying.item.rule)) {
+            *found.entry(rule.to_string()).or_default() += 1;
+        }
+        let unread = Position { offset: self.reader.position(), ordinal: 0 }.max(self.resume_floor);
+        let acked: Vec<_> = self.resume.iter().copied().collect();
+        let (journal, name) = (self.bus.journal.clone(), self.lane.name.clone());
+        let counting = move || count_waiting(&journal, &name, unread, &acked, observed);
+        let rest = tokio::task::spawn_blocking(counting).await.unwrap_or_default();
+        rest.into_iter().for_each(|(rule, count)| *found.entry(rule).or_default() += count);
+        LaneAudit { booked, found }
+    }
+}
+
+async fn close(target: &Arc<dyn Target>, lane: &Lane) {
+    if tokio::time::timeout(CLOSE_TIME_MAX, target.close()).await.is_err() {
+        tracing::warn!(target_name = %lane.name, seconds_max = CLOSE_TIME_MAX.as_secs(), "the target did not close in time");
+    }
+}
