@@ -1,7 +1,7 @@
 //! Issuing: a fresh key, a certificate for it, a line in the books, and the two files.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
@@ -214,14 +214,10 @@ impl Authority {
             written.push(made.write(certificate_file, key_file)?);
         }
         if let Some(directory) = written.first().and_then(|credentials| credentials.key_file.parent()) {
-            flush(directory)?;
+            files::flush_directory(directory)?;
         }
         Ok(written)
     }
-}
-
-fn flush(directory: &Path) -> Result<(), Error> {
-    files::flush_directory(directory)
 }
 
 /// What a certificate shall say, server or device.
