@@ -2,6 +2,8 @@
 //!
 //! Absolute times depend on the machine; the ratio to `serde_json::Value` in the same run is the figure to watch.
 
+#![allow(missing_docs, reason = "the macro of criterion makes an undocumented function")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -249,6 +249,7 @@ impl<'t> Check<'t> {
         if function.name == "encode" && self.query_depth == 0 && is_payload {
             return Plan::EncodedPayload;
         }
+        self.literals(function, arguments);
         let pattern = self.pattern(function, arguments);
         Plan::Call(Box::new(CallPlan { function, arguments: plans, pattern }))
     }
@@ -268,6 +269,17 @@ impl<'t> Check<'t> {
             self.error(name.span, format!("unknown function `{written}`"), hint);
         }
         None
+    }
+
+    /// Refuses literal arguments that could never work.
+    fn literals(&mut self, function: &Function, arguments: &[Expression]) {
+        for (parameter, argument) in function.arguments.iter().zip(arguments) {
+            if let Form::String(text) = &argument.form
+                && let Err(message) = functions::check_literal(parameter.kind, text)
+            {
+                self.error(argument.span, message, None);
+            }
+        }
     }
 
     fn pattern(&mut self, function: &Function, arguments: &[Expression]) -> Option<regex::Regex> {

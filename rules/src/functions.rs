@@ -17,6 +17,7 @@ mod time;
 pub(crate) use encoding::base64_text;
 pub(crate) use pattern::compile as compile_pattern;
 use regex::Regex;
+pub(crate) use time::check_literal;
 
 use crate::message::Message;
 use crate::statement::SqlVersion;
@@ -65,6 +66,12 @@ pub enum ArgumentKind {
     Text,
     /// A regular expression.
     Pattern,
+    /// A pattern by which a time is printed.
+    WritePattern,
+    /// A pattern by which a time is read.
+    ReadPattern,
+    /// A time zone: `UTC` or an offset.
+    Zone,
     /// An Array.
     Array,
     /// An Object.

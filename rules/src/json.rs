@@ -101,15 +101,22 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// Whether two strings are the same once their escapes are resolved.
+    pub(crate) fn is_same_string(self, other: Self) -> bool {
+        match (self.kind(), other.kind()) {
+            (Kind::Plain, Kind::Plain) => self.raw_bytes() == other.raw_bytes(),
+            _ => self.string() == other.string(),
+        }
+    }
+
     /// The elements of an array; nothing for other kinds.
-    pub(crate) fn elements(self) -> impl Iterator<Item = Node<'d>> {
+    pub(crate) fn elements(self) -> Inside<'d> {
         self.inside(Kind::Array)
     }
 
     /// The members of an object in the order of the text; a name that is repeated comes more than once.
-    pub(crate) fn members(self) -> impl Iterator<Item = (Node<'d>, Node<'d>)> {
-        let mut inside = self.inside(Kind::Object);
-        std::iter::from_fn(move || Some((inside.next()?, inside.next()?)))
+    pub(crate) fn members(self) -> Members<'d> {
+        Members(self.inside(Kind::Object))
     }
 
     /// The member called `name` of an object; of repeated names the last.
@@ -123,17 +130,41 @@ impl<'d> Node<'d> {
         found
     }
 
-    fn inside(self, container: Kind) -> impl Iterator<Item = Node<'d>> {
+    fn inside(self, container: Kind) -> Inside<'d> {
         let entry = self.entry();
         let end = if entry.kind == container { entry.next } else { 0 };
-        let mut index = self.index + 1;
-        std::iter::from_fn(move || {
-            if index >= end {
-                return None;
-            }
-            let node = Node { index, ..self };
-            index = node.entry().next;
-            Some(node)
-        })
+        Inside { next: Node { index: self.index + 1, ..self }, end }
+    }
+}
+
+/// The nodes directly inside a container.
+#[derive(Clone)]
+pub(crate) struct Inside<'d> {
+    next: Node<'d>,
+    end: u32,
+}
+
+impl<'d> Iterator for Inside<'d> {
+    type Item = Node<'d>;
+
+    fn next(&mut self) -> Option<Node<'d>> {
+        if self.next.index >= self.end {
+            return None;
+        }
+        let node = self.next;
+        self.next.index = node.entry().next;
+        Some(node)
+    }
+}
+
+/// The names and values of an object.
+#[derive(Clone)]
+pub(crate) struct Members<'d>(Inside<'d>);
+
+impl<'d> Iterator for Members<'d> {
+    type Item = (Node<'d>, Node<'d>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.0.next()?))
     }
 }

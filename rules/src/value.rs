@@ -219,9 +219,7 @@ const SEARCHED_MEMBERS_MAX: usize = 24;
 impl<'v> Builder<'v> {
     /// Starts from the members of an object.
     pub(crate) fn from_object(object: &Object<'v>) -> Self {
-        let mut builder = Self::default();
-        builder.members = object.members();
-        builder
+        Self { members: object.members(), ..Self::default() }
     }
 
     /// Sets a member, replacing one of that name; Undefined changes nothing.
@@ -240,7 +238,7 @@ impl<'v> Builder<'v> {
         }
     }
 
-    /// The member called `name`, taken out of its place and leaving Undefined there; to be put back with `set`.
+    /// The member called `name` as it is now, or Undefined.
     pub(crate) fn get(&mut self, name: &str) -> Value<'v> {
         self.place(name).map_or(Value::Undefined, |place| self.members[place].1.clone())
     }

@@ -36,7 +36,7 @@ fn json() -> impl Strategy<Value = String> {
         any::<bool>().prop_map(|value| value.to_string()),
         "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?",
         "[a-e ]{0,4}".prop_map(|text| format!("{text:?}")),
-        "\\PC{0,4}".prop_map(|text| serde_json::to_string(&text).unwrap()),
+        "\\PC{0,4}".prop_map(|text| serde_json::to_string(&text).expect("texts have JSON")),
     ];
     leaf.prop_recursive(4, 40, 6, |inner| {
         prop_oneof![

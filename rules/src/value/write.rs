@@ -1,7 +1,7 @@
 //! Values as JSON and as text.
 
-use super::{ObjectForm, Value};
-use crate::json::write_string;
+use super::{Array, ArrayForm, Object, ObjectForm, Value};
+use crate::json::{Kind, Node, write_string};
 
 /// Appends the JSON of a value; nothing for Undefined.
 ///
@@ -14,22 +14,21 @@ pub(crate) fn write_json(value: &Value<'_>, keep_decimal_point: bool, out: &mut 
         Value::Number(number) => number.print(keep_decimal_point, out),
         Value::LongNumber(text) => out.push_str(text),
         Value::String(text) => write_string(text, out),
-        Value::Array(array) => {
+        Value::Array(Array(ArrayForm::Read(node))) | Value::Object(Object(ObjectForm::Read(node))) => {
+            write_node(*node, keep_decimal_point, out);
+        }
+        Value::Array(Array(ArrayForm::Built(elements))) => {
             out.push('[');
-            for (number, element) in array.iter().enumerate() {
+            for (number, element) in elements.iter().enumerate() {
                 if number > 0 {
                     out.push(',');
                 }
-                write_json(&element, keep_decimal_point, out);
+                write_json(element, keep_decimal_point, out);
             }
             out.push(']');
         }
-        Value::Object(object) => {
+        Value::Object(Object(ObjectForm::Built(members))) => {
             out.push('{');
-            let members = match &object.0 {
-                ObjectForm::Built(members) => members.as_ref(),
-                ObjectForm::Read(_) => &object.members(),
-            };
             for (number, (name, member)) in members.iter().enumerate() {
                 if number > 0 {
                     out.push(',');
@@ -41,6 +40,60 @@ pub(crate) fn write_json(value: &Value<'_>, keep_decimal_point: bool, out: &mut 
             out.push('}');
         }
     }
+}
+
+/// Appends what was read, without making values of it: texts and plain numbers are copied. Recursion is bounded by the
+/// nesting a document may have.
+fn write_node(node: Node<'_>, keep_decimal_point: bool, out: &mut String) {
+    match node.kind() {
+        Kind::Plain => {
+            out.push('"');
+            out.push_str(node.raw());
+            out.push('"');
+        }
+        Kind::Number if is_plain_int(node.raw()) => out.push_str(node.raw()),
+        Kind::Array => {
+            out.push('[');
+            for (number, element) in node.elements().enumerate() {
+                if number > 0 {
+                    out.push(',');
+                }
+                write_node(element, keep_decimal_point, out);
+            }
+            out.push(']');
+        }
+        Kind::Object if node.members().count() <= COMPARED_MEMBERS_MAX => {
+            out.push('{');
+            let start = out.len();
+            let mut members = node.members();
+            while let Some((name, member)) = members.next() {
+                // Of repeated names the last counts.
+                if members.clone().any(|(later, _)| later.is_same_string(name)) {
+                    continue;
+                }
+                if out.len() > start {
+                    out.push(',');
+                }
+                write_node(name, keep_decimal_point, out);
+                out.push(':');
+                write_node(member, keep_decimal_point, out);
+            }
+            out.push('}');
+        }
+        Kind::Object => {
+            let members = Object(ObjectForm::Read(node)).members();
+            write_json(&Value::object(members), keep_decimal_point, out);
+        }
+        _ => write_json(&Value::from_node(node), keep_decimal_point, out),
+    }
+}
+
+/// Up to this many members, comparing each name with the later ones beats hashing.
+const COMPARED_MEMBERS_MAX: usize = 24;
+
+/// Whether a number prints as it is written: digits alone, and no more than are kept.
+fn is_plain_int(raw: &str) -> bool {
+    raw.len() <= 18 && raw != "-0" && raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Appends what a value converts to as a String: the text itself, or its JSON; nothing for Undefined.
