@@ -130,13 +130,14 @@ impl Journal {
     }
 
     /// The durable frontier: every record with a *smaller* offset is settled, on disk and readable or reported as failed.
-    /// A reader or cursor whose next offset is not below it has seen everything. Changes once for each batch, and a moment before
-    /// the outcomes are told. To wait for it is the way to wait for records.
+    /// A reader or cursor whose next offset is not below it has seen everything. Changes once for each batch: to wait for a change is
+    /// the way to wait for records.
     pub fn durable(&self) -> watch::Receiver<Offset> {
         self.inner.shared.durable.subscribe()
     }
 
-    /// The durable frontier now; see [`durable`](Self::durable), which may trail it by a moment.
+    /// The durable frontier at this moment, without subscribing. [`durable`](Self::durable) follows it at once, but may trail it
+    /// by an instant.
     pub fn frontier(&self) -> Offset {
         self.inner.queue().settled()
     }

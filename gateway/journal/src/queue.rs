@@ -4,6 +4,7 @@
 //! A record carries no channel: the writer publishes one number, the first offset that is not settled yet, and
 //! wakes each producer of the batch once. Failures are rare, so they alone are told to the producer by name.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,13 +53,14 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Word {
     waker: Option<Waker>,
-    failures: Vec<(Offset, CommitError)>,
+    /// In order of offset, as the writer leaves them and the producer takes them.
+    failures: VecDeque<(Offset, CommitError)>,
 }
 
 impl Inbox {
     /// Leaves word of a failure. It must be there before the offset is settled.
     pub(crate) fn fail(&self, offset: Offset, error: CommitError) {
-        self.word.lock().failures.push((offset, error));
+        self.word.lock().failures.push_back((offset, error));
         self.failed.store(true, Ordering::Release);
     }
 
@@ -78,10 +80,9 @@ impl Inbox {
             return Ok(());
         }
         let mut word = self.word.lock();
-        let Some(at) = word.failures.iter().position(|(failed, _)| *failed == offset) else {
+        let Some((_, error)) = word.failures.pop_front_if(|(failed, _)| *failed == offset) else {
             return Ok(());
         };
-        let (_, error) = word.failures.remove(at);
         if word.failures.is_empty() {
             self.failed.store(false, Ordering::Release);
         }

@@ -29,7 +29,8 @@ pub struct Settings {
     /// Most bytes the journal may hold on disk, spare segments included. When it is reached, appends fail with
     /// [`CommitError::Full`](crate::CommitError::Full) until [`trim`](crate::Journal::trim) frees segments.
     pub disk_bytes_max: u64,
-    /// How many segments are made and zeroed ahead, so that no append waits for a new file. 0 switches it off.
+    /// How many segments are made and zeroed ahead, so that no append waits for a new file. 0 switches it off,
+    /// which suits tests: a journal that is opened and closed at once then writes nothing.
     pub spare_segments: usize,
     /// At open, the newest sealed segments up to this many bytes are read whole and their checksums verified;
     /// damage in older ones is found (and counted) when it is read. The last segment is always verified.

@@ -69,6 +69,7 @@ impl Drop for Guard {
                 record.inbox.wake(u64::MAX);
             }
         }
+        shared.durable.send_replace(shared.queue.settled());
         *shared.health.lock() = Health::Closed;
     }
 }
@@ -250,7 +251,8 @@ impl Writer {
                 Health::Full { reason } | Health::Failing { reason } => {
                     tracing::error!(place, %reason, "journal refuses records until the disk takes them");
                 }
-                Health::Working | Health::Closed => tracing::info!(place, "journal takes records again"),
+                Health::Working => tracing::info!(place, "journal takes records again"),
+                Health::Closed => tracing::error!(place, "journal is closed"),
             }
         }
         if *current != health {
