@@ -96,67 +96,51 @@ impl<A: Attachment> Broker<A> {
         let is_assigned = connect.client_id.is_empty();
         let client_id: Arc<str> =
             if is_assigned { inner.assign_client_id() } else { connect.client_id.as_str().into() };
-        let mut replaced = Replaced::default();
-        let (session, session_present) = loop {
+        let mut arrival =
+            Arrival { connect, terms: &terms, connection: new_connection(&terms, attachment, wake) };
+        let entered = loop {
             let slot = inner.slot_of(&client_id)?;
-            let mut state = slot.state.lock();
-            if state.ended {
-                drop(state);
-                inner.forget(&slot);
-                continue;
+            match inner.take_in(&slot, arrival, now_ms) {
+                Ok(entered) => break entered,
+                // The session ended between finding it and locking it.
+                Err(refused) => arrival = refused,
             }
-            replaced.connection = replaced.connection.or_else(|| inner.supersede(&slot, &mut state));
-            // A session that does not outlive its connection is over with it; it may not be continued [MQTT-3.1.2-23].
-            if state.generation > 0 && (connect.clean_start || state.expiry_secs == 0) {
-                let ended = inner.end(&slot, &mut state, now_ms);
-                drop(state);
-                inner.forget(&slot);
-                replaced.will = ended.will;
-                replaced.changes.extend(inner.hand_over(ended.orphans, &slot, now_ms));
-                replaced.changes.extend(ended.changes);
-                continue;
-            }
-            let session_present = state.generation > 0;
-            if let Some(will) = inner.resume_will(&slot, &mut state, replaced.connection.is_some(), now_ms) {
-                replaced.will = Some(will);
-            }
-            let connection = new_connection(&terms, attachment, wake);
-            inner.attach(&slot, &mut state, connect, &terms, connection);
-            replaced.changes.append(&mut state.changes);
-            let generation = state.generation;
-            drop(state);
-            break (
-                Session { broker: inner.clone(), slot, generation, version: connect.version },
-                session_present,
-            );
+            inner.forget(&slot);
         };
-        if let Some((_, wake)) = &replaced.connection {
+        if let Some((_, wake)) = &entered.replaced {
             wake.wake();
         }
         let properties =
             connack_properties(connect, &inner.limits, &terms, is_assigned.then_some(&*client_id));
         Ok(Connected {
-            session,
-            connack: ConnAck { session_present, reason: ReasonCode::Success, properties },
+            session: entered.session,
+            connack: ConnAck {
+                session_present: entered.session_present,
+                reason: ReasonCode::Success,
+                properties,
+            },
             keep_alive_secs: terms.keep_alive_secs,
-            taken_over: replaced.connection.map(|(session, _)| session),
-            will: replaced.will,
-            changes: replaced.changes,
+            taken_over: entered.replaced.map(|(session, _)| session),
+            will: entered.will,
+            changes: entered.changes,
         })
     }
 }
 
-/// What a new connection put an end to.
-struct Replaced<A> {
-    connection: Option<(Session<A>, Arc<dyn Wake>)>,
-    will: Option<DueWill<A>>,
-    changes: Vec<Change>,
+/// A connection on its way to its session.
+struct Arrival<'a, A> {
+    connect: &'a Connect,
+    terms: &'a Terms,
+    connection: Box<Connection<A>>,
 }
 
-impl<A> Default for Replaced<A> {
-    fn default() -> Self {
-        Self { connection: None, will: None, changes: Vec::new() }
-    }
+/// A connection that has its session, and what it put an end to.
+struct Entered<A> {
+    session: Session<A>,
+    session_present: bool,
+    replaced: Option<(Session<A>, Arc<dyn Wake>)>,
+    will: Option<DueWill<A>>,
+    changes: Vec<Change>,
 }
 
 fn new_connection<A>(terms: &Terms, attachment: A, wake: Arc<dyn Wake>) -> Box<Connection<A>> {
@@ -178,6 +162,39 @@ fn new_connection<A>(terms: &Terms, attachment: A, wake: Arc<dyn Wake>) -> Box<C
 }
 
 impl<A: Attachment> Inner<A> {
+    /// Gives the session of `slot` to a connection, or a new one in its place; gives the connection back when the session has ended.
+    ///
+    /// A session that is replaced stays locked until the new one is in the map, so of several connections that want the same client
+    /// identifier at once each replaces exactly one. The new session is locked meanwhile too, but nobody else knows of it yet.
+    fn take_in<'a>(
+        self: &Arc<Self>,
+        slot: &Arc<Slot<A>>,
+        arrival: Arrival<'a, A>,
+        now_ms: u64,
+    ) -> Result<Entered<A>, Arrival<'a, A>> {
+        let mut state = slot.state.lock();
+        if state.ended {
+            return Err(arrival);
+        }
+        let replaced = self.supersede(slot, &mut state);
+        let session_present = state.generation > 0;
+        // A session that does not outlive its connection is over with it; it may not be continued [MQTT-3.1.2-23].
+        if !session_present || (!arrival.connect.clean_start && state.expiry_secs > 0) {
+            let will = self.resume_will(slot, &mut state, replaced.is_some(), now_ms);
+            let (session, changes) = self.attach(slot, &mut state, arrival);
+            return Ok(Entered { session, session_present, replaced, will, changes });
+        }
+        let ended = self.end(slot, &mut state, now_ms);
+        let fresh = Arc::new(Slot::new(self.new_key(), slot.client_id.clone()));
+        let (session, begun) = self.attach(&fresh, &mut fresh.state.lock(), arrival);
+        self.sessions.insert(slot.client_id.clone(), fresh);
+        drop(state);
+        let mut changes = self.hand_over(ended.orphans, slot, now_ms);
+        changes.extend(ended.changes);
+        changes.extend(begun);
+        Ok(Entered { session, session_present: false, replaced, will: ended.will, changes })
+    }
+
     /// The slot of a client identifier, made if there is none.
     fn slot_of(&self, client_id: &Arc<str>) -> Result<Arc<Slot<A>>, Refusal> {
         if let Some(slot) = self.sessions.get(client_id) {
@@ -231,14 +248,14 @@ impl<A: Attachment> Inner<A> {
         (is_takeover && delay_secs == 0).then(|| will.due(slot, now_ms))
     }
 
+    /// Gives a session to a connection; what to persist for it.
     fn attach(
-        &self,
+        self: &Arc<Self>,
         slot: &Arc<Slot<A>>,
         state: &mut State<A>,
-        connect: &Connect,
-        terms: &Terms,
-        connection: Box<Connection<A>>,
-    ) {
+        arrival: Arrival<'_, A>,
+    ) -> (Session<A>, Vec<Change>) {
+        let Arrival { connect, terms, connection } = arrival;
         let was_durable = slot.is_durable();
         let will = connect.will.as_ref().map(|will| SavedWill { will: detached(will), due_at_ms: None });
         state.generation += 1;
@@ -259,6 +276,13 @@ impl<A: Attachment> Inner<A> {
         if !was_durable && slot.is_durable() && self.recording {
             state.record_all(slot);
         }
+        let session = Session {
+            broker: self.clone(),
+            slot: slot.clone(),
+            generation: state.generation,
+            version: connect.version,
+        };
+        (session, std::mem::take(&mut state.changes))
     }
 }
 

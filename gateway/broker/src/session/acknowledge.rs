@@ -17,6 +17,10 @@ impl<A: Attachment> Session<A> {
     /// `reason` is a success ([`ReasonCode::Success`], [`ReasonCode::NoMatchingSubscribers`]) or why the message was not taken;
     /// `sentence` goes along as reason string where the client allows it, empty for none. Through a stale handle nothing is sent, but
     /// the session still learns that a QoS 2 message was taken, so its repeat on the new connection is not a second message.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a token is used up, so that a publish is acknowledged once"
+    )]
     pub fn acknowledge(&self, token: AckToken, reason: ReasonCode, sentence: &str) -> Answer {
         let AckToken { packet_id, qos, generation } = token;
         let mut state = self.slot.state.lock();
@@ -85,7 +89,7 @@ impl<A: Attachment> State<A> {
             let ack = Ack { packet_id, reason, properties };
             if qos == Qos::ExactlyOnce { Packet::PubRec(ack) } else { Packet::PubAck(ack) }
         };
-        let properties = self.reason_string(sentence, |properties| bare(properties));
+        let properties = self.reason_string(sentence, bare);
         Answer::Send(bare(properties))
     }
 

@@ -212,6 +212,7 @@ impl Stage {
         self.commit_one(Held { client: String::new(), token: None, message, route });
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "what is sent is gone")]
     fn reply(&mut self, name: &str, packet: Packet) {
         self.persist(name);
         let client = self.client(name);
@@ -255,7 +256,7 @@ impl Stage {
 
     /// A client's network fails.
     pub(crate) fn lose(&mut self, name: &str) {
-        self.part_now(name, Parting::Lost);
+        self.part(name, Parting::Lost);
         self.settle();
     }
 

@@ -68,7 +68,7 @@ impl Store {
                 session.subscriptions.push(held);
             }
             Change::Unsubscribed(key, filter) => {
-                self.session(key).subscriptions.retain(|held| held.filter != filter)
+                self.session(key).subscriptions.retain(|held| held.filter != filter);
             }
             Change::InboundTaken(key, id) => self.session(key).inbound.push(id),
             Change::InboundReleased(key, id) => self.session(key).inbound.retain(|other| *other != id),
