@@ -235,6 +235,7 @@ impl<'t> Check<'t> {
         if function.since > self.version {
             self.require_2016(name.span, &format!("function `{}`", function.name));
         }
+        self.literals(function, arguments);
         let (fewest, most) = function.argument_counts();
         if !(fewest..=most).contains(&plans.len()) {
             let message = format!(
@@ -249,7 +250,6 @@ impl<'t> Check<'t> {
         if function.name == "encode" && self.query_depth == 0 && is_payload {
             return Plan::EncodedPayload;
         }
-        self.literals(function, arguments);
         let pattern = self.pattern(function, arguments);
         Plan::Call(Box::new(CallPlan { function, arguments: plans, pattern }))
     }

@@ -17,7 +17,6 @@ mod time;
 pub(crate) use encoding::base64_text;
 pub(crate) use pattern::compile as compile_pattern;
 use regex::Regex;
-pub(crate) use time::check_literal;
 
 use crate::message::Message;
 use crate::statement::SqlVersion;
@@ -72,6 +71,8 @@ pub enum ArgumentKind {
     ReadPattern,
     /// A time zone: `UTC` or an offset.
     Zone,
+    /// The name of an encoding.
+    Scheme,
     /// An Array.
     Array,
     /// An Object.
@@ -178,6 +179,14 @@ pub fn catalogue() -> impl Iterator<Item = &'static Function> {
 /// The function called `name` in any case.
 pub fn find(name: &str) -> Option<&'static Function> {
     catalogue().find(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+/// What is wrong with a literal argument of this kind, known when the rule is created.
+pub(crate) fn check_literal(kind: ArgumentKind, text: &str) -> Result<(), String> {
+    match kind {
+        ArgumentKind::Scheme if text == "proto" => Err("scheme `proto` is not supported".to_owned()),
+        other => time::check_literal(other, text),
+    }
 }
 
 const fn one(name: &'static str, kind: ArgumentKind) -> Argument {

@@ -1,4 +1,25 @@
-//! The SQL of rules: pure, without input or output, without a clock of its own.
+//! The SQL of rules (the dialect of AWS IoT): pure, without input or output, without a clock of its own.
+//!
+//! ```text
+//! text ─ syntax ─► tree ─ check ─► plan ─┐
+//!                                        ├─ evaluate, output ─► what the actions get
+//! payload ─ json ─► tape ─ value ────────┘
+//! ```
+//!
+//! A [`definition::Definition`] is a rule as its author wrote it, with a compiled [`Statement`]; an [`Index`] finds the
+//! rules that see a topic; a [`Message`] is read once for all of them. What AWS leaves open is decided in `DIALECT.md`.
+//!
+//! ```
+//! use rules::{CompileOptions, Message, Outcome, Statement};
+//!
+//! let sql = "SELECT deviceId, topic(2) AS line FROM 'plant/+/telemetry' WHERE temperature > 80";
+//! let statement = Statement::compile(sql, CompileOptions::default())?;
+//! let randomness = || [0u8; 16];
+//! let message = Message::new("plant/a/telemetry", br#"{"deviceId":"k7","temperature":81.3}"#, 0, &randomness);
+//! let Ok(Outcome::Match(output)) = statement.evaluate(&message) else { panic!("81.3 is above 80") };
+//! assert_eq!(output.bytes(), br#"{"deviceId":"k7","line":"a"}"#);
+//! # Ok::<(), rules::SqlErrors>(())
+//! ```
 
 pub mod cases;
 mod check;

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::ArgumentKind::Text;
+use super::ArgumentKind::{Scheme, Text};
 use super::{Call, Function, example, one};
 use crate::json::Tape;
 use crate::statement::SqlVersion::V2016;
@@ -12,7 +12,7 @@ use crate::value::Value;
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "encode",
-        arguments: &[one("value", Text), one("scheme", Text)],
+        arguments: &[one("value", Text), one("scheme", Scheme)],
         since: V2016,
         description: "The text in base64. `encode(*, 'base64')` takes the payload's bytes, JSON or not.",
         examples: &[
@@ -27,7 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "decode",
-        arguments: &[one("text", Text), one("scheme", Text)],
+        arguments: &[one("text", Text), one("scheme", Scheme)],
         since: V2016,
         description: "What the base64 text holds: a value when it is JSON, else a String; Null when it is no base64.",
         examples: &[

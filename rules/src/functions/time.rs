@@ -49,7 +49,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const MILLISECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// What is wrong with a literal argument; `Ok` for kinds that have nothing to check.
-pub(crate) fn check_literal(kind: ArgumentKind, text: &str) -> Result<(), String> {
+pub(super) fn check_literal(kind: ArgumentKind, text: &str) -> Result<(), String> {
     match kind {
         WritePattern => Pattern::parse(text, pattern::WRITTEN).map(|_| ()),
         ReadPattern => Pattern::parse(text, pattern::READ).map(|_| ()),
