@@ -8,12 +8,12 @@ use crate::filter::basic_ingest;
 use crate::json::{Node, Tape};
 
 /// Where `newuuid()` and `rand()` get their bits.
-pub trait Randomness {
+pub trait Randomness: Sync {
     /// Sixteen fresh random bytes.
     fn bytes(&self) -> [u8; 16];
 }
 
-impl<F: Fn() -> [u8; 16]> Randomness for F {
+impl<F: Fn() -> [u8; 16] + Sync> Randomness for F {
     fn bytes(&self) -> [u8; 16] {
         self()
     }
