@@ -72,6 +72,20 @@ fn version_1_is_read_as_it_always_was() {
     assert_eq!(reading_of(GOLDEN_SEGMENT), GOLDEN_READING);
 }
 
+#[test]
+fn a_frame_whose_offset_does_not_increase_is_what_a_failed_batch_left() {
+    let mut bytes = version_1()[..SEGMENT_HEADER_BYTES as usize].to_vec();
+    let seed = Seed::new(0x0123_4567_89ab_cdef, 7);
+    for (offset, payload) in
+        [(1003, "written over a failed batch"), (1001, "of the failed batch"), (1002, "too")]
+    {
+        push_frame(&mut bytes, seed, offset, 1, 4096, payload.as_bytes());
+    }
+    let reading = reading_of(&bytes);
+    let records: Vec<_> = reading.lines().skip(1).collect();
+    assert_eq!(records, ["1003 1 b\"written over a failed batch\""]);
+}
+
 fn frame_headers() -> impl Strategy<Value = FrameHeader> {
     (any::<u32>(), any::<u64>(), any::<u64>(), any::<u32>()).prop_map(
         |(payload_bytes, offset, at_ms, payload_checksum)| FrameHeader {
