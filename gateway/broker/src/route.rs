@@ -105,7 +105,7 @@ impl<A: Attachment> Broker<A> {
     ///
     /// A client with several subscriptions that match gets one copy: with the highest quality of service among them
     /// `[MQTT-3.3.4-2]`, all their subscription identifiers `[MQTT-3.3.4-3]`, and the retain flag as published if one of them asks
-    /// for that. Each shared subscription is a copy of its own for one member `[MQTT-4.8.2-4]`. A subscription with No Local
+    /// for that. Each shared subscription is a copy of its own for one member (section 4.8.2). A subscription with No Local
     /// takes no part when the client published the message itself `[MQTT-3.8.3-3]`.
     pub fn route(&self, message: &Message) -> Route<A> {
         let inner = &*self.inner;

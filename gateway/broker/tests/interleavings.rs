@@ -107,7 +107,7 @@ impl World {
         client.wire.clear();
         client.open.clear();
         if client.id.starts_with('g') {
-            // QoS 1 in flight to a member that went may be with another one now, and its identifier free [MQTT-4.8.2-4].
+            // QoS 1 in flight to a member that went may be with another one now, and its identifier free (section 4.8.2).
             client.in_flight.retain(|_, payload| payload.split(':').nth(2) == Some("2"));
         }
         let name = client.name();

@@ -74,8 +74,7 @@ impl Delivery<'_> {
         match inner.enqueue(&target.slot, copy) {
             Ok(()) => self.done.queued += 1,
             Err(Undelivered { copy, reason }) if copy.shared.is_some() => {
-                let changes = inner.hand_over_or_drop(copy, &target.slot, reason, self.now_ms);
-                match changes {
+                match inner.hand_over_or_drop(copy, &target.slot, reason, self.now_ms) {
                     Ok(change) => {
                         self.done.queued += 1;
                         self.done.changes.extend(change);

@@ -195,7 +195,7 @@ impl<A: Attachment> Inner<A> {
     }
 
     /// Takes out what a connected member of the same shared group could have instead of waiting for this client: what was not sent yet,
-    /// and what is in flight at QoS 1 `[MQTT-4.8.2-4]`.
+    /// and what is in flight at QoS 1; QoS 2 in flight stays `[MQTT-4.8.2-4]`.
     fn leave_groups(&self, slot: &Arc<Slot<A>>, state: &mut State<A>) -> Vec<Queued> {
         let has_other = |whole: &Arc<str>| {
             self.index.group(whole, |group| {

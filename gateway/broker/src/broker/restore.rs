@@ -119,7 +119,9 @@ impl<A: Attachment> Inner<A> {
                     state.window.restore(flight.packet_id, Stage::Published(copy), flight.offset);
                 }
                 // Settled, or never in the journal: there is nothing to repeat.
-                (FlightStage::Published, None) => {}
+                (FlightStage::Published, None) => {
+                    state.window.skip(flight.packet_id);
+                }
             }
         }
         for copy in order.into_iter().filter_map(|offset| copies.remove(&offset)) {

@@ -13,7 +13,7 @@ pub(crate) struct Entry<T> {
     groups: Vec<Group<T>>,
 }
 
-/// The members of one shared subscription. Two groups of one name on different filters are two groups `[MQTT-4.8.2-1]`.
+/// The members of one shared subscription. Two groups of one name on different filters are two groups (section 4.8.2).
 pub(crate) struct Group<T> {
     whole: Arc<str>,
     members: Vec<T>,

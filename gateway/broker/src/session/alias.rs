@@ -23,7 +23,7 @@ impl Inbound {
             return self.0.get(at).cloned().flatten().ok_or(Violation::new(
                 ReasonCode::ProtocolError,
                 "topic alias that was not set up on this connection",
-                "MQTT-3.3.2.3.4",
+                "3.3.2.3.4",
             ));
         }
         if self.0.len() <= at {

@@ -42,7 +42,7 @@ impl<A: Attachment> Session<A> {
             Packet::Auth(_) => Err(breach(
                 ReasonCode::ProtocolError,
                 "AUTH without an authentication method in CONNECT",
-                "MQTT-4.12.0-6",
+                "MQTT-4.12.0-7",
             )),
             Packet::Connect(_) => {
                 Err(breach(ReasonCode::ProtocolError, "second CONNECT on one connection", "MQTT-3.1.0-2"))
@@ -75,7 +75,7 @@ impl<A: Attachment> Session<A> {
                 return Err(breach(
                     ReasonCode::ProtocolError,
                     "publish without topic and without topic alias",
-                    "MQTT-3.3.2-8",
+                    "3.3.2.1",
                 ));
             }
             None => {}
@@ -106,7 +106,7 @@ impl<A: Attachment> Session<A> {
                 return Err(breach(
                     ReasonCode::ProtocolError,
                     "DISCONNECT gives a session expiry to a session that had none",
-                    "MQTT-3.14.2.2.2",
+                    "3.14.2.2.2",
                 ));
             }
             state.set_expiry(&self.broker, &self.slot, secs.min(self.broker.limits.session_expiry_secs_max));
@@ -164,7 +164,7 @@ impl<A: Attachment> State<A> {
         packet_id: PacketId,
     ) -> Result<Received, Violation> {
         if let Some(InboundStage::Committing { .. }) = self.inbound.stage_mut(packet_id) {
-            return Err(breach(ReasonCode::ProtocolError, "PUBREL before its PUBREC", "MQTT-4.3.3-4"));
+            return Err(breach(ReasonCode::ProtocolError, "PUBREL before its PUBREC", "4.3.3"));
         }
         let reason = match self.inbound.remove(packet_id) {
             Some(_) => {
@@ -184,7 +184,7 @@ impl<A: Attachment> State<A> {
                 self.land(broker, slot, at, ack.reason);
                 Ok(Received::Nothing)
             }
-            _ => Err(breach(ReasonCode::ProtocolError, "PUBACK for a QoS 2 publish", "MQTT-4.3.2-2")),
+            _ => Err(breach(ReasonCode::ProtocolError, "PUBACK for a QoS 2 publish", "4.3.3")),
         }
     }
 
@@ -195,7 +195,7 @@ impl<A: Attachment> State<A> {
         };
         match &self.window.get_mut(at).stage {
             Stage::Published(copy) if copy.qos != Qos::ExactlyOnce => {
-                return Err(breach(ReasonCode::ProtocolError, "PUBREC for a QoS 1 publish", "MQTT-4.3.3-4"));
+                return Err(breach(ReasonCode::ProtocolError, "PUBREC for a QoS 1 publish", "4.3.2"));
             }
             Stage::Published(_) if rec.reason.is_error() => {
                 self.land(broker, slot, at, rec.reason);
@@ -207,7 +207,7 @@ impl<A: Attachment> State<A> {
         Ok(Received::Reply(Packet::PubRel(ack(rec.packet_id, ReasonCode::Success))))
     }
 
-    /// The client owns the message now: from here only the PUBREL is repeated `[MQTT-4.3.3-5]`.
+    /// The client owns the message now: from here only the PUBREL is repeated `[MQTT-4.3.3-6]`.
     fn release(&mut self, broker: &Inner<A>, slot: &Slot<A>, at: usize) {
         let flying = self.window.get_mut(at);
         let packet_id = flying.packet_id();
@@ -223,7 +223,7 @@ impl<A: Attachment> State<A> {
     fn pubcomp(&mut self, broker: &Inner<A>, slot: &Slot<A>, id: PacketId) -> Result<Received, Violation> {
         let Some(at) = self.window.find(id) else { return Ok(Received::Nothing) };
         if let Stage::Published(_) = self.window.get_mut(at).stage {
-            return Err(breach(ReasonCode::ProtocolError, "PUBCOMP before its PUBREL", "MQTT-4.3.3-4"));
+            return Err(breach(ReasonCode::ProtocolError, "PUBCOMP before its PUBREL", "4.3.3"));
         }
         self.land(broker, slot, at, ReasonCode::Success);
         Ok(Received::Nothing)

@@ -101,15 +101,19 @@ impl Window {
 
     /// Puts an exchange of an earlier process back; they come in their old order.
     pub(crate) fn restore(&mut self, id: PacketId, stage: Stage, offset: Option<u64>) {
+        let sequence = self.skip(id);
+        self.flying.push_back(Flying { sequence, stage, counted: false, offset });
+    }
+
+    /// Goes on behind an identifier of an earlier process, of whose exchange nothing is left here: the client may still hold its half of
+    /// it, and would take another message of this identifier for a repeat.
+    pub(crate) fn skip(&mut self, id: PacketId) -> u64 {
         let residue = u64::from(id.get() - 1);
         let round = self.next_sequence - self.next_sequence % IDENTIFIERS;
-        let sequence = if round + residue >= self.next_sequence {
-            round + residue
-        } else {
-            round + IDENTIFIERS + residue
-        };
-        self.flying.push_back(Flying { sequence, stage, counted: false, offset });
+        let is_ahead = round + residue >= self.next_sequence;
+        let sequence = round + residue + if is_ahead { 0 } else { IDENTIFIERS };
         self.next_sequence = sequence + 1;
+        sequence
     }
 
     /// Where the exchange of `id` stands.
