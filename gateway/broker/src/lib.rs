@@ -14,7 +14,8 @@
 //! go to the socket*; see [`Session::take_changes`].
 //!
 //! # Locks
-//! Every session has one lock, held for one packet or one copy. No call holds two session locks. The order is session → retained store →
+//! Every session has one lock, held for one packet or one copy. No call holds two session locks, but for a new session that nobody else
+//! knows of yet. The order is session → retained store →
 //! subscription index or timers; nothing is called back while a lock is held except [`Attachment::may_receive`].
 
 mod attachment;
