@@ -1,17 +1,16 @@
-//! The way into the bus for what is sent through the API.
+//! What queues and streams ask of the bus: to be shown events, and to take what is sent through the API.
 
 use std::sync::Arc;
 
-use bus::record::EncodeError;
-use bus::{Offset, Record, TargetName, View};
-use journal::{AppendError, CommitError, Journal, Producer};
+use bus::{
+    AppendError, Bus, CommitError, DeclareError, LaneLimits, Offset, Producer, Record, Removal, TargetName, View,
+    ViewHandle,
+};
+use tokio::runtime::Handle;
 
 /// Why something sent was not accepted. Nothing is known to be on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// It does not fit the record format. Do not retry.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
     /// It was not taken.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -20,65 +19,55 @@ pub enum IntakeError {
     Commit(#[from] CommitError),
 }
 
-/// The bus did not take a view.
-#[derive(Debug, thiserror::Error)]
-#[error("the bus can't take `{target}` as a target: {why}")]
-pub struct AttachError {
-    /// The view's target name.
-    pub target: TargetName,
-    /// What the bus said.
-    pub why: String,
-}
-
-/// What a view asks of the bus.
-pub trait Lanes: Send + Sync + 'static {
-    /// Shows `view` every event for `target` from `from` on, once it is durable.
-    fn attach(&self, target: TargetName, view: Arc<dyn View>, from: Offset) -> Result<(), AttachError>;
-    /// Shows it no more, and keeps nothing of the journal for it.
-    fn detach(&self, target: &TargetName);
-    /// The view has been shown everything before this offset.
-    fn shown(&self, target: &TargetName) -> Offset;
-    /// The view needs nothing before `before` any more.
-    fn release(&self, target: &TargetName, before: Offset);
+impl IntakeError {
+    /// True when the same may be accepted later.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Append(AppendError::Full { .. }) | Self::Commit(_) => true,
+            Self::Append(AppendError::Journal(error)) => !matches!(error, journal::AppendError::TooLarge { .. }),
+            Self::Append(_) => false,
+        }
+    }
 }
 
 /// See the module.
 #[derive(Clone)]
-pub struct Intake {
-    journal: Journal,
-    lanes: Arc<dyn Lanes>,
+pub(crate) struct Intake {
+    bus: Bus,
+    runtime: Handle,
 }
 
 impl Intake {
-    /// Writes to `journal`, shows what comes in through `lanes`.
-    pub fn new(journal: Journal, lanes: Arc<dyn Lanes>) -> Self {
-        Self { journal, lanes }
+    /// Must be called inside a Tokio runtime.
+    pub(crate) fn new(bus: Bus) -> Self {
+        Self { bus, runtime: Handle::current() }
     }
 
+    /// Shows `view` every event for `target` from `from` on: those that are there before this returns. Blocks, so it
+    /// is called on a thread that may.
     pub(crate) fn attach(
         &self,
         target: TargetName,
         view: Arc<dyn View>,
         from: Offset,
-    ) -> Result<(), AttachError> {
-        self.lanes.attach(target, view, from)
+        limits: LaneLimits,
+    ) -> Result<ViewHandle, DeclareError> {
+        self.runtime.block_on(self.bus.set_view(target, view, Some(from), limits))
     }
 
-    pub(crate) fn detach(&self, target: &TargetName) {
-        self.lanes.detach(target);
+    /// Shows it no more, and keeps nothing of the journal for it. Blocks.
+    pub(crate) fn detach(&self, target: &TargetName) -> Result<(), DeclareError> {
+        self.runtime.block_on(self.bus.remove_target(target, Removal::Drop))
     }
 
-    pub(crate) fn shown(&self, target: &TargetName) -> Offset {
-        self.lanes.shown(target)
-    }
-
-    pub(crate) fn release(&self, target: &TargetName, before: Offset) {
-        self.lanes.release(target, before);
+    /// Every attached view has been shown everything before this offset.
+    pub(crate) fn shown(&self) -> Offset {
+        *self.bus.frontier().borrow()
     }
 
     /// Writes the records and returns when each is on disk or refused, in order.
     pub(crate) async fn accept(&self, records: &[Record]) -> Vec<Result<Offset, IntakeError>> {
-        let mut producer = self.journal.producer();
+        let mut producer = self.bus.producer();
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
             outcomes.push(append(&mut producer, record).await);
@@ -94,5 +83,5 @@ impl Intake {
 }
 
 async fn append(producer: &mut Producer, record: &Record) -> Result<Offset, IntakeError> {
-    Ok(producer.append(record.encode()?).await?)
+    Ok(producer.append(record).await?)
 }

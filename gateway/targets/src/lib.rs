@@ -4,12 +4,14 @@
 //! crate must not know: MQTT, rules, and the HTTP protocols in which consumers ask for messages and records.
 
 pub mod queue;
+pub mod stream;
 
 mod durable;
 #[cfg(test)]
 mod fixture;
 mod intake;
+mod nearest;
 mod reading;
 
 pub use durable::WriteError;
-pub use intake::{AttachError, Intake, IntakeError, Lanes};
+pub use intake::IntakeError;

@@ -29,6 +29,9 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Most receives that wait for a message at once. Default 1,000.
     pub waiting_receives_max: usize,
+    /// Most messages in the queue, on disk and in memory; beyond it senders wait and then are refused. Default
+    /// 10,000,000.
+    pub messages_max: u64,
 }
 
 impl Default for Limits {
@@ -39,6 +42,7 @@ impl Default for Limits {
             in_flight_messages_max: 120_000,
             body_bytes_max: 8 << 20,
             waiting_receives_max: 1_000,
+            messages_max: 10_000_000,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! One queue as its consumers and producers call it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bus::{Delivery, Position, Record, TargetName, View};
+use bus::{Delivery, Position, Record, TargetName, View, ViewHandle};
 use futures::future::join_all;
 use journal::Clock;
 use journal::state::Table;
@@ -57,6 +57,8 @@ pub struct Queue {
     pub(super) arrivals: Notify,
     /// Rung when the keeper has something to do before the time it sleeps until.
     pub(super) keeper: Notify,
+    /// There once the bus shows messages.
+    pub(super) lane: OnceLock<ViewHandle>,
     handles: Handles,
     limits: Limits,
     waiting: AtomicUsize,
@@ -84,6 +86,7 @@ impl Queue {
             contents: Mutex::new(Contents::new(remembered, limits)),
             arrivals: Notify::new(),
             keeper: Notify::new(),
+            lane: OnceLock::new(),
             handles,
             limits,
             waiting: AtomicUsize::new(0),
@@ -119,6 +122,13 @@ impl Queue {
     /// When the oldest message of the window was sent, milliseconds since the Unix epoch.
     pub fn oldest_sent_at_ms(&self) -> Option<u64> {
         self.contents.lock().window.oldest_sent_at_ms()
+    }
+
+    /// Tells the bus how much waits here, so that it can hold back senders.
+    pub(super) fn report_waiting(&self, messages: u64) {
+        if let Some(lane) = self.lane.get() {
+            lane.set_waiting(messages, 0);
+        }
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -348,7 +358,9 @@ impl View for Queue {
         let ready = contents.window.held().ready > 0;
         // The keeper sleeps until something is due, so it has to hear of deadlines that are new.
         let due = contents.window.held().delayed > 0 || contents.wants_more().is_some();
+        let waiting = contents.counts.waiting();
         drop(contents);
+        self.report_waiting(waiting);
         if ready {
             self.arrivals.notify_one();
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use bus::TargetName;
+use bus::{Bus, LaneLimits, TargetName};
 use journal::state::{StateStore, Table};
 use journal::{Clock, Journal, Offset};
 use parking_lot::{Mutex, RwLock};
@@ -78,13 +78,28 @@ struct Kept {
 }
 
 impl Queues {
-    /// Opens every queue that is declared or was made before. Blocks on the disk, and starts a task for each queue,
-    /// so it needs a Tokio runtime.
+    /// Opens every queue that is declared or was made before, declares it to the bus and starts its task. Call it
+    /// before [`Bus::begin_trimming`].
     ///
     /// # Errors
     /// A declared queue has an illegal name or attribute or names a dead-letter queue that is not there, or the state
     /// store fails.
-    pub fn open(intake: Intake, journal: &Journal, store: &StateStore, settings: Settings) -> Result<Self, QueueError> {
+    pub async fn open(
+        bus: &Bus,
+        journal: &Journal,
+        store: &StateStore,
+        settings: Settings,
+    ) -> Result<Self, QueueError> {
+        let (intake, journal, store) = (Intake::new(bus.clone()), journal.clone(), store.clone());
+        on_disk_thread(move || Self::open_blocking(intake, journal, &store, settings)).await
+    }
+
+    fn open_blocking(
+        intake: Intake,
+        journal: Journal,
+        store: &StateStore,
+        settings: Settings,
+    ) -> Result<Self, QueueError> {
         let definitions = Definitions::open(store)?;
         let secret = definitions.secret()?;
         let inner = Arc::new(Inner {
@@ -92,7 +107,7 @@ impl Queues {
             definitions,
             changes: Mutex::new(()),
             intake,
-            journal: journal.clone(),
+            journal,
             writer: Arc::new(Writer::start(store.clone(), "queue-writer").map_err(QueueError::Thread)?),
             messages: store.table(memory::TABLE)?,
             secret,
@@ -114,7 +129,7 @@ impl Queues {
         let queues = self.inner.queues.read();
         queues.get(name).map(|kept| Arc::clone(&kept.queue)).ok_or_else(|| QueueError::Unknown {
             name: name.to_owned(),
-            nearest: nearest(name, queues.keys()),
+            nearest: crate::nearest::of(name, queues.keys()),
         })
     }
 
@@ -273,7 +288,11 @@ impl Inner {
         let floor = Offset(definition.floor);
         let kept = Kept { queue: Arc::clone(&queue), definition, stop: stop.clone() };
         self.queues.write().insert(name.to_owned(), kept);
-        self.intake.attach(target, Arc::clone(&queue) as _, floor)?;
+        let limits = LaneLimits { waiting_events_max: self.limits.messages_max, ..LaneLimits::unlimited() };
+        let lane = self.intake.attach(target, Arc::clone(&queue) as _, floor, limits)?;
+        // The queue was made above, so nobody else has set it.
+        let _ = queue.lane.set(lane);
+        queue.report_waiting(queue.counts().waiting());
         let neighbours = Neighbours { inner: Arc::downgrade(self) };
         self.tasks.spawn(keeper::run(Arc::clone(&queue), Arc::new(neighbours), stop));
         Ok(queue)
@@ -310,7 +329,7 @@ impl Inner {
         let _alone = self.changes.lock();
         let Some(kept) = self.queues.write().remove(queue.name()) else { return Ok(()) };
         kept.stop.cancel();
-        self.intake.detach(&queue.target);
+        self.intake.detach(&queue.target)?;
         self.definitions.remove(queue.name(), queue.id, &self.messages)
     }
 
@@ -390,7 +409,9 @@ impl keeper::Neighbours for Neighbours {
         let floor = definition.floor;
         inner.definitions.put_lazily(queue.name(), &definition)?;
         inner.remember(queue, definition);
-        inner.intake.release(&queue.target, Offset(floor));
+        if let Some(lane) = queue.lane.get() {
+            lane.raise_floor(Offset(floor));
+        }
         Ok(())
     }
 }
@@ -417,12 +438,4 @@ fn check_name(name: &str) -> Result<(), QueueError> {
         true => Ok(()),
         false => Err(QueueError::Name { name: name.to_owned() }),
     }
-}
-
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
-    names
-        .map(|other| (strsim::damerau_levenshtein(name, other), other))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, other)| other.clone())
 }

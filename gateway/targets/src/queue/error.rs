@@ -115,7 +115,7 @@ pub enum QueueError {
     Thread(std::io::Error),
     /// The bus did not take the queue as a target.
     #[error(transparent)]
-    NotAttached(#[from] crate::intake::AttachError),
+    NotAttached(#[from] bus::DeclareError),
     /// The state store failed.
     #[error(transparent)]
     State(#[from] journal::state::StateError),

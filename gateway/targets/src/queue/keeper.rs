@@ -95,7 +95,11 @@ impl Keeper {
 
     fn let_time_pass(&self) {
         let now_ms = self.queue.ground.clock.now_ms();
-        let visible = self.queue.contents.lock().tick(self.queue.policy(), now_ms);
+        let (visible, waiting) = {
+            let mut contents = self.queue.contents.lock();
+            (contents.tick(self.queue.policy(), now_ms), contents.counts.waiting())
+        };
+        self.queue.report_waiting(waiting);
         if visible > 0 {
             self.queue.arrivals.notify_one();
         }
@@ -223,7 +227,7 @@ impl Keeper {
     /// Before this offset everything is settled.
     fn wanted_floor(&self) -> Offset {
         // Read first: what is shown after it is in the contents already, or past this.
-        let shown = self.queue.ground.intake.shown(&self.queue.target);
+        let shown = self.queue.ground.intake.shown();
         let contents = self.queue.contents.lock();
         contents.floor().map_or(shown, |floor| floor.offset.min(shown))
     }

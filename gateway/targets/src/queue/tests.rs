@@ -21,11 +21,11 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn open(declared: &[(&str, Attributes)]) -> Self {
-        Self::open_with(declared, Limits::default())
+    pub(super) async fn open(declared: &[(&str, Attributes)]) -> Self {
+        Self::open_with(declared, Limits::default()).await
     }
 
-    pub(super) fn open_with(declared: &[(&str, Attributes)], limits: Limits) -> Self {
+    pub(super) async fn open_with(declared: &[(&str, Attributes)], limits: Limits) -> Self {
         let now_ms = Arc::new(AtomicU64::new(1_700_000_000_000));
         let clock = {
             let now_ms = Arc::clone(&now_ms);
@@ -35,7 +35,7 @@ impl Bench {
             declared.iter().map(|(name, attributes)| ((*name).to_owned(), attributes.clone())).collect();
         let settings = Settings { declared, limits, clock, ..Settings::default() };
         let ground = Ground::new();
-        let queues = ground.queues(&settings);
+        let queues = ground.queues(&settings).await;
         Self { ground, now_ms, queues, settings }
     }
 
@@ -44,8 +44,8 @@ impl Bench {
         if gracefully {
             self.queues.close().await;
         }
-        self.ground = self.ground.restart(gracefully);
-        self.queues = self.ground.queues(&self.settings);
+        self.ground = self.ground.restart(gracefully).await;
+        self.queues = self.ground.queues(&self.settings).await;
         self
     }
 
@@ -74,7 +74,7 @@ impl Bench {
         let mut event = Event::json("overheating", data.to_vec());
         event.routes.push(Route::to(TargetName::new(KIND, queue).unwrap()));
         record.add(event);
-        self.ground.journal.append_durable(record.encode().unwrap()).await.unwrap();
+        self.ground.bus.send(&record).await.unwrap();
     }
 
     /// Receives at once what is there.

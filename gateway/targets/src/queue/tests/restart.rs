@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_deleted_message_stays_away_and_the_others_come_back() {
     for gracefully in [true, false] {
-        let bench = Bench::open(&[("alerts", Attributes::default())]);
+        let bench = Bench::open(&[("alerts", Attributes::default())]).await;
         bench.send("alerts", &["a", "b", "c", "d"]).await;
         let received = bench.receive_all("alerts", 4).await;
         for message in received.iter().filter(|message| ["b", "d"].contains(&message.body.as_str())) {
@@ -25,7 +25,7 @@ async fn a_deleted_message_stays_away_and_the_others_come_back() {
 #[tokio::test]
 async fn a_received_message_stays_hidden_and_its_handle_good() {
     for gracefully in [true, false] {
-        let bench = Bench::open(&[("alerts", Attributes::default())]);
+        let bench = Bench::open(&[("alerts", Attributes::default())]).await;
         bench.send("alerts", &["a"]).await;
         let received = bench.receive_all("alerts", 1).await;
         // Receives are noted in order with deletes, so a later delete has them on disk.
@@ -44,7 +44,7 @@ async fn a_received_message_stays_hidden_and_its_handle_good() {
 async fn a_message_on_its_way_to_the_dead_letter_queue_arrives() {
     let redrive = Some(Redrive { dead_letter_queue: "failed".into(), receives_max: 1 });
     let source = Attributes { redrive, ..Attributes::default() };
-    let bench = Bench::open(&[("alerts", source), ("failed", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", source), ("failed", Attributes::default())]).await;
     bench.send("alerts", &["poison", "marker"]).await;
     let received = bench.receive_all("alerts", 2).await;
     bench.queue("alerts").delete(&received[1].handle).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_message_on_its_way_to_the_dead_letter_queue_arrives() {
 
 #[tokio::test]
 async fn queues_made_through_the_api_are_still_there() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     let slow = |attributes: &mut Attributes| attributes.visibility_timeout_secs = 60;
     let tags = [("team".to_owned(), "plant".to_owned())].into();
     bench.queues.create("jobs", slow, tags).await.unwrap();
@@ -78,7 +78,7 @@ async fn queues_made_through_the_api_are_still_there() {
 #[tokio::test]
 async fn a_backlog_with_holes_is_counted_right_after_a_restart() {
     let limits = Limits { ready_messages_max: 20, ..Limits::default() };
-    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits);
+    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
     let texts: Vec<String> = (0..300).map(|number| format!("{number:03}")).collect();
     bench.send("alerts", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let received = bench.receive_all("alerts", 200).await;

@@ -13,7 +13,7 @@ fn redriven(receives_max: u32) -> Attributes {
 
 #[tokio::test]
 async fn what_is_sent_is_received_once_and_deleted() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     let ids = bench.send("alerts", &["a", "b", "c"]).await;
     let received = bench.receive_all("alerts", 3).await;
     assert_eq!(bodies(&received), ["a", "b", "c"]);
@@ -31,7 +31,7 @@ async fn what_is_sent_is_received_once_and_deleted() {
 
 #[tokio::test]
 async fn a_rules_event_says_where_it_came_from() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     bench.publish("alerts", b"{\"temperature\":81}").await;
     bench.publish("alerts", b"\xff\xfe").await;
     let received = bench.receive_all("alerts", 2).await;
@@ -53,7 +53,7 @@ async fn a_rules_event_says_where_it_came_from() {
 
 #[tokio::test]
 async fn a_long_poll_is_answered_when_a_message_comes() {
-    let bench = Arc::new(Bench::open(&[("alerts", Attributes::default())]));
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     let waiting: Vec<_> = (0..5)
         .map(|_| {
             let queue = bench.queue("alerts");
@@ -69,7 +69,7 @@ async fn a_long_poll_is_answered_when_a_message_comes() {
 
 #[tokio::test]
 async fn a_long_poll_is_answered_when_a_message_becomes_visible_again() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     bench.send("alerts", &["a"]).await;
     bench.receive_all("alerts", 1).await;
     let queue = bench.queue("alerts");
@@ -83,7 +83,7 @@ async fn a_long_poll_is_answered_when_a_message_becomes_visible_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_empty_after_its_time() {
-    let bench = Bench::open(&[("alerts", Attributes { receive_wait_secs: 20, ..Attributes::default() })]);
+    let bench = Bench::open(&[("alerts", Attributes { receive_wait_secs: 20, ..Attributes::default() })]).await;
     let before = tokio::time::Instant::now();
     let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: None };
     assert!(bench.queue("alerts").receive(request).await.unwrap().is_empty());
@@ -93,7 +93,7 @@ async fn a_long_poll_ends_empty_after_its_time() {
 #[tokio::test]
 async fn waiting_receives_are_bounded() {
     let limits = Limits { waiting_receives_max: 0, ..Limits::default() };
-    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits);
+    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
     let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20) };
     let refused = bench.queue("alerts").receive(request).await;
     assert!(matches!(refused, Err(QueueError::TooManyWaiting { .. })), "{refused:?}");
@@ -102,7 +102,7 @@ async fn waiting_receives_are_bounded() {
 #[tokio::test]
 async fn messages_in_flight_are_bounded() {
     let limits = Limits { in_flight_messages_max: 2, ..Limits::default() };
-    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits);
+    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
     bench.send("alerts", &["a", "b", "c"]).await;
     let request = Receive { messages_max: 2, visibility_secs: None, wait_secs: Some(20) };
     bench.until("alerts", |queue| queue.held().ready == 3).await;
@@ -113,7 +113,7 @@ async fn messages_in_flight_are_bounded() {
 
 #[tokio::test]
 async fn a_message_received_too_often_moves_with_its_id_and_time() {
-    let bench = Bench::open(&[("alerts", redriven(2)), ("failed", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", redriven(2)), ("failed", Attributes::default())]).await;
     let sent_at_ms = bench.now_ms.load(Ordering::SeqCst);
     bench.publish("alerts", b"poison").await;
     let first = bench.receive_all("alerts", 1).await;
@@ -134,7 +134,7 @@ async fn a_message_received_too_often_moves_with_its_id_and_time() {
 
 #[tokio::test]
 async fn a_redrive_policy_needs_its_queue() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     let mut attributes = redriven(2);
     let refused = bench.queues.set_attributes("alerts", attributes.clone()).await;
     assert!(matches!(refused, Err(QueueError::DeadLetterQueue { .. })), "{refused:?}");
@@ -145,7 +145,7 @@ async fn a_redrive_policy_needs_its_queue() {
 
 #[tokio::test]
 async fn delay_holds_a_message_back() {
-    let bench = Bench::open(&[("alerts", Attributes { delay_secs: 10, ..Attributes::default() })]);
+    let bench = Bench::open(&[("alerts", Attributes { delay_secs: 10, ..Attributes::default() })]).await;
     bench.send("alerts", &["later"]).await;
     let soon = Outgoing { body: "soon".into(), delay_secs: Some(0), ..Outgoing::default() };
     bench.queue("alerts").send(vec![soon]).await.remove(0).unwrap();
@@ -157,7 +157,7 @@ async fn delay_holds_a_message_back() {
 
 #[tokio::test]
 async fn messages_expire_and_are_counted() {
-    let bench = Bench::open(&[("alerts", Attributes { retention_secs: 60, ..Attributes::default() })]);
+    let bench = Bench::open(&[("alerts", Attributes { retention_secs: 60, ..Attributes::default() })]).await;
     bench.send("alerts", &["a", "b"]).await;
     bench.until("alerts", |queue| queue.held().ready == 2).await;
     bench.advance_secs(60);
@@ -167,7 +167,7 @@ async fn messages_expire_and_are_counted() {
 
 #[tokio::test]
 async fn a_purge_drops_what_is_there_and_nothing_later() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     bench.send("alerts", &["a", "b"]).await;
     bench.queues.purge("alerts").await.unwrap();
     bench.send("alerts", &["c"]).await;
@@ -180,7 +180,7 @@ async fn a_purge_drops_what_is_there_and_nothing_later() {
 #[tokio::test]
 async fn a_backlog_far_beyond_the_window_is_served_whole() {
     let limits = Limits { ready_messages_max: 50, body_bytes_max: 4096, ..Limits::default() };
-    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits);
+    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
     let texts: Vec<String> = (0..2_000).map(|number| format!("{number:04}")).collect();
     let messages = texts.iter().map(|body| Outgoing { body: body.clone(), ..Outgoing::default() }).collect();
     for sent in bench.queue("alerts").send(messages).await {
@@ -196,16 +196,16 @@ async fn a_backlog_far_beyond_the_window_is_served_whole() {
         outcome.unwrap();
     }
     bench.until("alerts", |queue| queue.counts().waiting() == 0).await;
-    let target = TargetName::new(KIND, "alerts").unwrap();
     let end = *bench.ground.journal.durable().borrow();
     bench.queues.close().await;
-    assert_eq!(bench.ground.lanes.released(&target), Some(end), "nothing of the journal is needed any more");
+    let floor = bench.queue("alerts").lane.get().unwrap().floor();
+    assert_eq!(floor, end, "nothing of the journal is needed any more");
     assert!(bench.ground.store.table("queue_messages").unwrap().is_empty().unwrap(), "and no row is left over");
 }
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_refused_alone() {
-    let bench = Bench::open(&[("alerts", Attributes { message_bytes_max: 1_024, ..Attributes::default() })]);
+    let bench = Bench::open(&[("alerts", Attributes { message_bytes_max: 1_024, ..Attributes::default() })]).await;
     let attributes =
         vec![Attribute { name: "n".into(), data_type: "String".into(), value: vec![b'x'; 1_000].into() }];
     let large = Outgoing { body: "x".repeat(100), attributes, ..Outgoing::default() };
@@ -218,7 +218,7 @@ async fn a_message_over_the_limit_is_refused_alone() {
 
 #[tokio::test]
 async fn handles_of_strangers_are_refused() {
-    let bench = Bench::open(&[("alerts", Attributes::default()), ("other", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default()), ("other", Attributes::default())]).await;
     bench.send("alerts", &["a"]).await;
     let handle = bench.receive_all("alerts", 1).await.remove(0).handle;
     for (queue, handle) in [("other", handle.as_str()), ("alerts", "made-up")] {
@@ -231,7 +231,7 @@ async fn handles_of_strangers_are_refused() {
 
 #[tokio::test]
 async fn queues_are_made_found_and_deleted() {
-    let bench = Bench::open(&[("alerts", Attributes::default())]);
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     let slow = |attributes: &mut Attributes| attributes.visibility_timeout_secs = 60;
     bench.queues.create("jobs", slow, Default::default()).await.unwrap();
     bench.queues.create("jobs", |_| {}, Default::default()).await.unwrap();
