@@ -1,0 +1,237 @@
+//! One running program: its endpoint, its process, what it prints, and one call at a time.
+
+use std::net::Ipv4Addr;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::config::Settings;
+use super::error::InvokeError;
+use super::exchange::{Answer, Exchange, Ticket, Work};
+use super::invoke::{Invocation, Response};
+use super::log_file::LogFile;
+use super::output::Output;
+use super::process::{self, Process};
+use super::runtime_api::{self, RuntimeApi};
+
+/// How long the last output of an ended program is waited for. Its pipes close when its group is gone.
+const LAST_OUTPUT_WAIT: Duration = Duration::from_secs(1);
+
+/// A started program. It is killed with everything it started when this is dropped.
+pub(super) struct Instance {
+    name: String,
+    settings: Arc<Settings>,
+    exchange: Arc<Exchange>,
+    /// How the program ended, once it has.
+    ended: watch::Receiver<Option<String>>,
+    terminate: CancellationToken,
+    kill: DropGuard,
+    started: Instant,
+    /// It has taken an event before, so it is initialised.
+    used: bool,
+}
+
+impl Instance {
+    /// Starts the program. It need not have initialised when this returns.
+    pub(super) async fn start(
+        settings: &Arc<Settings>,
+        log: Option<&Arc<LogFile>>,
+        number: u64,
+        tasks: &TaskTracker,
+    ) -> Result<Self, InvokeError> {
+        let started = Instant::now();
+        let name = format!("{}-{number}", settings.name);
+        let not_started = |why| InvokeError::NotStarted { why };
+        let no_endpoint = |error| not_started(format!("can't listen on the loopback interface: {error}"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_endpoint)?;
+        let address = listener.local_addr().map_err(no_endpoint)?;
+        let process = process::start(settings, address, &name).map_err(not_started)?;
+        tracing::debug!(function = settings.name, instance = name, process = process.child.id(), "started");
+
+        let exchange = Arc::new(Exchange::default());
+        let output = Output {
+            function: settings.name.clone(),
+            instance: name.clone(),
+            exchange: Arc::clone(&exchange),
+            file: log.cloned(),
+            last: Mutex::default(),
+        };
+        let api = RuntimeApi {
+            exchange: Arc::clone(&exchange),
+            function_arn: settings.arn(),
+            response_bytes_max: settings.response_bytes_max,
+        };
+        let (terminate, kill) = (CancellationToken::new(), CancellationToken::new());
+        let (tell_end, ended) = watch::channel(None);
+        let watch = Watch {
+            process,
+            output,
+            terminate: terminate.clone(),
+            kill: kill.clone(),
+            stop_time_max: settings.stop_time_max,
+        };
+        tasks.spawn(async move {
+            let served = runtime_api::serve(listener, api);
+            let how = tokio::select! {
+                how = watch.until_the_end() => how,
+                () = served => unreachable!("the endpoint is served until it is dropped"),
+            };
+            tell_end.send_replace(Some(how));
+        });
+        let settings = Arc::clone(settings);
+        Ok(Self { name, settings, exchange, ended, terminate, kill: kill.drop_guard(), started, used: false })
+    }
+
+    /// Hands one event to the program and waits for its answer. After an error the instance is of no use any more.
+    pub(super) async fn call(&mut self, invocation: &Invocation) -> Result<Response, InvokeError> {
+        let request_id = Uuid::new_v4().to_string();
+        let Ticket { mut taken, mut answer } = self.exchange.offer(Work {
+            request_id: request_id.clone(),
+            payload: invocation.payload.clone(),
+            timeout: self.settings.timeout,
+            trace: invocation.trace_header(),
+            client_context: invocation.client_context.clone(),
+        });
+        // A used instance may still be at work after its last answer.
+        let limit = if self.used { self.settings.timeout } else { self.settings.init_time_max };
+        tokio::select! {
+            biased;
+            Ok(()) = &mut taken => {}
+            answered = &mut answer => return self.conclude(request_id, answered.ok()),
+            how = ended(&mut self.ended) => return Err(self.ended_before_the_event(how)),
+            () = tokio::time::sleep(limit) => return Err(self.not_taken(limit)),
+        }
+        self.used = true;
+        let limit = self.settings.timeout;
+        tokio::select! {
+            biased;
+            answered = &mut answer => self.conclude(request_id, answered.ok()),
+            how = ended(&mut self.ended) => Err(InvokeError::Ended { how }),
+            () = tokio::time::sleep(limit) => Err(InvokeError::TimedOut { limit }),
+        }
+    }
+
+    fn ended_before_the_event(&self, how: String) -> InvokeError {
+        if self.used { InvokeError::Ended { how } } else { InvokeError::EndedInInit { how } }
+    }
+
+    fn not_taken(&self, limit: Duration) -> InvokeError {
+        if self.used { InvokeError::TimedOut { limit } } else { InvokeError::InitTimedOut { limit } }
+    }
+
+    fn conclude(&self, request_id: String, answer: Option<Answer>) -> Result<Response, InvokeError> {
+        match answer {
+            Some(Answer::Done(payload)) => Ok(Response { request_id, payload, error: None }),
+            Some(Answer::Failed { error, payload }) => Ok(Response { request_id, payload, error: Some(error) }),
+            Some(Answer::CannotInitialise(error)) => Err(InvokeError::Init(error)),
+            Some(Answer::TooLarge) => {
+                Err(InvokeError::ResponseTooLarge { bytes_max: self.settings.response_bytes_max })
+            }
+            Some(Answer::NotAnswered) | None => Err(InvokeError::NotAnswered),
+        }
+    }
+
+    /// True until the program has ended.
+    pub(super) fn is_alive(&self) -> bool {
+        self.ended.borrow().is_none()
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Lets the program end in its own time, up to a limit.
+    pub(super) fn retire(self) {
+        tracing::debug!(function = self.settings.name, instance = self.name, "retired");
+        self.terminate.cancel();
+        self.kill.disarm();
+    }
+}
+
+/// Resolves when the program has ended, with how.
+async fn ended(ended: &mut watch::Receiver<Option<String>>) -> String {
+    match ended.wait_for(Option::is_some).await {
+        Ok(how) => how.clone().unwrap_or_default(),
+        // Only a runtime that shuts down drops the task that watches.
+        Err(_) => "the gateway is ending".to_owned(),
+    }
+}
+
+/// What it takes to follow a program to its end.
+struct Watch {
+    process: Process,
+    output: Output,
+    terminate: CancellationToken,
+    kill: CancellationToken,
+    stop_time_max: Duration,
+}
+
+impl Watch {
+    /// Follows the program and what it prints until it has ended, and says how it did.
+    async fn until_the_end(mut self) -> String {
+        let (stdout, stderr) = (self.process.child.stdout.take(), self.process.child.stderr.take());
+        let printing = async {
+            let follow = async |pipe, stream| match pipe {
+                Some(pipe) => self.output.follow(pipe, stream).await,
+                None => {}
+            };
+            let errors = async {
+                if let Some(pipe) = stderr {
+                    self.output.follow(pipe, "stderr").await;
+                }
+            };
+            tokio::join!(follow(stdout, "stdout"), errors);
+        };
+        tokio::pin!(printing);
+        let Process { mut child, group } = self.process;
+        let status = {
+            let exit = async {
+                tokio::select! {
+                    status = child.wait() => return status,
+                    () = self.kill.cancelled() => {}
+                    () = self.terminate.cancelled() => {
+                        group.terminate();
+                        if let Ok(status) = timeout(self.stop_time_max, child.wait()).await {
+                            return status;
+                        }
+                    }
+                }
+                group.kill();
+                child.wait().await
+            };
+            tokio::pin!(exit);
+            let mut printed = false;
+            loop {
+                tokio::select! {
+                    status = &mut exit => break status,
+                    () = &mut printing, if !printed => printed = true,
+                }
+            }
+        };
+        // What the program started may outlive it, and keeps its pipes open.
+        group.kill();
+        let _ = timeout(LAST_OUTPUT_WAIT, printing).await;
+        let how = describe(status, self.output.last_words());
+        tracing::debug!(function = self.output.function, instance = self.output.instance, how, "ended");
+        how
+    }
+}
+
+fn describe(status: std::io::Result<ExitStatus>, last_words: Option<String>) -> String {
+    let status = match status {
+        Ok(status) => status.to_string(),
+        Err(error) => format!("its exit status is unknown: {error}"),
+    };
+    match last_words {
+        Some(line) => format!("{status}, last it printed `{line}`"),
+        None => status,
+    }
+}
