@@ -1,18 +1,20 @@
 //! Room in the lanes: who may append, who waits, who is refused.
 //!
-//! A gauge counts what waits for one target. An append reserves its part before it goes to the journal
-//! and gives it back when its outcome is known; from then on the observer counts the event as waiting. So
-//! a gauge may fall behind by what is durable but not yet observed, never by more.
+//! A gauge counts what waits for one target. An append reserves its part before it goes to the journal.
+//! The observer, when it passes the record, counts its events as waiting and then gives back what was
+//! reserved, whether the record became durable or failed and whether or not its producer still lives.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::Offset;
 use crate::settings::{LaneLimits, Overflow};
 
 /// Events and bytes of data.
@@ -191,6 +193,36 @@ pub(crate) async fn reserve_all(
         reservations.push(gauge.reserve(*load, deadline).await.map_err(|()| index)?);
     }
     Ok(reservations)
+}
+
+/// Room held for records that are on their way to the disk, by offset.
+#[derive(Debug, Default)]
+pub(crate) struct OnTheirWay {
+    held: Mutex<BTreeMap<Offset, Reservations>>,
+}
+
+impl OnTheirWay {
+    /// Holds room until the observer passes `offset`.
+    pub(crate) fn hold(&self, offset: Offset, reservations: Reservations, frontier: &watch::Sender<Offset>) {
+        if reservations.is_empty() {
+            return;
+        }
+        self.held.lock().insert(offset, reservations);
+        // The observer may have passed before this was held.
+        let passed = *frontier.borrow();
+        if passed > offset {
+            self.release_before(passed);
+        }
+    }
+
+    /// Gives back what was held for records before `offset`. The frontier has been moved there already.
+    pub(crate) fn release_before(&self, offset: Offset) {
+        let mut held = self.held.lock();
+        let later = held.split_off(&offset);
+        let passed = std::mem::replace(&mut *held, later);
+        drop(held);
+        drop(passed);
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::admission::OnTheirWay;
 use crate::audit::{self, Disagreement};
 use crate::checkpoint::{CheckpointError, Checkpoints, LaneRow, ObserverRow};
 use crate::dead_letters::{DeadLetterError, DeadLetters};
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) observer: Observer,
     /// Up to here records were counted, so lanes may read.
     pub(crate) frontier: watch::Sender<Offset>,
+    pub(crate) on_their_way: OnTheirWay,
     pub(crate) floors: Arc<Floors>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -95,6 +97,7 @@ impl Bus {
             checkpoints,
             dead_letters,
             settings,
+            on_their_way: OnTheirWay::default(),
             floors: Arc::default(),
             stop: stop.clone(),
             tasks: TaskTracker::new(),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use journal::ReadError;
 use journal::state::StateError;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::admission::Load;
@@ -59,8 +59,8 @@ pub enum Removal {
 }
 
 impl Bus {
-    /// Declares the target `name`, or replaces it: calls in flight end with the old one, which is then
-    /// closed. Appends may name it once this returns. A new lane begins with what is appended from now
+    /// Declares the target `name`, or replaces it: once this returns the old one is not called any more;
+    /// calls in flight end, and then it is closed. Appends may name it once this returns. A new lane begins with what is appended from now
     /// on; a known one goes on where it was.
     ///
     /// # Errors
@@ -79,8 +79,10 @@ impl Bus {
             Serving::Push(_) | Serving::Nobody => None,
         };
         if let Some(commands) = running {
-            let replace = Command::Replace(target, Box::new(settings));
-            return commands.send(replace).await.map_err(|_| DeclareError::ShuttingDown);
+            let (noted, was_noted) = oneshot::channel();
+            let replace = Command::Replace { target, settings: Box::new(settings), noted };
+            commands.send(replace).await.map_err(|_| DeclareError::ShuttingDown)?;
+            return was_noted.await.map_err(|_| DeclareError::ShuttingDown);
         }
         // A lane whose target was removed may still be giving up what waits.
         lane.end(Instant::now() + END_TIME_MAX).await;

@@ -226,3 +226,47 @@ pub fn rfc3339(at_ms: u64) -> String {
         // Only a time beyond the year 9999 comes here, and such a clock is wrong anyway.
         .unwrap_or_else(|| "9999-12-31T23:59:59.999Z".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn delivery(content_type: &str, data: &'static [u8]) -> Delivery {
+        let mut record = Record::new(Origin::Device, 1_720_000_000_123);
+        record.base = Uuid::nil();
+        record.client_id = "kiln-7".to_owned();
+        record.topic = "plant/kiln-7".to_owned();
+        let target = TargetName::parse("http/hook").expect("a name");
+        let routes = vec![Route { format: Format::CloudEvents, ..Route::to(target.clone()) }];
+        record.add(Event { content_type: content_type.to_owned(), routes, ..Event::json("hot", data) });
+        Delivery::from_record(&record, &target, Offset(7), 0).expect("it has one event")
+    }
+
+    #[test]
+    fn json_stays_json_in_a_cloud_event_and_the_rest_becomes_base64() {
+        let attributes = |content_type: &str| {
+            json!({
+                "specversion": "1.0", "id": "00000000-0000-0000-0000-000000000000:hot", "source": "/iot-gateway",
+                "type": "iot-gateway.rule.hot", "time": "2024-07-03T09:46:40.123Z", "datacontenttype": content_type,
+                "subject": "plant/kiln-7", "partitionkey": "kiln-7", "clientid": "kiln-7",
+            })
+        };
+        let cases = [
+            ("application/json", &b"{\"t\":81}"[..], "data", json!({"t": 81})),
+            ("application/vnd.kiln+json; charset=utf-8", b"[1]", "data", json!([1])),
+            ("application/json", b"{broken", "data_base64", json!("e2Jyb2tlbg==")),
+            ("application/octet-stream", &[0, 255], "data_base64", json!("AP8=")),
+        ];
+        for (content_type, data, member, expected) in cases {
+            let (body, body_type) =
+                (delivery(content_type, data).cloud_event_json(), delivery(content_type, data));
+            assert_eq!(body_type.body().1, "application/cloudevents+json");
+            let mut wanted = attributes(content_type);
+            wanted[member] = expected;
+            let event: Value = serde_json::from_slice(&body).expect("it is JSON");
+            assert_eq!(event, wanted);
+        }
+    }
+}

@@ -19,6 +19,8 @@ mod admission;
 mod audit;
 mod bus;
 mod checkpoint;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod dead_letters;
 mod declare;
 mod error_action;
@@ -60,3 +62,6 @@ pub use settings::{
 pub use stats::{BusStats, LaneStats};
 pub use target::{Health, Outcome, Target};
 pub use view::{View, ViewHandle};
+
+#[cfg(test)]
+mod tests;

@@ -99,7 +99,10 @@ pub(crate) fn step(bus: &Shared) -> Offset {
         }
     }
     let position = state.reader.position();
-    bus.frontier.send_if_modified(|frontier| std::mem::replace(frontier, position) != position);
+    let moved = bus.frontier.send_if_modified(|frontier| std::mem::replace(frontier, position) != position);
+    if moved {
+        bus.on_their_way.release_before(position);
+    }
     position
 }
 

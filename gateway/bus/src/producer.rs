@@ -1,7 +1,7 @@
 //! The way in: records from one connection, and what became of them.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use journal::CommitError;
 use thiserror::Error;
@@ -52,13 +52,12 @@ pub enum AppendError {
 pub struct Producer {
     bus: Arc<Shared>,
     journal: journal::Producer,
-    reserved: VecDeque<Reservations>,
 }
 
 impl Producer {
     pub(crate) fn new(bus: Arc<Shared>) -> Self {
         let journal = bus.journal.producer();
-        Self { bus, journal, reserved: VecDeque::new() }
+        Self { bus, journal }
     }
 
     /// Hands a record to the journal. Waits for room in the lanes it concerns, at most
@@ -73,7 +72,7 @@ impl Producer {
         let payload = record.encode()?;
         let reserved = self.bus.admit(record, self.bus.settings.admission_wait_max).await?;
         let offset = self.journal.append(payload).await?;
-        self.reserved.push_back(reserved);
+        self.bus.on_their_way.hold(offset, reserved, &self.bus.frontier);
         Ok(offset)
     }
 
@@ -82,16 +81,12 @@ impl Producer {
     ///
     /// Cancel safe: an outcome is either returned or still there.
     pub async fn next_outcome(&mut self) -> (Offset, Result<(), CommitError>) {
-        let outcome = self.journal.next_outcome().await;
-        self.reserved.pop_front();
-        outcome
+        self.journal.next_outcome().await
     }
 
     /// The outcome of the oldest append whose outcome was not taken yet, if it is known.
     pub fn try_next_outcome(&mut self) -> Option<(Offset, Result<(), CommitError>)> {
-        let outcome = self.journal.try_next_outcome()?;
-        self.reserved.pop_front();
-        Some(outcome)
+        self.journal.try_next_outcome()
     }
 
     /// How many outcomes were not taken yet.
@@ -106,7 +101,7 @@ impl Shared {
     pub(crate) async fn admit(
         &self,
         record: &Record,
-        wait_max: std::time::Duration,
+        wait_max: Duration,
     ) -> Result<Reservations, AppendError> {
         let mut lanes = Vec::new();
         let mut demands = Vec::new();
@@ -140,18 +135,22 @@ impl Shared {
 
     /// Appends without waiting for room, and waits until it is durable.
     pub(crate) async fn append_at_once(&self, record: &Record) -> Result<Offset, AppendAtOnceError> {
-        self.append_within(record, std::time::Duration::ZERO).await
+        self.append_within(record, Duration::ZERO).await
     }
 
     /// Appends and waits until it is durable.
     pub(crate) async fn append_within(
         &self,
         record: &Record,
-        wait_max: std::time::Duration,
+        wait_max: Duration,
     ) -> Result<Offset, AppendAtOnceError> {
         let payload = record.encode().map_err(AppendError::from)?;
-        let _reserved = self.admit(record, wait_max).await?;
-        Ok(self.journal.append_durable(payload).await?)
+        let reserved = self.admit(record, wait_max).await?;
+        let mut producer = self.journal.producer();
+        let offset = producer.append(payload).await.map_err(AppendError::from)?;
+        self.on_their_way.hold(offset, reserved, &self.frontier);
+        let (_, outcome) = producer.next_outcome().await;
+        Ok(outcome.map(|()| offset)?)
     }
 
     fn unknown(&self, target: &TargetName, rule: &str) -> AppendError {
@@ -171,7 +170,7 @@ pub enum AppendAtOnceError {
     /// It was refused.
     #[error(transparent)]
     Refused(#[from] AppendError),
-    /// The journal refused it, or it is not known to be durable.
+    /// It was taken but is not known to be durable.
     #[error(transparent)]
-    Journal(#[from] journal::AppendDurableError),
+    Commit(#[from] CommitError),
 }

@@ -40,7 +40,7 @@ async fn trim(bus: &Shared) {
             tracing::debug!(%floor, %oldest, "journal trimmed");
         }
         Ok(Err(error)) => {
-            tracing::error!(%error, "the journal is not trimmed: cursors can't be made durable")
+            tracing::error!(%error, "the journal is not trimmed: cursors can't be made durable");
         }
         Err(_) => {}
     }

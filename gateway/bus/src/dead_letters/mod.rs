@@ -147,9 +147,12 @@ impl DeadLetters {
     ) -> Result<(), BuryError> {
         let mut known = self.known.lock();
         let mut counts = known.get(target).copied().unwrap_or_default();
-        let bytes: u64 = failed.iter().map(|(delivery, _)| delivery.data.len() as u64).sum();
-        self.make_room(target, &mut counts, (failed.len() as u64, bytes), &mut batch)?;
-        for (delivery, failure) in failed {
+        let (evicted, kept) = failed.split_at(self.surplus(failed));
+        counts.written += evicted.len() as u64;
+        counts.evicted += evicted.len() as u64;
+        let bytes: u64 = kept.iter().map(|(delivery, _)| delivery.data.len() as u64).sum();
+        self.make_room(target, &mut counts, (kept.len() as u64, bytes), &mut batch)?;
+        for (delivery, failure) in kept {
             counts.written += 1;
             counts.held += 1;
             counts.held_bytes += delivery.data.len() as u64;
@@ -161,6 +164,20 @@ impl DeadLetters {
         batch.commit_durable()?;
         known.insert(target.clone(), counts);
         Ok(())
+    }
+
+    /// How many of `failed`, the oldest, would be evicted by the others; a lane that may stop keeps all.
+    fn surplus(&self, failed: &[Failed]) -> usize {
+        if self.limits.overflow == DeadLetterOverflow::Block {
+            return 0;
+        }
+        let (mut letters, mut bytes) = (0, 0);
+        let fits = failed.iter().rev().take_while(|(delivery, _)| {
+            letters += 1;
+            bytes += delivery.data.len() as u64;
+            letters == 1 || (letters <= self.limits.letters_max && bytes <= self.limits.bytes_max)
+        });
+        failed.len() - fits.count()
     }
 
     fn make_room(

@@ -65,8 +65,8 @@ pub(crate) enum Serving {
 
 /// What a lane's task is asked to do.
 pub(crate) enum Command {
-    /// Goes on with another target once the calls in flight are back.
-    Replace(Arc<dyn Target>, Box<DeliverySettings>),
+    /// Makes no more calls to its target, and goes on with another once those in flight are back.
+    Replace { target: Arc<dyn Target>, settings: Box<DeliverySettings>, noted: oneshot::Sender<()> },
     /// Ends: no new calls, waits for those in flight until the deadline, commits durably, closes the target.
     End { deadline: Instant, done: oneshot::Sender<()> },
     /// Counts what waits, by rule, from the journal and not from the books.

@@ -121,11 +121,12 @@ impl LaneTask {
     /// Runs until told to end, or until the bus is gone.
     pub(crate) async fn run(mut self) {
         loop {
-            self.turn().await;
+            let now = Instant::now();
+            self.turn(now).await;
             if self.is_over() {
                 return self.end().await;
             }
-            match self.wait().await {
+            match self.wait(now).await {
                 Happened::Returned | Happened::MoreToRead | Happened::Time => {}
                 Happened::Asked(Some(command)) => self.obey(command).await,
                 Happened::Asked(None) | Happened::Stopped => return,
@@ -134,8 +135,7 @@ impl LaneTask {
     }
 
     /// Does whatever can be done without waiting for the target.
-    async fn turn(&mut self) {
-        let now = Instant::now();
+    async fn turn(&mut self, now: Instant) {
         self.schedule.wake(now);
         if self.ending.is_none() {
             self.fill(now);
@@ -162,9 +162,10 @@ impl LaneTask {
         }
     }
 
-    async fn wait(&mut self) -> Happened {
+    /// Waits for what the turn of `now` could not do.
+    async fn wait(&mut self, now: Instant) -> Happened {
         let reads_on = self.reads_on();
-        let wake = self.next_wake(Instant::now());
+        let wake = self.next_wake(now);
         tokio::select! {
             returned = self.in_flight.join_next_with_id(), if !self.in_flight.is_empty() => {
                 self.take_back(returned);
@@ -182,7 +183,11 @@ impl LaneTask {
 
     async fn obey(&mut self, command: Command) {
         match command {
-            Command::Replace(target, settings) => self.replacement = Some((target, settings)),
+            Command::Replace { target, settings, noted } => {
+                self.replacement = Some((target, settings));
+                // Nobody waits any more when this fails.
+                let _ = noted.send(());
+            }
             Command::End { deadline, done } => self.ending = Some((deadline, done)),
             Command::Audit(reply) => {
                 let audit = self.audit().await;
@@ -222,7 +227,7 @@ impl LaneTask {
         }
     }
 
-    /// When there is something to do though nothing happened.
+    /// When there is something to do though nothing happened, after the turn of `now`.
     fn next_wake(&self, now: Instant) -> Instant {
         let linger = self.schedule.ready().1.map(|since| since + self.settings.batch_linger);
         let commit = self.dirty.then(|| self.last_commit + self.bus.settings.commit_interval);
@@ -241,7 +246,8 @@ impl LaneTask {
             self.read_not_before,
             self.next_expiry(now),
         ];
-        // Times that have passed were acted upon in this turn, or wait for something else to happen.
+        // Times up to `now` were acted upon in that turn, or wait for something else to happen. What has
+        // come due since is in the past by the time it is slept for, and so is acted upon at once.
         times.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(now + IDLE_MAX)
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::VERSION;
 use super::decode::{Cursor, DecodeError};
-use super::encode::ORIGIN_REDRIVEN;
+use super::encode::{FLAG_MESSAGE, ORIGIN_REDRIVEN};
 use crate::TargetName;
 
 /// A decoded head. It borrows nothing and allocates nothing but the lists of names' places.
@@ -78,6 +78,12 @@ impl Head {
         Ok((Self { origin, flags, base, accepted_at_ms, targets, rules, routes }, cursor))
     }
 
+    /// True when the record holds the message itself, for sessions or the retained store.
+    #[must_use]
+    pub fn holds_message(&self) -> bool {
+        self.flags & FLAG_MESSAGE != 0
+    }
+
     /// True when at least one event goes to `target`.
     #[must_use]
     pub fn concerns(&self, target: &TargetName) -> bool {
@@ -103,6 +109,13 @@ impl Head {
             bytes: route.bytes,
         })
     }
+}
+
+/// The same as [`Head::holds_message`] for whoever passes over most records: looks at three bytes. A record that can't be read holds
+/// none.
+#[must_use]
+pub fn holds_message(record: &Bytes) -> bool {
+    matches!(record.as_ref(), [VERSION, _, flags, ..] if flags & FLAG_MESSAGE != 0)
 }
 
 const ROUTE_BYTES: usize = 10;

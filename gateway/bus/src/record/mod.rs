@@ -49,7 +49,7 @@ use uuid::Uuid;
 
 pub use decode::DecodeError;
 pub use encode::EncodeError;
-pub use head::{Head, RouteHead};
+pub use head::{Head, RouteHead, holds_message};
 
 use crate::{EventId, TargetName};
 

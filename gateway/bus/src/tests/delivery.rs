@@ -1,0 +1,218 @@
+use super::*;
+
+const HOOK: &str = "http/hook";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_arrive_in_order_of_their_key_through_failures() {
+    let place = Place::new();
+    let bus = place.open();
+    let tries = Mutex::new(HashMap::new());
+    let target = Scripted::new(move |delivery| {
+        let mut tries = tries.lock();
+        let tried: &mut u32 = tries.entry(delivery.id.clone()).or_default();
+        *tried += 1;
+        // Every third event fails twice.
+        let number: u32 = text(delivery).parse().unwrap();
+        if number.is_multiple_of(3) && *tried < 3 {
+            Outcome::retry("BUSY", "later")
+        } else {
+            Outcome::Delivered
+        }
+    });
+    let settings = DeliverySettings { batch_events_max: 4, concurrency_max: 3, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    for client in ["a", "b", "c", "d", "e"] {
+        append(&bus, client, HOOK, 0..30).await;
+    }
+    until_books(&bus, HOOK, "accepted 150 delivered 150 dead 0 waiting 0 dropped []").await;
+    for (client, taken) in target.taken() {
+        assert_eq!(taken, numbers(0..30), "{client}");
+    }
+    assert_eq!(bus.audit().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_key_blocks_itself_alone() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|delivery| match delivery.partition_key.as_str() {
+        "stuck" => Outcome::retry("BUSY", "later"),
+        _ => Outcome::Delivered,
+    });
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    append(&bus, "stuck", HOOK, 0..3).await;
+    append(&bus, "free", HOOK, 0..100).await;
+    until_books(&bus, HOOK, "accepted 103 delivered 100 dead 0 waiting 3 dropped []").await;
+    assert!(target.seen().iter().filter(|(key, ..)| key == "stuck").all(|(_, data, _)| data == "0"));
+    target.answer(|_| Outcome::Delivered);
+    until_books(&bus, HOOK, "accepted 103 delivered 103 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["stuck"], numbers(0..3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_keep_to_count_and_bytes() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    let settings =
+        DeliverySettings { batch_events_max: 10, batch_bytes_max: 6, concurrency_max: 1, ..quick() };
+    append_while_gated(&bus, &target, settings).await;
+    // The first call took the one event there was; the others hold six one-digit numbers, or three of two.
+    let sizes: Vec<usize> = target.calls.lock().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, 6, 4, 3, 3]);
+}
+
+async fn append_while_gated(bus: &Bus, target: &Arc<Scripted>, settings: DeliverySettings) {
+    bus.set_target(name(HOOK), Arc::clone(target) as _, settings).await.unwrap();
+    append(bus, "a", HOOK, 0..1).await;
+    until("the first call", || target.calls() == 1).await;
+    append(bus, "a", HOOK, 1..17).await;
+    until_books(bus, HOOK, "accepted 17 delivered 0 dead 0 waiting 17 dropped []").await;
+    target.gate.add_permits(1000);
+    until_books(bus, HOOK, "accepted 17 delivered 17 dead 0 waiting 0 dropped []").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_a_key_in_a_call_when_the_target_wants_it_so() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    let settings = DeliverySettings { batch_events_max: 10, batch_same_key: false, ..quick() };
+    append_while_gated(&bus, &target, settings).await;
+    assert!(target.calls.lock().iter().all(|call| call.len() == 1));
+    assert_eq!(target.taken()["a"], numbers(0..17));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_not_full_lingers() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::taking();
+    let settings =
+        DeliverySettings { batch_events_max: 5, batch_linger: Duration::from_secs(3600), ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    append(&bus, "a", HOOK, 0..12).await;
+    until_books(&bus, HOOK, "accepted 12 delivered 10 dead 0 waiting 2 dropped []").await;
+    assert!(target.calls.lock().iter().all(|call| call.len() == 5));
+}
+
+/// The bug this guards against: one bad event makes the whole call fail, so its neighbours use up their
+/// tries and die with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisonous_event_ends_alone() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Arc::new(AllOrNothing);
+    let mut settings = DeliverySettings { batch_events_max: 8, concurrency_max: 1, ..quick() };
+    settings.retry.attempts_max = 6;
+    settings.batch_linger = Duration::from_millis(100);
+    bus.set_target(name(HOOK), target, settings).await.unwrap();
+    let mut producer = bus.producer();
+    for client in 0..32 {
+        let data = if client == 13 { "poison" } else { "good" };
+        producer.append(&record(&format!("client-{client}"), "rule", HOOK, data)).await.unwrap();
+    }
+    until_books(&bus, HOOK, "accepted 32 delivered 31 dead 1 waiting 0 dropped []").await;
+}
+
+struct AllOrNothing;
+
+#[async_trait]
+impl Target for AllOrNothing {
+    async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+        let is_bad = batch.iter().any(|delivery| &delivery.data[..] == b"poison");
+        let outcome =
+            if is_bad { Outcome::retry("BAD", "something in it is bad") } else { Outcome::Delivered };
+        vec![outcome; batch.len()]
+    }
+}
+
+/// What goes wrong, in a target that misbehaves in the way its data say.
+struct Misbehaving;
+
+#[async_trait]
+impl Target for Misbehaving {
+    async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome> {
+        match &batch[0].data[..] {
+            b"hang" => std::future::pending().await,
+            b"panic" => panic!("as told"),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_misbehaves_is_counted_and_tried_again() {
+    let place = Place::new();
+    for (data, code) in [("hang", "TIMEOUT"), ("panic", "PANIC"), ("silent", "NO_OUTCOME")] {
+        let bus = place.open();
+        let target = name(&format!("test/{data}"));
+        let settings = DeliverySettings { delivery_time_max: Duration::from_millis(5), ..quick() };
+        bus.set_target(target.clone(), Arc::new(Misbehaving), settings).await.unwrap();
+        bus.send(&record("a", "rule", target.as_str(), data)).await.unwrap();
+        let failures = || {
+            let lane = bus.stats().lanes.into_iter().find(|lane| lane.target == target.as_str()).unwrap();
+            lane.failures.get(code).copied().unwrap_or(0)
+        };
+        until(code, || failures() >= 2).await;
+        crash(bus).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_may_ask_for_a_longer_wait() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|_| Outcome::Retry {
+        reason: "come back tomorrow".to_owned(),
+        code: "HTTP_429".to_owned(),
+        after: Some(Duration::from_secs(3600)),
+    });
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    append(&bus, "patient", HOOK, 0..1).await;
+    until("the try", || bus.stats().lanes[0].retried == 1).await;
+    // Others go on; once they have, the waiting one had every opportunity to be tried too early.
+    target.answer(|_| Outcome::Delivered);
+    append(&bus, "other", HOOK, 0..50).await;
+    until_books(&bus, HOOK, "accepted 51 delivered 50 dead 0 waiting 1 dropped []").await;
+    assert_eq!(target.seen().iter().filter(|(key, ..)| key == "patient").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_target_costs_a_probe_now_and_then() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|_| Outcome::retry("REFUSED", "connection refused"));
+    let mut settings = DeliverySettings { circuit_failures_max: 3, concurrency_max: 1, ..quick() };
+    settings.retry.backoff_first = Duration::from_secs(3600);
+    settings.retry.backoff_max = Duration::from_secs(3600);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings.clone()).await.unwrap();
+    for client in 0..50 {
+        append(&bus, &format!("client-{client}"), HOOK, 0..2).await;
+    }
+    until("the circuit opens", || bus.stats().lanes[0].circuit == "open").await;
+    until_books(&bus, HOOK, "accepted 100 delivered 0 dead 0 waiting 100 dropped []").await;
+    assert_eq!(target.calls(), 3, "each call after these would be a probe, and that is an hour away");
+
+    let revived = Scripted::taking();
+    settings.retry.backoff_max = Duration::from_millis(5);
+    bus.set_target(name(HOOK), Arc::clone(&revived) as _, settings).await.unwrap();
+    until("all but the keys that wait", || revived.taken_count() == 94).await;
+    assert_eq!(target.closed.load(Ordering::SeqCst), 1, "the replaced target was closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_memory_reads_events_again() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(1, |delivery| {
+        if delivery.attempt < 3 { Outcome::retry("BUSY", "later") } else { Outcome::Delivered }
+    });
+    let settings =
+        DeliverySettings { window_bytes_max: 10, window_events_max: 20, batch_events_max: 3, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    append(&bus, "a", HOOK, 0..100).await;
+    target.gate.add_permits(10_000);
+    until_books(&bus, HOOK, "accepted 100 delivered 100 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(0..100));
+}

@@ -1,0 +1,61 @@
+use super::*;
+
+const HOOK: &str = "http/hook";
+
+fn limited(overflow: Overflow) -> DeliverySettings {
+    let limits = LaneLimits { waiting_events_max: 5, waiting_bytes_max: 1000, overflow };
+    DeliverySettings { limits, concurrency_max: 1, ..quick() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_lane_that_blocks_refuses_and_says_who() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, limited(Overflow::Block)).await.unwrap();
+    append(&bus, "a", HOOK, 0..5).await;
+    until_books(&bus, HOOK, "accepted 5 delivered 0 dead 0 waiting 5 dropped []").await;
+    let refused = bus.producer().append(&record("a", "rule", HOOK, "5")).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "target `http/hook` has 5 events waiting, its limits are 5 events and 1000 bytes; try again later, \
+         or raise the limits"
+    );
+    assert_eq!(bus.stats().refused_appends, 1);
+    target.gate.add_permits(100);
+    append(&bus, "a", HOOK, 5..30).await;
+    until_books(&bus, HOOK, "accepted 30 delivered 30 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(0..30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_are_dropped_and_counted() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, limited(Overflow::DropOldest)).await.unwrap();
+    append(&bus, "a", HOOK, 0..1).await;
+    until("the first is in flight", || target.calls() == 1).await;
+    append(&bus, "a", HOOK, 1..20).await;
+    until_books(&bus, HOOK, "accepted 20 delivered 0 dead 0 waiting 5 dropped [overflow 15]").await;
+    assert_eq!(bus.audit().await, []);
+    target.gate.add_permits(100);
+    until_books(&bus, HOOK, "accepted 20 delivered 5 dead 0 waiting 0 dropped [overflow 15]").await;
+    assert_eq!(target.taken()["a"], ["0", "16", "17", "18", "19"], "what is in flight stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_become_dead_letters() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|_| Outcome::retry("BUSY", "later"));
+    bus.set_target(name(HOOK), target, limited(Overflow::DeadLetter)).await.unwrap();
+    for client in 0..20 {
+        append(&bus, &format!("client-{client}"), HOOK, [client]).await;
+    }
+    until_books(&bus, HOOK, "accepted 20 delivered 0 dead 15 waiting 5 dropped []").await;
+    let page = bus.dead_letters(DeadLetterFilter::default(), None, 100).await.unwrap();
+    assert!(page.letters.iter().all(|letter| letter.failure.error_code == dead_letters::OVERFLOW_CODE));
+    assert_eq!(bus.dead_letter_counts()[&name(HOOK)].held, 15);
+    assert_eq!(bus.audit().await, []);
+}

@@ -1,0 +1,135 @@
+use super::*;
+
+const HOOK: &str = "http/hook";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_durable_is_delivered_after_a_crash_under_the_same_id() {
+    let place = Place::new();
+    let bus = place.open();
+    let dead = Scripted::gated(0, |_| Outcome::Delivered);
+    bus.set_target(name(HOOK), Arc::clone(&dead) as _, quick()).await.unwrap();
+    append(&bus, "a", HOOK, 0..20).await;
+    until("a call", || dead.calls() == 1).await;
+    let first_id = dead.calls.lock()[0][0].id.clone();
+    crash(bus).await;
+
+    let bus = place.open();
+    assert_eq!(books(&bus, HOOK), "accepted 20 delivered 0 dead 0 waiting 20 dropped []");
+    assert_eq!(bus.audit().await, [], "of a lane that nobody serves");
+    let target = Scripted::taking();
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    until_books(&bus, HOOK, "accepted 20 delivered 20 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(0..20));
+    assert_eq!(target.taken.lock()[0].id, first_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_settled_above_a_stuck_event_is_not_sent_again() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|delivery| match delivery.partition_key.as_str() {
+        "stuck" => Outcome::retry("BUSY", "later"),
+        _ => Outcome::Delivered,
+    });
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    for round in 0..10 {
+        append(&bus, "free", HOOK, round * 10..round * 10 + 10).await;
+        append(&bus, "stuck", HOOK, round..round + 1).await;
+    }
+    until_books(&bus, HOOK, "accepted 110 delivered 100 dead 0 waiting 10 dropped []").await;
+    bus.drain(Duration::from_secs(5)).await.unwrap();
+    crash(bus).await;
+
+    for _ in 0..2 {
+        let bus = place.open();
+        let target = Scripted::new(|_| Outcome::retry("BUSY", "later"));
+        bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+        until("a call", || target.calls() > 0).await;
+        assert_eq!(books(&bus, HOOK), "accepted 110 delivered 100 dead 0 waiting 10 dropped []");
+        assert_eq!(bus.audit().await, []);
+        assert!(target.seen().iter().all(|(key, data, _)| key == "stuck" && data == "0"));
+        bus.drain(Duration::from_secs(5)).await.unwrap();
+        crash(bus).await;
+    }
+    let bus = place.open();
+    let target = Scripted::taking();
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    until_books(&bus, HOOK, "accepted 110 delivered 110 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["stuck"], numbers(0..10));
+    assert_eq!(target.taken_count(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_waits_for_calls_but_not_for_ever() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(3, |_| Outcome::Delivered);
+    let settings = DeliverySettings { concurrency_max: 1, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    append(&bus, "a", HOOK, 0..10).await;
+    until("the fourth call hangs", || target.calls() == 4).await;
+    bus.drain(Duration::from_millis(20)).await.unwrap();
+    assert_eq!(target.closed.load(Ordering::SeqCst), 1);
+    crash(bus).await;
+
+    let bus = place.open();
+    assert_eq!(books(&bus, HOOK), "accepted 10 delivered 3 dead 0 waiting 7 dropped []");
+    let target = Scripted::taking();
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    until_books(&bus, HOOK, "accepted 10 delivered 10 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(3..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losing_the_state_store_loses_no_event() {
+    let place = Place::new();
+    let bus = place.open();
+    bus.set_target(name(HOOK), Scripted::gated(0, |_| Outcome::Delivered), quick()).await.unwrap();
+    append(&bus, "a", HOOK, 0..10).await;
+    crash(bus).await;
+    std::fs::remove_dir_all(place.directory.path().join("state")).unwrap();
+
+    let bus = place.open();
+    assert_eq!(books(&bus, HOOK), "accepted 10 delivered 0 dead 0 waiting 10 dropped []");
+    let target = Scripted::taking();
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    until_books(&bus, HOOK, "accepted 10 delivered 10 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_is_trimmed_up_to_who_needs_it_most() {
+    let mut place = Place::new();
+    place.segment_bytes = 64 << 10;
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    let settings = DeliverySettings { batch_events_max: 100, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    let floor = bus.register_floor("sessions", Offset(0));
+    bus.begin_trimming();
+    let oldest = bus.shared.journal.oldest();
+    let large = "x".repeat(8 << 10);
+    let mut producer = bus.producer();
+    for _ in 0..50 {
+        producer.append(&record("a", "rule", HOOK, &large)).await.unwrap();
+    }
+    until_books(&bus, HOOK, "accepted 50 delivered 0 dead 0 waiting 50 dropped []").await;
+    floor.raise(*bus.frontier().borrow());
+    // The lane still owes all of it: more turns of the trimmer change nothing.
+    append(&bus, "b", HOOK, 0..20).await;
+    assert_eq!(bus.shared.journal.oldest(), oldest);
+    target.gate.add_permits(1000);
+    until_books(&bus, HOOK, "accepted 70 delivered 70 dead 0 waiting 0 dropped []").await;
+    until("trimmed", || bus.shared.journal.oldest() > oldest).await;
+    let kept = bus.shared.journal.oldest();
+    let other = bus.register_floor("archive", kept);
+    for _ in 0..50 {
+        producer.append(&record("a", "rule", HOOK, &large)).await.unwrap();
+    }
+    until_books(&bus, HOOK, "accepted 120 delivered 120 dead 0 waiting 0 dropped []").await;
+    floor.raise(*bus.frontier().borrow());
+    append(&bus, "b", HOOK, 0..5).await;
+    assert_eq!(bus.shared.journal.oldest(), kept, "the archive needs it");
+    drop(other);
+    until("trimmed again", || bus.shared.journal.oldest() > kept).await;
+}
