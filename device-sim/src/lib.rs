@@ -1,1 +1,93 @@
 //! A fleet of simulated devices that proves by count what arrived.
+//!
+//! Each device has its own certificate, connection and schedule, and publishes numbered, checksummed messages with a
+//! public MQTT client. The fleet remembers which of them the gateway acknowledged, reads the target back, and says
+//! what was lost, repeated or damaged.
+//!
+//! ```text
+//! command → settings → fleet → device ─ load ─ flight        (schedule, payload: what to send and when)
+//!                        │        └── bridge → gateway       (TLS)
+//!                        └→ read_back → ledger → report
+//! ```
+//!
+//! It must not use the gateway's own MQTT code: a mistake in that would then hide itself.
+
+mod bridge;
+mod credentials;
+mod device;
+mod error;
+mod fleet;
+mod flight;
+mod ledger;
+mod load;
+mod payload;
+mod random;
+mod ranges;
+mod read_back;
+mod report;
+mod schedule;
+mod settings;
+mod tally;
+
+pub mod command;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+pub use error::Error;
+pub use ledger::Balance;
+pub use ranges::Ranges;
+pub use report::Summary;
+pub use tally::Percentiles;
+
+use command::{Arguments, Command, RunArguments};
+use settings::Settings;
+
+/// Exit status for wrong usage and settings.
+const WRONG_SETTINGS: u8 = 2;
+/// Exit status when the machine does not give what the run needs.
+const NOT_PROVED: u8 = 3;
+
+/// Does what the command line says, to its end, and prints the result. Makes its own runtime, so it must not be
+/// called inside one.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let Command::Run(arguments) = arguments.command;
+    let ended = runtime().and_then(|runtime| {
+        let ended = runtime.block_on(play(&arguments));
+        // A read of standard input cannot be cancelled and would keep the process.
+        runtime.shutdown_timeout(fleet::SHUTDOWN);
+        ended
+    });
+    let ended = ended.and_then(|summary| {
+        report::print(&summary, arguments.json)?;
+        Ok(summary.exit_status())
+    });
+    ExitCode::from(ended.unwrap_or_else(|error| {
+        report::tell(&format!("error: {error}"));
+        match error {
+            Error::SetUp { .. } | Error::Write { .. } => NOT_PROVED,
+            _ => WRONG_SETTINGS,
+        }
+    }))
+}
+
+/// Plays one run and returns its summary, printing only progress. For callers that have a runtime, with time and
+/// input-output enabled.
+///
+/// # Errors
+/// When the settings are wrong or something it needs cannot be set up; a lost message is not an error but a count.
+pub async fn play(arguments: &RunArguments) -> Result<Summary, Error> {
+    // The HTTP client takes the process's provider; another one installed before is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let settings = Settings::check(arguments)?;
+    Box::pin(fleet::play(settings)).await
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::SetUp { what: "the runtime", source })
+}

@@ -1,0 +1,141 @@
+//! What the whole fleet counts while it runs. Shared by all devices, so everything here is short.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// Different reasons that are told apart; more are counted together.
+const REASONS_MAX: usize = 64;
+
+/// A number that only grows, or a gauge.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, number: u64) {
+        self.0.fetch_sub(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How often something happened, by the reason.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons(Mutex<BTreeMap<String, u64>>);
+
+impl Reasons {
+    /// Counts, and says whether this reason is new.
+    pub(crate) fn count(&self, reason: &str, times: u64) -> bool {
+        if times == 0 {
+            return false;
+        }
+        let mut reasons = self.0.lock();
+        if let Some(count) = reasons.get_mut(reason) {
+            *count += times;
+            return false;
+        }
+        if reasons.len() >= REASONS_MAX {
+            *reasons.entry("other reasons".to_owned()).or_default() += times;
+            return false;
+        }
+        reasons.insert(reason.to_owned(), times);
+        true
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<String, u64> {
+        self.0.lock().clone()
+    }
+}
+
+/// Durations, kept to three digits.
+#[derive(Debug)]
+pub(crate) struct Latency(Mutex<Histogram<u64>>);
+
+impl Latency {
+    pub(crate) fn record(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.0.lock().saturating_record(micros);
+    }
+
+    pub(crate) fn percentiles(&self) -> Percentiles {
+        let histogram = self.0.lock();
+        Percentiles {
+            count: histogram.len(),
+            p50: histogram.value_at_quantile(0.5),
+            p90: histogram.value_at_quantile(0.9),
+            p99: histogram.value_at_quantile(0.99),
+            p99_9: histogram.value_at_quantile(0.999),
+            max: histogram.max(),
+        }
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        // A microsecond to an hour; what is longer counts as an hour.
+        let histogram = Histogram::new_with_bounds(1, 3_600_000_000, 3);
+        Self(Mutex::new(histogram.expect("the bounds are ascending and three digits are allowed")))
+    }
+}
+
+/// Percentiles of a duration, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Percentiles {
+    /// How many were measured.
+    pub count: u64,
+    /// Median.
+    pub p50: u64,
+    /// 90 in a hundred are no longer.
+    pub p90: u64,
+    /// 99 in a hundred are no longer.
+    pub p99: u64,
+    /// 999 in a thousand are no longer.
+    pub p99_9: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// Everything counted.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Devices connected now.
+    pub(crate) connected: Count,
+    pub(crate) connects: Count,
+    pub(crate) full_handshakes: Count,
+    pub(crate) resumed_handshakes: Count,
+    /// Messages that became due.
+    pub(crate) due: Count,
+    /// Messages written to a connection at least once.
+    pub(crate) sent: Count,
+    /// Packets written again, marked DUP.
+    pub(crate) resent: Count,
+    /// Messages published again in a new packet.
+    pub(crate) republished: Count,
+    pub(crate) acknowledged: Count,
+    pub(crate) connect_failures: Reasons,
+    pub(crate) disconnects: Reasons,
+    pub(crate) not_sent: Reasons,
+    /// From the due time to the PUBACK, or with QoS 2 the PUBCOMP.
+    pub(crate) puback: Latency,
+    /// From the start of the attempt to the CONNACK.
+    pub(crate) connect: Latency,
+}
+
+impl Tally {
+    /// Tells a reason once; the rest are counted.
+    pub(crate) fn failed(&self, reasons: &Reasons, device: &str, what: &str, reason: &str) {
+        if reasons.count(reason, 1) {
+            crate::report::tell(&format!("{device} {what}: {reason} (more of these are only counted)"));
+        }
+    }
+}
