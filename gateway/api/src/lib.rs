@@ -1,2 +1,14 @@
-//! HTTP: the SQS and Kinesis protocols, administration, health and metrics.
+//! HTTP: the protocols in which consumers ask for what the gateway holds.
+//!
+//! [`aws_protocols`] makes the router that speaks the SQS and Kinesis JSON protocols; other routers are merged beside
+//! it by whoever serves them. A request goes the same way whatever its protocol: [`aws::dispatch`] reads it within
+//! limits, [`signature`] says who made it, and the operation of that name in [`sqs`] or [`kinesis`] answers.
+//!
+//! This crate must not know: MQTT, rules, and how queues and streams do what they do (that is `targets`).
+
+mod aws;
+mod kinesis;
 pub mod signature;
+mod sqs;
+
+pub use aws::{AwsSettings, aws_protocols};

@@ -1,0 +1,19 @@
+//! Operations that are known and not done here.
+
+use serde::Deserialize;
+
+use super::faults;
+use crate::aws::{Call, Fault, Nothing};
+
+#[derive(Deserialize)]
+pub(super) struct Anything {}
+
+/// Who may do what is decided by the access keys in the settings.
+pub(super) async fn permissions(_call: Call, _request: Anything) -> Result<Nothing, Fault> {
+    Err(faults::unsupported("queue policies are not kept here; access keys are set in the gateway's settings"))
+}
+
+/// Messages are moved back by receiving and sending them.
+pub(super) async fn move_tasks(_call: Call, _request: Anything) -> Result<Nothing, Fault> {
+    Err(faults::unsupported("message move tasks are not done here yet; receive from the dead-letter queue and send"))
+}
