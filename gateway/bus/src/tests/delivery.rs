@@ -115,6 +115,28 @@ async fn a_poisonous_event_ends_alone() {
     until_books(&bus, HOOK, "accepted 32 delivered 31 dead 1 waiting 0 dropped []").await;
 }
 
+/// The bug this guards against: those held back behind a bad event of their key are charged with its
+/// tries, and die with it though they never had one.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_behind_a_bad_event_of_their_key_do_not_die_with_it() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |delivery| match &delivery.data[..] {
+        b"1" => Outcome::retry("BAD", "it never works"),
+        _ => Outcome::Delivered,
+    });
+    let mut settings = DeliverySettings { batch_events_max: 64, concurrency_max: 1, ..quick() };
+    settings.retry.attempts_max = 3;
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    append(&bus, "a", HOOK, 0..1).await;
+    until("the first call", || target.calls() == 1).await;
+    append(&bus, "a", HOOK, 1..7).await;
+    until_books(&bus, HOOK, "accepted 7 delivered 0 dead 0 waiting 7 dropped []").await;
+    target.gate.add_permits(1000);
+    until_books(&bus, HOOK, "accepted 7 delivered 6 dead 1 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], ["0", "2", "3", "4", "5", "6"]);
+}
+
 struct AllOrNothing;
 
 #[async_trait]
