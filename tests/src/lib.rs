@@ -1,1 +1,26 @@
 //! The gateway as its users see it: real processes, real clients, real faults.
+//!
+//! A test makes a [`Site`] (a folder with an authority, certificates, policies, rules and settings), starts a [`Gateway`] on it, and
+//! talks to it as a device ([`Client`]) or as a consumer ([`Consumer`]). The client writes and reads packets by itself: using the gateway's own
+//! codec here would hide its mistakes. Nothing sleeps and hopes: everything waits for a condition, with a bound.
+
+mod client;
+mod consumer;
+mod fleet;
+mod gateway;
+mod log;
+mod packet;
+mod python;
+mod site;
+mod tls;
+pub mod wait;
+
+pub use client::{Client, Connect, Gone, Will};
+pub use consumer::{Consumer, Event, Metrics};
+pub use fleet::{Fleet, Summary};
+pub use gateway::{Gateway, binary, run_command};
+pub use log::{Line, Log};
+pub use packet::{Packet, Publish, kind};
+pub use python::{Python, python};
+pub use site::{ALLOW_ALL, OWN_TOPICS, Site, free_port, workspace};
+pub use tls::{TlsOptions, trust};
