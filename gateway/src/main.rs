@@ -1,1 +1,27 @@
-fn main() {}
+//! `iot-gateway`: an IoT gateway that you run yourself. This file is the command line; the path of a message starts in [`flow`].
+
+mod aws;
+mod client;
+mod command;
+mod connection;
+mod connections;
+mod control;
+mod demo;
+mod flow;
+mod gateway;
+mod health;
+mod listeners;
+mod logging;
+mod metrics;
+mod policies;
+mod resends;
+mod running;
+mod sessions;
+mod settings;
+mod store;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::run()
+}

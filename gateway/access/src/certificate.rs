@@ -147,6 +147,22 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// Stands for the certificate of a client that shows none, on a listener that asks for none: it has no names, so no certificate
+    /// variable of a policy has a value, and its fingerprint is all zero, which no certificate has.
+    pub fn absent() -> Self {
+        Self {
+            fingerprint: Fingerprint::from([0; 32]),
+            subject: DistinguishedName::new([]),
+            issuer: DistinguishedName::new([]),
+            subject_alternative_names: Vec::new(),
+            issuer_alternative_names: Vec::new(),
+            serial_number: String::new(),
+            not_before_secs: 0,
+            not_after_secs: i64::MAX,
+            is_authority: false,
+        }
+    }
+
     /// Reads a certificate in DER.
     ///
     /// # Errors

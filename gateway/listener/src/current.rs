@@ -29,6 +29,14 @@ impl Reloaded {
 const TLS_12_AND_13: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
 const TLS_13: &[&SupportedProtocolVersion] = &[&version::TLS13];
 
+/// Reads the files as a listener would, without listening.
+///
+/// # Errors
+/// The first file that can't be used, and why.
+pub fn check_files(tls: &Tls) -> Result<(), LoadError> {
+    Current::load(tls).map(drop)
+}
+
 /// Everything a handshake needs, replaced as a whole.
 #[derive(Debug)]
 pub(crate) struct Current {

@@ -42,7 +42,7 @@ mod words;
 
 pub use accepted::{Accepted, TlsVersion};
 pub use bind::BindError;
-pub use current::Reloaded;
+pub use current::{Reloaded, check_files};
 pub use failure::{Presented, Reason, Refused};
 pub use listener::{Closed, Handle, Listener};
 pub use load_error::LoadError;

@@ -155,6 +155,15 @@ impl Registry {
         }
     }
 
+    /// Who a client without a certificate is, on a listener that asks for none: it has no thing and this policy alone.
+    ///
+    /// `None` when there is no such policy.
+    pub fn without_certificate(&self, policy: &str) -> Option<Principal> {
+        let policy = Arc::clone(&self.state.read().policies.get(policy)?.policy);
+        let certificate = Arc::new(Certificate::absent());
+        Some(Principal { certificate, things: Arc::from([]), policies: Arc::from([policy]) })
+    }
+
     fn register_unknown(
         &self,
         certificate: &Certificate,

@@ -2,10 +2,11 @@
 
 use crate::{CertificateRecord, CertificateStatus};
 use access::Fingerprint;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One change; [`Registry::apply`](crate::Registry::apply) does any number of them as one. Named as in the AWS IoT API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Operation {
     /// Registers a certificate. Fails if it is registered.
     RegisterCertificate(CertificateRecord),

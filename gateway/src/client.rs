@@ -1,0 +1,67 @@
+//! A connected client as every step of the flow sees it: its identity, and the names that logs and rules ask for again and again.
+
+use access::{Identity, Principal};
+use broker::Attachment;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Cloning is cheap: the broker keeps one for each connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Client(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    identity: Identity,
+    client_id: Arc<str>,
+    fingerprint: String,
+    source_ip: String,
+    peer: SocketAddr,
+}
+
+impl Client {
+    /// The client that `principal` is under this client id.
+    pub(crate) fn new(principal: &Principal, client_id: &str, peer: SocketAddr) -> Self {
+        let identity = Identity::new(principal, client_id, peer.ip());
+        let fingerprint = principal.certificate.fingerprint.to_string();
+        let source_ip = identity.source_ip().to_string();
+        Self(Arc::new(Facts { identity, client_id: client_id.into(), fingerprint, source_ip, peer }))
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    /// The client id, to be shared by messages.
+    pub(crate) fn shared_client_id(&self) -> &Arc<str> {
+        &self.0.client_id
+    }
+
+    /// SHA-256 of the certificate, hex: what AWS IoT calls the certificate id.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.0.fingerprint
+    }
+
+    /// Where the connection comes from.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    pub(crate) fn source_ip(&self) -> &str {
+        &self.0.source_ip
+    }
+
+    /// The thing this connection speaks for, if it has one.
+    pub(crate) fn thing_name(&self) -> Option<String> {
+        self.0.identity.thing().map(|thing| thing.name.clone())
+    }
+}
+
+impl Attachment for Client {
+    fn may_receive(&self, topic: &str) -> bool {
+        self.0.identity.receive(topic).is_allowed()
+    }
+}

@@ -1,0 +1,5 @@
+//! One connection: its bytes.
+
+mod transport;
+
+pub(crate) use transport::{Event, Transport};

@@ -1,0 +1,161 @@
+//! Bytes in and out of one connection. An idle connection holds no buffer: what is read goes through the stack, and what is
+//! kept is kept only while a packet is incomplete or a peer does not read.
+//!
+//! It must not know sessions; it knows packets only as far as cutting them out of the bytes.
+
+use bytes::{Buf, BytesMut};
+use mqtt::{DecodeError, Packet, Version};
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Read at once at most; a TLS record holds at most 16 KiB.
+const READ_BYTES: usize = 8 * 1024;
+
+/// What the connection's task waits for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Bytes came: look for packets.
+    Readable,
+    /// The peer has taken everything that was to be written.
+    Flushed,
+    /// The peer closed its side.
+    Closed,
+}
+
+/// One stream with what is half read and half written.
+#[derive(Debug)]
+pub(crate) struct Transport<S> {
+    stream: S,
+    input: BytesMut,
+    output: BytesMut,
+    flushing: bool,
+    packet_bytes_max: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+    pub(crate) fn new(stream: S, packet_bytes_max: usize) -> Self {
+        Self { stream, input: BytesMut::new(), output: BytesMut::new(), flushing: false, packet_bytes_max }
+    }
+
+    /// The next whole packet among the bytes that were read. `version` is `None` before the CONNECT.
+    pub(crate) fn next_packet(&mut self, version: Option<Version>) -> Result<Option<Packet>, DecodeError> {
+        if self.input.is_empty() {
+            return Ok(None);
+        }
+        let packet = mqtt::decode(&mut self.input, version, self.packet_bytes_max)?;
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        Ok(packet)
+    }
+
+    /// Where packets for the peer are written.
+    pub(crate) fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// Bytes that the peer has not taken yet.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.output.len()
+    }
+
+    /// Writes what there is to write and, when `reading`, waits for bytes. Safe to cancel: nothing is lost between two calls.
+    ///
+    /// # Errors
+    /// When the stream fails; the connection is then over.
+    pub(crate) async fn next_event(&mut self, reading: bool) -> io::Result<Event> {
+        poll_fn(|context| self.poll_event(context, reading)).await
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>, reading: bool) -> Poll<io::Result<Event>> {
+        let had_output = !self.output.is_empty() || self.flushing;
+        let written = self.poll_write_all(context)?;
+        if reading && let Poll::Ready(count) = self.poll_read_some(context)? {
+            return Poll::Ready(Ok(if count == 0 { Event::Closed } else { Event::Readable }));
+        }
+        match written {
+            Poll::Ready(()) if had_output => Poll::Ready(Ok(Event::Flushed)),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_write_all(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, &self.output)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(count) => {
+                    self.output.advance(count);
+                    self.flushing = true;
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.output.capacity() > 0 {
+            self.output = BytesMut::new();
+        }
+        if self.flushing {
+            std::task::ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+            self.flushing = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read_some(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut space);
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Writes what is left and says goodbye to the peer. The caller bounds the time.
+    pub(crate) async fn close(&mut self) {
+        let _ = poll_fn(|context| self.poll_write_all(context)).await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.stream).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn pair() -> (Transport<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let (ours, peer) = tokio::io::duplex(64);
+        (Transport::new(ours, 1024), peer)
+    }
+
+    #[tokio::test]
+    async fn packets_are_cut_out_of_the_bytes() {
+        let (mut transport, mut peer) = pair();
+        peer.write_all(&[0xC0, 0x00, 0xC0]).await.unwrap();
+        assert_eq!(transport.next_event(true).await.unwrap(), Event::Readable);
+        assert_eq!(transport.next_packet(Some(Version::V5)).unwrap(), Some(Packet::PingReq));
+        assert_eq!(transport.next_packet(Some(Version::V5)).unwrap(), None);
+        peer.write_all(&[0x00]).await.unwrap();
+        assert_eq!(transport.next_event(true).await.unwrap(), Event::Readable);
+        assert_eq!(transport.next_packet(Some(Version::V5)).unwrap(), Some(Packet::PingReq));
+        assert_eq!(transport.input.capacity(), 0, "an idle connection holds no read buffer");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_slowly_gets_everything() {
+        let (mut transport, mut peer) = pair();
+        transport.output().extend_from_slice(&[7; 1000]);
+        let reader = tokio::spawn(async move {
+            let mut all = vec![0; 1000];
+            peer.read_exact(&mut all).await.unwrap();
+            (peer, all)
+        });
+        assert_eq!(transport.next_event(true).await.unwrap(), Event::Flushed);
+        let (peer, all) = reader.await.unwrap();
+        assert_eq!(all, vec![7; 1000]);
+        assert_eq!(transport.output.capacity(), 0, "an idle connection holds no write buffer");
+        drop(peer);
+        assert_eq!(transport.next_event(true).await.unwrap(), Event::Closed);
+    }
+}

@@ -1,0 +1,117 @@
+//! The connections that are open, so that one can be cut off or told of new permissions at once.
+
+use crate::client::Client;
+use crate::gateway::Gateway;
+use access::Fingerprint;
+use broker::Session;
+use dashmap::DashMap;
+use mqtt::ReasonCode;
+use registry::Affected;
+use rustls::pki_types::CertificateDer;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// One open connection.
+pub(crate) struct Open {
+    number: u64,
+    pub(crate) client: Client,
+    pub(crate) session: Session<Client>,
+    /// The chain that the client showed; empty on a plain listener.
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Open {
+    /// Asks the registry again: cut off if it may not connect any more, otherwise told what it may do now.
+    pub(crate) fn recheck(&self, gateway: &Gateway) {
+        let identity = self.client.identity();
+        if self.certificates.is_empty() {
+            match gateway.plain_principal() {
+                Some(principal) => identity.refresh(&principal),
+                None => self.cut("the policy of clients without a certificate is gone"),
+            }
+            return;
+        }
+        match gateway.registry.authenticate(identity.certificate(), gateway.now_ms()) {
+            Ok(principal) => identity.refresh(&principal),
+            Err(refused) => self.cut(&refused),
+        }
+    }
+
+    /// Asks the listener again, after authorities or revocation lists changed.
+    pub(crate) fn check_trust(&self, listener: &listener::Handle) {
+        if self.certificates.is_empty() {
+            return;
+        }
+        if let Err(refused) = listener.check(&self.certificates) {
+            self.cut(&refused);
+        }
+    }
+
+    fn cut(&self, reason: &(impl std::fmt::Display + ?Sized)) {
+        tracing::warn!(
+            client_id = self.client.client_id(),
+            certificate = self.client.fingerprint(),
+            %reason,
+            "connection cut off"
+        );
+        self.session.close(ReasonCode::NotAuthorized);
+    }
+}
+
+/// Every open connection, by certificate; one certificate may have several.
+#[derive(Default)]
+pub(crate) struct Connections {
+    by_certificate: DashMap<Fingerprint, HashMap<u64, Arc<Open>>>,
+    next_number: AtomicU64,
+}
+
+impl Connections {
+    /// Adds a connection; it is there until the returned entry is given back to [`Connections::remove`].
+    pub(crate) fn add(
+        &self,
+        client: Client,
+        session: Session<Client>,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Arc<Open> {
+        let number = self.next_number.fetch_add(1, Relaxed);
+        let open = Arc::new(Open { number, client, session, certificates });
+        let fingerprint = open.client.identity().certificate().fingerprint;
+        self.by_certificate.entry(fingerprint).or_default().insert(number, Arc::clone(&open));
+        open
+    }
+
+    /// Takes a connection out.
+    pub(crate) fn remove(&self, open: &Arc<Open>) {
+        let fingerprint = open.client.identity().certificate().fingerprint;
+        if let Some(mut all) = self.by_certificate.get_mut(&fingerprint) {
+            all.remove(&open.number);
+        }
+        self.by_certificate.remove_if(&fingerprint, |_, all| all.is_empty());
+    }
+
+    /// The connections whose certificates are affected.
+    pub(crate) fn affected(&self, affected: &Affected) -> Vec<Arc<Open>> {
+        match affected {
+            Affected::Certificates(fingerprints) => fingerprints
+                .iter()
+                .filter_map(|fingerprint| self.by_certificate.get(fingerprint))
+                .flat_map(|all| all.values().cloned().collect::<Vec<_>>())
+                .collect(),
+            Affected::All => self.all(),
+        }
+    }
+
+    /// Every connection.
+    pub(crate) fn all(&self) -> Vec<Arc<Open>> {
+        self.by_certificate.iter().flat_map(|entry| entry.values().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// Asks each to close, with this reason.
+    pub(crate) fn close_all(&self, reason: ReasonCode) {
+        for open in self.all() {
+            open.session.close(reason);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The control socket: what the command line asks of a running gateway. A Unix socket in the data directory with mode 0600, so whoever may
+//! read the data may use it, and nobody else; nothing of this is served on the network.
+
+mod dead_letters;
+mod declared;
+mod queues;
+
+use crate::flow::deliver::Targets;
+use crate::gateway::Gateway;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::UnixListener;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct Controlled {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) targets: Arc<Targets>,
+}
+
+/// Every path of the control socket.
+fn router(controlled: Controlled) -> Router {
+    Router::new()
+        .route("/ledger", get(ledger))
+        .route("/rules", get(declared::rules))
+        .route("/registry", post(declared::apply))
+        .route("/things", get(declared::things))
+        .route("/certificates", get(declared::certificates))
+        .route("/policies", get(declared::policies))
+        .route("/queues", get(queues::list))
+        .route("/dead-letters", get(dead_letters::list).delete(dead_letters::purge))
+        .route("/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/dead-letters/{id}", get(dead_letters::show))
+        .route("/dead-letters/{id}", delete(dead_letters::purge_one))
+        .route("/dead-letters/{id}/redrive", post(dead_letters::redrive_one))
+        .with_state(controlled)
+}
+
+/// Serves the socket until the gateway shuts down.
+///
+/// # Errors
+/// When the socket can't be made.
+pub(crate) async fn serve(path: &Path, controlled: Controlled) -> std::io::Result<()> {
+    // The state store is locked by this process, so a socket that is there is left from one that is gone.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let shutdown = controlled.gateway.ended.clone();
+    axum::serve(listener, router(controlled)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+async fn ledger(State(controlled): State<Controlled>) -> Json<serde_json::Value> {
+    let rows = controlled.gateway.bus.ledger();
+    let balanced = rows.iter().all(|row| row.counts.balance());
+    Json(json!({ "rows": rows, "balanced": balanced }))
+}
+
+/// A refusal: a status and a sentence.
+pub(crate) struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn bad(error: impl std::fmt::Display) -> Self {
+        Self(StatusCode::BAD_REQUEST, error.to_string())
+    }
+
+    fn missing(what: impl std::fmt::Display) -> Self {
+        Self(StatusCode::NOT_FOUND, what.to_string())
+    }
+
+    fn failed(error: impl std::fmt::Display) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "message": self.1 }))).into_response()
+    }
+}

@@ -1,0 +1,228 @@
+//! Step 5: one durable write, and only then the acknowledgement.
+//!
+//! All events of one message, the copies owed to durable sessions and the retained message form one journal record: all or nothing. A
+//! message that causes none of these is not written. Either way messages leave in the order they came: each waits in a queue until it, and
+//! everything before it, is durable.
+
+use super::evaluate;
+use crate::client::Client;
+use crate::gateway::Gateway;
+use crate::resends::content_digest;
+use access::Permitted;
+use broker::{AckToken, Message, Route};
+use bus::{AppendError, CommitError, Offset, Origin, Owed, Producer, Record, ResendKey};
+use mqtt::{Properties, Publish, Qos, ReasonCode};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A message on its way from its receipt to its acknowledgement.
+pub(super) struct Accepted {
+    pub(super) message: Arc<Message>,
+    pub(super) route: Option<Route<Client>>,
+    pub(super) token: Option<AckToken>,
+    /// Where it is in the journal; `None` when nothing of it has to be durable.
+    pub(super) offset: Option<Offset>,
+    pub(super) received: Instant,
+}
+
+/// Why a message was not accepted, in the words of each step.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It was not taken into the journal.
+    Append(AppendError),
+    /// It was taken, but could not be made durable.
+    Commit(CommitError),
+    /// A durable subscriber has no room.
+    Subscriber(Arc<str>),
+}
+
+/// The messages of one connection that wait for the disk, in order.
+pub(super) struct Commits {
+    producer: Producer,
+    waiting: VecDeque<Accepted>,
+    bytes: usize,
+}
+
+/// A message whose turn has come.
+pub(super) struct Settled {
+    pub(super) accepted: Accepted,
+    pub(super) outcome: Result<(), Refusal>,
+}
+
+impl Commits {
+    pub(super) fn new(producer: Producer) -> Self {
+        Self { producer, waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Messages that wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Bytes of those messages.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Evaluates the rules, finds the subscribers, and hands what has to be durable to the journal. Waits only for room.
+    ///
+    /// # Errors
+    /// When the message is refused; the token comes back with the refusal.
+    pub(super) async fn submit(
+        &mut self,
+        gateway: &Gateway,
+        client: &Client,
+        publish: Permitted<Publish>,
+        token: Option<AckToken>,
+    ) -> Result<(), (Refusal, Option<AckToken>)> {
+        let received = Instant::now();
+        let now_ms = gateway.now_ms();
+        let is_basic_ingest = rules::basic_ingest(&publish.topic).is_some();
+        let message = Arc::new(Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms));
+        // Basic Ingest goes around the broker: no subscriber, nothing retained.
+        let route = (!is_basic_ingest).then(|| gateway.broker.route(&message));
+        if let Some(refused) = route.as_ref().and_then(|route| route.refused().first()) {
+            return Err((Refusal::Subscriber(Arc::clone(&refused.client_id)), token));
+        }
+        let mut record = Record::new(Origin::Device, now_ms);
+        evaluate::evaluate(gateway, client, &publish, &mut record);
+        if let Some(route) = &route {
+            owe(&mut record, route, &message);
+        }
+        let mut offset = None;
+        if !record.is_empty() {
+            describe(&mut record, client, &publish);
+            identify(gateway, &mut record, &publish);
+            match self.producer.append(&record).await {
+                Ok(at) => offset = Some(at),
+                Err(error) => return Err((Refusal::Append(error), token)),
+            }
+            remember(gateway, &record);
+        }
+        self.bytes += message.bytes();
+        self.waiting.push_back(Accepted { message, route, token, offset, received });
+        Ok(())
+    }
+
+    /// The next message in order, once everything it needs is durable. Never ready when none waits. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Settled {
+        let Some(first) = self.waiting.front() else { return std::future::pending().await };
+        let outcome = match first.offset {
+            None => Ok(()),
+            Some(_) => self.producer.next_outcome().await.1.map_err(Refusal::Commit),
+        };
+        self.pop(outcome)
+    }
+
+    /// The same without waiting.
+    pub(super) fn try_next(&mut self) -> Option<Settled> {
+        let outcome = match self.waiting.front()?.offset {
+            None => Ok(()),
+            Some(_) => self.producer.try_next_outcome()?.1.map_err(Refusal::Commit),
+        };
+        Some(self.pop(outcome))
+    }
+
+    fn pop(&mut self, outcome: Result<(), Refusal>) -> Settled {
+        let accepted = self.waiting.pop_front().expect("only the message at the front is settled");
+        self.bytes -= accepted.message.bytes();
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+        Settled { accepted, outcome }
+    }
+}
+
+/// Copies owed to durable sessions, and the retained message.
+fn owe(record: &mut Record, route: &Route<Client>, message: &Message) {
+    record.retained = message.retain;
+    record.owed = route
+        .owed()
+        .map(|owed| Owed {
+            session: crate::sessions::address(owed.key, owed.options.shared.as_deref()),
+            quality_of_service: owed.options.qos.number(),
+            retain: owed.options.retain,
+            subscription_ids: owed.options.identifiers,
+        })
+        .collect();
+    if record.retained || !record.owed.is_empty() {
+        record.message = Some(bus::Message {
+            payload: message.payload.clone(),
+            properties: message.properties.as_bytes().clone(),
+            quality_of_service: message.qos.number(),
+            retain: message.retain,
+            expires_at_ms: message.expires_at_ms,
+        });
+    }
+}
+
+fn describe(record: &mut Record, client: &Client, publish: &Publish) {
+    record.client_id = client.client_id().to_string();
+    record.principal = client.thing_name().unwrap_or_else(|| client.fingerprint().to_string());
+    record.topic = publish.topic.as_str().to_string();
+    record.traceparent = traceparent(&publish.properties);
+}
+
+/// The W3C trace context that a publisher sent along as a user property.
+fn traceparent(properties: &Properties) -> Option<String> {
+    let found = properties.user_properties().find(|(name, _)| name.as_str() == "traceparent")?;
+    let value = found.1.as_str();
+    (value.len() <= 128 && value.is_ascii()).then(|| value.to_string())
+}
+
+/// A publish that the device sends again gets the id it had.
+fn identify(gateway: &Gateway, record: &mut Record, publish: &Publish) {
+    let Some(packet_id) = publish.packet_id.filter(|_| publish.qos > Qos::AtMostOnce) else { return };
+    let content_digest = content_digest(&publish.topic, &publish.payload);
+    let key = ResendKey { packet_id: packet_id.get(), content_digest };
+    record.resend = Some(key);
+    if publish.dup
+        && let Some(base) = gateway.resends.find(&record.client_id, key)
+    {
+        record.base = base;
+        crate::metrics::increment(&gateway.counters.resends_recognised);
+        tracing::debug!(client_id = record.client_id, base = %base, "publish sent again, its events keep their ids");
+    }
+}
+
+fn remember(gateway: &Gateway, record: &Record) {
+    if let Some(key) = record.resend {
+        gateway.resends.remember(&record.client_id, key, record.base, record.accepted_at_ms);
+    }
+}
+
+impl Refusal {
+    /// The reason code for the client, a label for metrics, and the whole story for the log.
+    pub(super) fn explain(&self) -> (ReasonCode, &'static str, String) {
+        match self {
+            Self::Append(error) => (append_code(error), "not_taken", error.to_string()),
+            Self::Commit(error) => {
+                let code = match error {
+                    CommitError::Full { .. } => ReasonCode::QuotaExceeded,
+                    CommitError::Failed { .. } | CommitError::Closed => {
+                        ReasonCode::ImplementationSpecificError
+                    }
+                };
+                (code, "not_durable", error.to_string())
+            }
+            Self::Subscriber(client_id) => (
+                ReasonCode::QuotaExceeded,
+                "subscriber_full",
+                format!("the queue of the durable session of `{client_id}` is full"),
+            ),
+        }
+    }
+}
+
+fn append_code(error: &AppendError) -> ReasonCode {
+    match error {
+        AppendError::Full { .. } => ReasonCode::QuotaExceeded,
+        AppendError::Journal(journal::AppendError::TooLarge { .. }) | AppendError::Encode(_) => {
+            ReasonCode::PacketTooLarge
+        }
+        AppendError::UnknownTarget { .. } | AppendError::Journal(_) => {
+            ReasonCode::ImplementationSpecificError
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Step 2, its beginning: who is it, may it connect, and which session does it get.
+
+use super::{fan_out, wills};
+use crate::client::Client;
+use crate::connection::Transport;
+use crate::connections::Open;
+use crate::gateway::Gateway;
+use crate::metrics::increment;
+use access::{Certificate, ConnectAttributes, Principal};
+use broker::{Connected, Parting, Wake};
+use listener::{Accepted, Stream};
+use mqtt::{
+    ConnAck, Connect, DecodeError, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Text, Version,
+};
+use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long the refusal may take to reach a peer.
+const REFUSAL_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// A client that was let in.
+pub(super) struct LetIn {
+    pub(super) transport: Transport<Stream>,
+    pub(super) client: Client,
+    pub(super) open: Arc<Open>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) version: Version,
+    pub(super) keep_alive_secs: u16,
+}
+
+/// The certificates a client showed, and against which authorities and revocation lists they were checked.
+struct Shown {
+    certificates: Vec<CertificateDer<'static>>,
+    trust_generation: u64,
+}
+
+/// Why a CONNECT is refused.
+struct Refusal {
+    code: ReasonCode,
+    /// For metrics.
+    label: &'static str,
+    /// For the log.
+    explanation: String,
+    /// For the client, where MQTT 5 can carry it.
+    told: String,
+    /// The version to answer in; without one the connection is closed without an answer.
+    version: Option<Version>,
+}
+
+impl Refusal {
+    fn new(code: ReasonCode, label: &'static str, explanation: impl ToString) -> Self {
+        Self {
+            code,
+            label,
+            explanation: explanation.to_string(),
+            told: code.name().to_string(),
+            version: None,
+        }
+    }
+
+    fn malformed(error: &DecodeError) -> Self {
+        Self { version: error.version(), ..Self::new(error.reason_code(), "malformed", error) }
+    }
+}
+
+/// Reads the CONNECT and answers it. `None` when the client was refused or went away; that is logged and counted here.
+pub(super) async fn connect(gateway: &Arc<Gateway>, accepted: Accepted) -> Option<LetIn> {
+    let peer = accepted.peer;
+    let shown =
+        Shown { certificates: accepted.certificates.clone(), trust_generation: accepted.trust_generation };
+    let certificate = accepted.certificates.first().map(|der| Certificate::from_der(der));
+    let mut transport = Transport::new(accepted.stream, gateway.packet_bytes_max());
+    let time_max = Duration::from_secs(gateway.settings.raw.listener.connect_secs_max);
+    let mut packet = match tokio::time::timeout(time_max, first_packet(&mut transport)).await {
+        Ok(Ok(packet)) => packet,
+        Ok(Err(refusal)) => {
+            refuse(gateway, transport, peer, None, refusal).await;
+            return None;
+        }
+        Err(_) => {
+            let refusal = Refusal::new(ReasonCode::UnspecifiedError, "silent", "sent no CONNECT in time");
+            refuse(gateway, transport, peer, None, refusal).await;
+            return None;
+        }
+    };
+    let assigned = assign_client_id(&mut packet);
+    match let_in(gateway, &packet, certificate, peer).await {
+        Ok(admitted) => welcome(gateway, transport, packet.version, admitted, shown, assigned).await,
+        Err(refusal) => {
+            let refusal = Refusal { version: Some(packet.version), ..refusal };
+            refuse(gateway, transport, peer, Some(&packet.client_id), refusal).await;
+            None
+        }
+    }
+}
+
+async fn first_packet(transport: &mut Transport<Stream>) -> Result<Box<Connect>, Refusal> {
+    use crate::connection::Event;
+    loop {
+        match transport.next_packet(None) {
+            Ok(Some(Packet::Connect(connect))) => return Ok(connect),
+            Ok(Some(_)) => {
+                return Err(Refusal::new(
+                    ReasonCode::ProtocolError,
+                    "protocol",
+                    "the first packet is not CONNECT",
+                ));
+            }
+            Err(error) => return Err(Refusal::malformed(&error)),
+            Ok(None) => {}
+        }
+        match transport.next_event(true).await {
+            Ok(Event::Closed) => {
+                return Err(Refusal::new(ReasonCode::UnspecifiedError, "closed", "closed before CONNECT"));
+            }
+            Err(error) => return Err(Refusal::new(ReasonCode::UnspecifiedError, "closed", error)),
+            Ok(Event::Readable | Event::Flushed) => {}
+        }
+    }
+}
+
+/// Gives a client without an identifier one that is hard to guess `[MQTT-3.1.3-6]`. Done before authorisation, so that policies see it.
+/// An MQTT 3.1.1 client that wants a session kept is left as it is: the broker refuses it `[MQTT-3.1.3-8]`.
+fn assign_client_id(connect: &mut Connect) -> Option<Text> {
+    let may_be_assigned = connect.version == Version::V5 || connect.clean_start;
+    if !connect.client_id.is_empty() || !may_be_assigned {
+        return None;
+    }
+    let assigned = Text::try_from(format!("auto-{}", uuid::Uuid::new_v4().simple())).ok()?;
+    connect.client_id = assigned.clone();
+    (connect.version == Version::V5).then_some(assigned)
+}
+
+type Admitted = (Connected<Client>, Client, Arc<Notify>);
+
+async fn let_in(
+    gateway: &Arc<Gateway>,
+    connect: &Connect,
+    certificate: Option<Result<Certificate, access::CertificateError>>,
+    peer: SocketAddr,
+) -> Result<Admitted, Refusal> {
+    let principal = principal(gateway, certificate).await?;
+    let client = Client::new(&principal, &connect.client_id, peer);
+    let expiry_secs = connect.properties.session_expiry_secs().unwrap_or(0);
+    client.identity().authorise_connect(ConnectAttributes::of(connect, expiry_secs)).map_err(|denied| {
+        Refusal {
+            told: denied.reason_string(),
+            ..Refusal::new(ReasonCode::NotAuthorized, denied.label(), &denied)
+        }
+    })?;
+    let wake = Arc::new(Notify::new());
+    let waker: Arc<dyn Wake> = {
+        let wake = Arc::clone(&wake);
+        Arc::new(move || wake.notify_one())
+    };
+    let connected =
+        gateway.broker.connect(connect, client.clone(), waker, gateway.now_ms()).map_err(|refusal| {
+            Refusal {
+                told: refusal.sentence.to_string(),
+                ..Refusal::new(refusal.reason, "broker", refusal.sentence)
+            }
+        })?;
+    Ok((connected, client, wake))
+}
+
+/// The principal of the connection. rustls does not call the certificate verifier when a session is resumed, so the registry is asked here,
+/// after every handshake, full or resumed.
+async fn principal(
+    gateway: &Arc<Gateway>,
+    certificate: Option<Result<Certificate, access::CertificateError>>,
+) -> Result<Principal, Refusal> {
+    let Some(certificate) = certificate else {
+        return gateway.plain_principal().ok_or_else(|| {
+            Refusal::new(
+                ReasonCode::NotAuthorized,
+                "no_certificate",
+                "no certificate, and no policy for such clients",
+            )
+        });
+    };
+    let certificate = certificate
+        .map_err(|error| Refusal::new(ReasonCode::NotAuthorized, "certificate_unreadable", error))?;
+    gateway
+        .registry
+        .admit(&Arc::new(certificate), gateway.now_ms())
+        .await
+        .map_err(|refused| Refusal::new(ReasonCode::NotAuthorized, refused.label(), refused))
+}
+
+async fn welcome(
+    gateway: &Arc<Gateway>,
+    mut transport: Transport<Stream>,
+    version: Version,
+    (connected, client, wake): Admitted,
+    shown: Shown,
+    assigned: Option<Text>,
+) -> Option<LetIn> {
+    let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes } = connected;
+    if let Some(assigned) = assigned {
+        let properties = connack.properties.iter().chain([Property::AssignedClientIdentifier(assigned)]);
+        let mut builder = PropertiesBuilder::new();
+        properties.for_each(|property| builder.push(property));
+        connack.properties = builder.build();
+    }
+    tracing::info!(
+        client_id = client.client_id(),
+        thing = client.thing_name().as_deref(),
+        certificate = client.fingerprint(),
+        peer = client.source_ip(),
+        session_present = connack.session_present,
+        took_over = taken_over.is_some(),
+        "connected"
+    );
+    increment(&gateway.counters.connects);
+    if let Some(will) = will {
+        wills::publish(gateway, will).await;
+    }
+    if let Err(error) = gateway.persist(changes).await {
+        let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
+        // The store has failed already; what it can't take is said by it.
+        let _ = gateway.persist(departed.changes).await;
+        let refusal = Refusal::new(ReasonCode::ServerUnavailable, "store", error);
+        let refusal = Refusal { version: Some(version), ..refusal };
+        refuse(gateway, transport, client.peer(), Some(client.client_id()), refusal).await;
+        return None;
+    }
+    fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
+    let Shown { certificates, trust_generation } = shown;
+    let open = gateway.connections.add(client.clone(), session, certificates);
+    // What changed since the first look, changed before this connection could be told.
+    open.recheck(gateway);
+    for listener in gateway.listeners.read().iter() {
+        if *listener.trust_changes().borrow() != trust_generation {
+            open.check_trust(listener);
+        }
+    }
+    Some(LetIn { transport, client, open, wake, version, keep_alive_secs })
+}
+
+async fn refuse(
+    gateway: &Gateway,
+    mut transport: Transport<Stream>,
+    peer: SocketAddr,
+    client_id: Option<&str>,
+    refusal: Refusal,
+) {
+    gateway.counters.connects_refused.increment(refusal.label);
+    tracing::warn!(%peer, client_id, reason = %refusal.explanation, code = refusal.code.name(), "connection refused");
+    if let Some(version) = refusal.version {
+        let told = Text::try_from(refusal.told).ok().filter(|_| version == Version::V5);
+        let properties = told.map_or_else(Properties::default, |told| {
+            PropertiesBuilder::new().with(Property::ReasonString(told)).build()
+        });
+        let connack = ConnAck { session_present: false, reason: refusal.code, properties };
+        fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
+    }
+    // A peer that does not read must not hold the task.
+    let _ = tokio::time::timeout(REFUSAL_TIME_MAX, transport.close()).await;
+}

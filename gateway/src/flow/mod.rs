@@ -1,0 +1,24 @@
+//! READ FIRST: the path of one message, one verb for each step, one file for each verb.
+//!
+//! | # | Step | File | What it hands on |
+//! | --- | --- | --- | --- |
+//! | 1 | accept, TLS | [`accept`] | a connection with a certificate that was verified |
+//! | 2 | who is it, MQTT session | [`connect`], [`serve`] | a publish with its topic resolved |
+//! | 3 | may it | [`authorise`] | `Permitted<Publish>`, which only the crate `access` can make |
+//! | 4 | rule SQL | [`evaluate`] | events with their routes |
+//! | 5 | durable write | [`commit`] | the order in which acknowledgements are released |
+//! | 6 | MQTT subscribers | [`fan_out`] | copies in the outboxes of sessions; the PUBACK |
+//! | 7 | targets | [`deliver`] | delivered, retried, or a dead letter |
+//!
+//! Steps 2 to 6 run on the connection's own task: a slow step slows this device alone, and work is parallel by connection. Step 7 runs
+//! on a lane for each target, from the journal.
+
+pub(crate) mod accept;
+mod authorise;
+mod commit;
+mod connect;
+pub(crate) mod deliver;
+mod evaluate;
+mod fan_out;
+mod serve;
+pub(crate) mod wills;

@@ -1,0 +1,368 @@
+//! Step 2: one connection from its CONNECT to its end. The connection's own task; everything it waits for is in [`Connection::run`].
+
+use super::commit::{Commits, Refusal, Settled};
+use super::connect::{LetIn, connect};
+use super::{authorise, fan_out, wills};
+use crate::client::Client;
+use crate::connection::{Event, Transport};
+use crate::connections::Open;
+use crate::gateway::Gateway;
+use crate::metrics::increment;
+use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
+use listener::{Accepted, Stream};
+use mqtt::{
+    Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
+};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Messages of one connection that may wait for the disk. Reading stops there: QoS 0 has no window of its own.
+const WAITING_MESSAGES_MAX: usize = 1024;
+/// Bytes of them.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+/// Bytes not yet taken by the client, beyond which nothing more is read from it or written for it.
+const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
+/// How long the last bytes may take to reach a client that is being disconnected.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Why a connection ends.
+enum End {
+    /// The client said so.
+    Disconnected(Parting),
+    /// The client is gone, or its network.
+    Lost(String),
+    /// We end it, for this reason.
+    Closed { reason: ReasonCode, explanation: String, told: String },
+}
+
+impl End {
+    fn closed(reason: ReasonCode, explanation: impl ToString) -> Self {
+        Self::Closed { reason, explanation: explanation.to_string(), told: String::new() }
+    }
+
+    fn violation(violation: &Violation) -> Self {
+        let explanation = violation.to_string();
+        Self::Closed { reason: violation.reason, told: explanation.clone(), explanation }
+    }
+}
+
+struct Connection {
+    gateway: Arc<Gateway>,
+    transport: Transport<Stream>,
+    client: Client,
+    open: Arc<Open>,
+    wake: Arc<Notify>,
+    version: Version,
+    commits: Commits,
+    /// What fanning out changed in durable sessions, to be persisted.
+    settled_changes: Vec<Change>,
+    /// One and a half keep alive intervals; `None` when it is off `[MQTT-3.1.2-22]`.
+    silence_max: Option<Duration>,
+    heard: Instant,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(gateway: Arc<Gateway>, accepted: Accepted) {
+    let Some(let_in) = connect(&gateway, accepted).await else { return };
+    let LetIn { transport, client, open, wake, version, keep_alive_secs } = let_in;
+    let silence = Duration::from_secs(u64::from(keep_alive_secs)) * 3 / 2;
+    let commits = Commits::new(gateway.bus.producer());
+    let mut connection = Connection {
+        gateway,
+        transport,
+        client,
+        open,
+        wake,
+        version,
+        commits,
+        settled_changes: Vec::new(),
+        silence_max: (keep_alive_secs > 0).then_some(silence),
+        heard: Instant::now(),
+    };
+    let end = connection.run().await;
+    connection.finish(end).await;
+}
+
+impl Connection {
+    fn session(&self) -> &Session<Client> {
+        &self.open.session
+    }
+
+    async fn run(&mut self) -> End {
+        let gateway = Arc::clone(&self.gateway);
+        let wake = Arc::clone(&self.wake);
+        let timer = tokio::time::sleep_until(self.deadline());
+        tokio::pin!(timer);
+        loop {
+            if let Err(end) = self.step().await {
+                return end;
+            }
+            let reading = self.may_read();
+            tokio::select! {
+                biased;
+                () = gateway.shutdown.cancelled() => {
+                    return End::closed(ReasonCode::ServerShuttingDown, "the gateway is shutting down");
+                }
+                settled = self.commits.next() => {
+                    if let Err(end) = self.settle(settled) {
+                        return end;
+                    }
+                }
+                () = wake.notified() => {}
+                event = self.transport.next_event(reading) => match event {
+                    Ok(Event::Readable | Event::Flushed) => {}
+                    Ok(Event::Closed) => return End::Lost("closed by the peer without DISCONNECT".to_string()),
+                    Err(error) => return End::Lost(error.to_string()),
+                },
+                () = &mut timer => {
+                    let deadline = self.deadline();
+                    if deadline <= Instant::now() {
+                        return End::closed(ReasonCode::KeepAliveTimeout, "silent for longer than its keep alive allows");
+                    }
+                    timer.as_mut().reset(deadline);
+                }
+            }
+        }
+    }
+
+    /// When the client has been silent for too long. Without keep alive, a time that never comes.
+    fn deadline(&self) -> Instant {
+        const NEVER: Duration = Duration::from_secs(86_400 * 365);
+        self.heard + self.silence_max.unwrap_or(NEVER)
+    }
+
+    fn may_read(&self) -> bool {
+        self.commits.len() < WAITING_MESSAGES_MAX
+            && self.commits.bytes() < WAITING_BYTES_MAX
+            && self.transport.unwritten() < UNWRITTEN_BYTES_MAX
+    }
+
+    /// Does everything that can be done without waiting for the peer or the disk.
+    async fn step(&mut self) -> Result<(), End> {
+        while self.may_read() {
+            let packet = self.transport.next_packet(Some(self.version)).map_err(|error| {
+                let (reason, explanation) = (error.reason_code(), error.to_string());
+                End::Closed { reason, told: explanation.clone(), explanation }
+            })?;
+            let Some(packet) = packet else { break };
+            // Only whole packets count as life: one byte now and then is no reason to keep a connection `[MQTT-3.1.2-22]`.
+            self.heard = Instant::now();
+            self.receive(packet).await?;
+            while let Some(settled) = self.commits.try_next() {
+                self.settle(settled)?;
+            }
+        }
+        self.poll_session()?;
+        let mut changes = std::mem::take(&mut self.settled_changes);
+        changes.extend(self.session().take_changes());
+        // Nothing that was written to the output leaves before this: it is flushed by the next wait.
+        self.gateway.persist(changes).await.map_err(|error| End::closed(ReasonCode::ServerUnavailable, error))
+    }
+
+    /// Writes what the session may send now.
+    fn poll_session(&mut self) -> Result<(), End> {
+        let now_ms = self.gateway.now_ms();
+        while self.transport.unwritten() < UNWRITTEN_BYTES_MAX {
+            let outgoing =
+                self.open.session.poll_outgoing(now_ms, UNWRITTEN_BYTES_MAX, self.transport.output());
+            if let Some(reason) = outgoing.closing {
+                return Err(End::closed(reason, reason.name()));
+            }
+            if !outgoing.more {
+                return Ok(());
+            }
+        }
+        // There is more, and the session will not wake us for it: a flush does.
+        Ok(())
+    }
+
+    async fn receive(&mut self, packet: Packet) -> Result<(), End> {
+        match self.session().receive(packet) {
+            Received::Publish(incoming) => self.publish(incoming).await,
+            Received::Subscribe(request) => self.subscribe(&request),
+            Received::Unsubscribe(request) => {
+                let ack = self.gateway.broker.unsubscribe(self.session(), &request);
+                self.send(&Packet::UnsubAck(ack));
+                Ok(())
+            }
+            Received::Reply(packet) => {
+                self.send(&packet);
+                Ok(())
+            }
+            Received::Nothing => Ok(()),
+            Received::Disconnect(parting) => Err(End::Disconnected(parting)),
+            Received::Violation(violation) => Err(End::violation(&violation)),
+            Received::Superseded => {
+                Err(End::closed(ReasonCode::SessionTakenOver, "another connection took the session"))
+            }
+        }
+    }
+
+    async fn publish(&mut self, incoming: Incoming) -> Result<(), End> {
+        let Incoming { publish, token } = incoming;
+        let counters = &self.gateway.counters;
+        increment(&counters.publishes[usize::from(publish.qos.number())]);
+        counters.publish_bytes.fetch_add(publish.payload.len() as u64, Relaxed);
+        if publish.payload.len() > self.gateway.settings.raw.mqtt.payload_bytes_max {
+            return self.refuse(
+                token,
+                ReasonCode::PacketTooLarge,
+                "payload_too_large",
+                "the payload is too large",
+            );
+        }
+        if let Err(error) = self.gateway.check_topic(&publish.topic) {
+            return self.refuse(token, ReasonCode::TopicNameInvalid, "topic", &error);
+        }
+        match authorise::authorise(&self.gateway, &self.client, publish) {
+            Ok(permitted) => {
+                let submitted = self.commits.submit(&self.gateway, &self.client, permitted, token).await;
+                submitted.or_else(|(refusal, token)| self.refuse_for(&refusal, token))
+            }
+            Err(denied) => self.answer(token, ReasonCode::NotAuthorized, &denied.reason_string()),
+        }
+    }
+
+    /// Acknowledges a message whose turn has come, or says why it can't.
+    fn settle(&mut self, settled: Settled) -> Result<(), End> {
+        let Settled { mut accepted, outcome } = settled;
+        if let Err(refusal) = outcome {
+            return self.refuse_for(&refusal, accepted.token.take());
+        }
+        self.settled_changes.extend(fan_out::fan_out(&self.gateway, &accepted));
+        if accepted.token.is_some() {
+            self.gateway.counters.acknowledge_latency.record(accepted.received.elapsed());
+        }
+        let out = self.transport.output();
+        match fan_out::acknowledge(&self.open.session, accepted, ReasonCode::Success, "", out) {
+            fan_out::Next::GoOn => Ok(()),
+            fan_out::Next::Close(violation) => Err(End::violation(&violation)),
+        }
+    }
+
+    fn refuse_for(&mut self, refusal: &Refusal, token: Option<broker::AckToken>) -> Result<(), End> {
+        let (reason, label, explanation) = refusal.explain();
+        self.refuse(token, reason, label, &explanation)
+    }
+
+    fn refuse(
+        &mut self,
+        token: Option<broker::AckToken>,
+        reason: ReasonCode,
+        label: &'static str,
+        explanation: &str,
+    ) -> Result<(), End> {
+        self.gateway.counters.publishes_refused.increment(label);
+        tracing::warn!(
+            client_id = self.client.client_id(),
+            code = reason.name(),
+            reason = explanation,
+            "publish refused"
+        );
+        self.answer(token, reason, explanation)
+    }
+
+    /// Says no to a publish: in the acknowledgement where there is one that can carry it, else by closing `[MQTT-3.3.5-2]`.
+    fn answer(&mut self, token: Option<broker::AckToken>, reason: ReasonCode, told: &str) -> Result<(), End> {
+        let closed = || End::Closed { reason, explanation: told.to_string(), told: told.to_string() };
+        let Some(token) = token else { return Err(closed()) };
+        match self.open.session.acknowledge(token, reason, told) {
+            broker::Answer::Send(packet) => {
+                self.send(&packet);
+                Ok(())
+            }
+            broker::Answer::Close(_) => Err(closed()),
+            broker::Answer::Nothing => Ok(()),
+        }
+    }
+
+    fn subscribe(&mut self, request: &Subscribe) -> Result<(), End> {
+        let client = &self.client;
+        let gateway = &self.gateway;
+        let permit = |asked: &mqtt::SubscribeFilter| {
+            client.identity().authorise_subscribe(&asked.filter).map_err(|denied| {
+                gateway.counters.subscribes_denied.increment(denied.label());
+                tracing::warn!(client_id = client.client_id(), filter = %asked.filter, reason = %denied, "subscribe denied");
+                Denial::new(ReasonCode::NotAuthorized, denied.reason_string())
+            })
+        };
+        let subscribed = gateway
+            .broker
+            .subscribe(&self.open.session, request, permit)
+            .map_err(|violation| End::violation(&violation))?;
+        self.send(&Packet::SubAck(subscribed.ack));
+        Ok(())
+    }
+
+    fn send(&mut self, packet: &Packet) {
+        fan_out::encode(packet, self.version, self.transport.output());
+    }
+
+    /// Ends the connection: waits for what was accepted, says goodbye, and leaves the session as it has to be.
+    async fn finish(mut self, end: End) {
+        if matches!(end, End::Closed { .. }) {
+            // The client may still read: what is about to be durable gets its acknowledgement first.
+            let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.settle_all()).await;
+        }
+        let parting = self.say_goodbye(&end).await;
+        // There may be nobody left to answer, but subscribers get what was committed.
+        self.settle_all().await;
+        let departed = self.gateway.broker.disconnected(self.session(), parting, self.gateway.now_ms());
+        self.gateway.connections.remove(&self.open);
+        let mut changes = std::mem::take(&mut self.settled_changes);
+        changes.extend(departed.changes);
+        // The store says itself what is wrong; there is nobody left to tell.
+        let _ = self.gateway.persist(changes).await;
+        if let Some(will) = departed.will {
+            wills::publish(&self.gateway, will).await;
+        }
+    }
+
+    async fn settle_all(&mut self) {
+        while self.commits.len() > 0 {
+            let settled = self.commits.next().await;
+            // The connection ends in any case.
+            let _ = self.settle(settled);
+        }
+    }
+
+    async fn say_goodbye(&mut self, end: &End) -> Parting {
+        let (parting, label, explanation) = match end {
+            End::Disconnected(parting) => (*parting, "client", "the client disconnected"),
+            End::Lost(explanation) => (Parting::Lost, "lost", explanation.as_str()),
+            End::Closed { reason, explanation, told } => {
+                self.send_disconnect(*reason, told);
+                let taken_over = *reason == ReasonCode::SessionTakenOver;
+                let parting = if taken_over { Parting::TakenOver } else { Parting::Lost };
+                (parting, reason.name(), explanation.as_str())
+            }
+        };
+        self.gateway.counters.disconnects.increment(label);
+        tracing::info!(
+            client_id = self.client.client_id(),
+            cause = label,
+            reason = explanation,
+            "disconnected"
+        );
+        // A peer that does not read must not hold the task.
+        let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.transport.close()).await;
+        parting
+    }
+
+    /// Tells an MQTT 5 client why; MQTT 3.1.1 has no such packet.
+    fn send_disconnect(&mut self, reason: ReasonCode, told: &str) {
+        if self.version == Version::V3_1_1 {
+            return;
+        }
+        let properties = match Text::try_from(told) {
+            Ok(told) if !told.is_empty() => {
+                PropertiesBuilder::new().with(Property::ReasonString(told)).build()
+            }
+            _ => Properties::default(),
+        };
+        self.send(&Packet::Disconnect(Disconnect { reason, properties }));
+    }
+}

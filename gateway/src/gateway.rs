@@ -1,0 +1,109 @@
+//! The running gateway: everything that the steps of the flow share.
+
+use crate::client::Client;
+use crate::connections::Connections;
+use crate::metrics::Counters;
+use crate::resends::Resends;
+use crate::sessions::{SessionStore, StoreFailed};
+use crate::settings::Settings;
+use access::Principal;
+use broker::{Broker, Change};
+use bus::Bus;
+use journal::{Clock, Journal};
+use registry::Registry;
+use registry::definitions::Definitions;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bytes of a PUBLISH beside its payload: fixed header, topic, packet identifier and properties.
+const PACKET_OVERHEAD_BYTES: usize = 64 * 1024 + 16;
+
+/// What every connection works with. Shared by reference counting; nothing in it waits with a lock held.
+pub(crate) struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) broker: Broker<Client>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) definitions: Arc<Definitions>,
+    pub(crate) journal: Journal,
+    pub(crate) bus: Bus,
+    pub(crate) sessions: SessionStore,
+    pub(crate) connections: Connections,
+    pub(crate) counters: Counters,
+    pub(crate) resends: Resends,
+    /// Listeners, for their numbers.
+    pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
+    /// Cancelled when no new work is to be taken.
+    pub(crate) shutdown: CancellationToken,
+    /// Cancelled when everything else has ended: the API and the control socket go last.
+    pub(crate) ended: CancellationToken,
+    /// The tasks of the connections.
+    pub(crate) connection_tasks: TaskTracker,
+}
+
+impl Gateway {
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// The largest packet that is read.
+    pub(crate) fn packet_bytes_max(&self) -> usize {
+        packet_bytes_max(&self.settings)
+    }
+
+    /// Makes changes of durable sessions durable.
+    ///
+    /// # Errors
+    /// When they can't be stored: what they promise must not be sent.
+    pub(crate) async fn persist(&self, changes: Vec<Change>) -> Result<(), StoreFailed> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.sessions.persist(changes).await
+    }
+
+    /// Whether a topic is within the limits.
+    pub(crate) fn check_topic(&self, topic: &str) -> Result<(), String> {
+        let mqtt = &self.settings.raw.mqtt;
+        if topic.len() > mqtt.topic_bytes_max {
+            return Err(format!(
+                "the topic has {} bytes, the limit is {}",
+                topic.len(),
+                mqtt.topic_bytes_max
+            ));
+        }
+        let levels = topic.bytes().filter(|byte| *byte == b'/').count() + 1;
+        if levels > mqtt.topic_levels_max {
+            return Err(format!("the topic has {levels} levels, the limit is {}", mqtt.topic_levels_max));
+        }
+        Ok(())
+    }
+
+    /// Whether a client that was let in would be let in now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn still_admitted(&self, client: &Client) -> Result<(), String> {
+        let certificate = client.identity().certificate();
+        if *certificate == Arc::new(access::Certificate::absent()) {
+            return self.plain_principal().map(drop).ok_or_else(|| "its policy is gone".to_string());
+        }
+        self.registry
+            .authenticate(certificate, self.now_ms())
+            .map(drop)
+            .map_err(|refused| refused.to_string())
+    }
+
+    /// Who a client without a certificate is, if such clients are served.
+    pub(crate) fn plain_principal(&self) -> Option<Principal> {
+        let name = self.settings.raw.listener.plain_policy.as_deref()?;
+        self.registry.without_certificate(name)
+    }
+}
+
+/// The largest packet that is read with these settings.
+pub(crate) fn packet_bytes_max(settings: &Settings) -> usize {
+    settings.raw.mqtt.payload_bytes_max + PACKET_OVERHEAD_BYTES
+}

@@ -1,0 +1,40 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use crate::gateway::Gateway;
+use crate::metrics;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use journal::Health;
+use std::sync::Arc;
+
+/// The three paths.
+pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
+        .with_state(gateway)
+}
+
+/// Whether publishes are taken now; if not, why.
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let reason = if gateway.shutdown.is_cancelled() {
+        "shutting down".to_string()
+    } else {
+        match gateway.journal.health() {
+            Health::Working => return "ready\n".into_response(),
+            Health::Full { reason } => format!("no room for the journal: {reason}"),
+            Health::Failing { reason } => format!("the journal can't be written: {reason}"),
+            Health::Closed => "the journal is closed".to_string(),
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response()
+}
+
+async fn show_metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (content_type, metrics::render(&gateway)).into_response()
+}

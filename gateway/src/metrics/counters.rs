@@ -1,0 +1,135 @@
+//! What the connection tasks count. Counters order nothing, so relaxed atomics are enough.
+
+use super::exposition::Sample;
+use dashmap::DashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Distinct reasons, rules and the like under one name; more are counted together, so that a label can't fill the memory.
+const LABELS_MAX: usize = 1000;
+
+/// A counter for each value of one label.
+#[derive(Debug, Default)]
+pub(crate) struct ByLabel(DashMap<String, AtomicU64>);
+
+impl ByLabel {
+    /// Counts one more of `label`.
+    pub(crate) fn increment(&self, label: &str) {
+        if let Some(counter) = self.0.get(label) {
+            counter.fetch_add(1, Relaxed);
+            return;
+        }
+        let label = if self.0.len() < LABELS_MAX { label } else { "other" };
+        self.0.entry(label.to_string()).or_default().fetch_add(1, Relaxed);
+    }
+
+    /// The samples, ordered by label.
+    pub(crate) fn samples(&self, name: &'static str) -> Vec<Sample> {
+        let mut samples: Vec<Sample> = self
+            .0
+            .iter()
+            .map(|entry| Sample::labelled(name, entry.key().as_str(), entry.load(Relaxed)))
+            .collect();
+        samples.sort_by(|left, right| left.labels.cmp(&right.labels));
+        samples
+    }
+}
+
+/// Upper bounds of the latency buckets, in microseconds.
+const BUCKETS_US: [u64; 14] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000,
+];
+
+/// A histogram of durations.
+#[derive(Debug, Default)]
+pub(crate) struct Latency {
+    buckets: [AtomicU64; BUCKETS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Latency {
+    /// Counts one duration.
+    pub(crate) fn record(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS_US.partition_point(|bound| *bound < us);
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        self.sum_us.fetch_add(us, Relaxed);
+    }
+
+    /// The samples of a Prometheus histogram in seconds.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let mut count = 0;
+        let mut samples = Vec::with_capacity(BUCKETS_US.len() + 3);
+        let bounds = BUCKETS_US.iter().map(|us| (*us as f64 / 1e6).to_string()).chain(["+Inf".to_string()]);
+        for (bound, bucket) in bounds.zip(&self.buckets) {
+            count += bucket.load(Relaxed);
+            samples.push(Sample { suffix: "_bucket", labels: vec![("le", bound)], value: count as f64 });
+        }
+        let sum = self.sum_us.load(Relaxed) as f64 / 1e6;
+        samples.push(Sample { suffix: "_sum", labels: Vec::new(), value: sum });
+        samples.push(Sample { suffix: "_count", labels: Vec::new(), value: count as f64 });
+        samples
+    }
+}
+
+/// Everything the connection tasks count.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// CONNECTs accepted.
+    pub(crate) connects: AtomicU64,
+    /// CONNECTs refused, by reason.
+    pub(crate) connects_refused: ByLabel,
+    /// Connections ended, by reason.
+    pub(crate) disconnects: ByLabel,
+    /// PUBLISH packets received, by quality of service.
+    pub(crate) publishes: [AtomicU64; 3],
+    /// Bytes of payload in them.
+    pub(crate) publish_bytes: AtomicU64,
+    /// PUBLISH packets that the policies did not allow, by cause.
+    pub(crate) publishes_denied: ByLabel,
+    /// PUBLISH packets that were not accepted for another reason, by reason.
+    pub(crate) publishes_refused: ByLabel,
+    /// Filters that the policies did not allow, by cause.
+    pub(crate) subscribes_denied: ByLabel,
+    /// From the receipt of a QoS 1 or 2 PUBLISH to its acknowledgement in the socket's buffer.
+    pub(crate) acknowledge_latency: Latency,
+    /// Messages that a rule matched, by rule.
+    pub(crate) rule_matches: ByLabel,
+    /// Messages whose evaluation failed, by rule.
+    pub(crate) rule_faults: ByLabel,
+    /// Messages recognised as sent again by the device; their events keep their ids.
+    pub(crate) resends_recognised: AtomicU64,
+}
+
+/// Counts one more.
+pub(crate) fn increment(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_falls_into_the_bucket_that_bounds_it() {
+        let latency = Latency::default();
+        latency.record(Duration::from_micros(100));
+        latency.record(Duration::from_micros(101));
+        latency.record(Duration::from_secs(60));
+        let samples = latency.samples();
+        assert_eq!(samples[0].value, 1.0);
+        assert_eq!(samples[1].value, 2.0);
+        assert_eq!(samples.last().unwrap().value, 3.0);
+        assert_eq!(samples[samples.len() - 3].labels[0].1, "+Inf");
+    }
+
+    #[test]
+    fn labels_are_bounded() {
+        let counters = ByLabel::default();
+        for number in 0..LABELS_MAX + 10 {
+            counters.increment(&number.to_string());
+        }
+        assert!(counters.samples("reason").len() <= LABELS_MAX + 1);
+    }
+}

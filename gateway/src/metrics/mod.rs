@@ -1,0 +1,241 @@
+//! Every metric of the gateway, in one list.
+
+mod counters;
+mod exposition;
+mod process;
+
+pub(crate) use counters::{Counters, increment};
+
+use crate::gateway::Gateway;
+use broker::DropReason;
+use exposition::{Kind, Sample};
+use listener::Reason;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// One metric: its name, what it says, what it is, and where its samples come from.
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    samples: fn(&Snapshot<'_>) -> Vec<Sample>,
+}
+
+/// What all samples are taken from, so that they fit together.
+struct Snapshot<'g> {
+    gateway: &'g Gateway,
+    broker: broker::Stats,
+    bus: bus::BusStats,
+    ledger: Vec<bus::LedgerRow>,
+    journal: journal::Stats,
+    listeners: Vec<listener::Stats>,
+}
+
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    samples: fn(&Snapshot<'_>) -> Vec<Sample>,
+) -> Metric {
+    Metric { name, help, kind: Kind::Counter, samples }
+}
+
+const fn gauge(name: &'static str, help: &'static str, samples: fn(&Snapshot<'_>) -> Vec<Sample>) -> Metric {
+    Metric { name, help, kind: Kind::Gauge, samples }
+}
+
+/// The list. To add a metric, add a line.
+const METRICS: &[Metric] = &[
+    gauge("iot_gateway_connections", "Clients connected", |s| Sample::plain(s.broker.connected)),
+    gauge("iot_gateway_sockets", "Sockets open, those in their TLS handshake included", |s| {
+        Sample::plain(s.listeners.iter().map(|listener| listener.connections_open as u64).sum())
+    }),
+    counter("iot_gateway_tls_accepted_total", "TLS handshakes done", |s| {
+        Sample::plain(s.listeners.iter().map(|listener| listener.accepted).sum())
+    }),
+    counter("iot_gateway_tls_resumed_total", "TLS sessions resumed, of those", |s| {
+        Sample::plain(s.listeners.iter().map(|listener| listener.resumed).sum())
+    }),
+    counter("iot_gateway_tls_refused_total", "TLS handshakes refused, by reason", tls_refused),
+    counter("iot_gateway_connects_total", "CONNECTs accepted", |s| plain(&s.gateway.counters.connects)),
+    counter("iot_gateway_connects_refused_total", "CONNECTs refused, by reason", |s| {
+        s.gateway.counters.connects_refused.samples("reason")
+    }),
+    counter("iot_gateway_disconnects_total", "Connections ended, by reason", |s| {
+        s.gateway.counters.disconnects.samples("reason")
+    }),
+    counter("iot_gateway_publishes_total", "PUBLISH packets received, by quality of service", |s| {
+        let counts = s.gateway.counters.publishes.iter().enumerate();
+        counts.map(|(qos, count)| Sample::labelled("qos", qos.to_string(), count.load(Relaxed))).collect()
+    }),
+    counter("iot_gateway_publish_bytes_total", "Bytes of payload in them", |s| {
+        plain(&s.gateway.counters.publish_bytes)
+    }),
+    counter("iot_gateway_publishes_denied_total", "PUBLISH packets that no policy allows, by cause", |s| {
+        s.gateway.counters.publishes_denied.samples("cause")
+    }),
+    counter("iot_gateway_publishes_refused_total", "PUBLISH packets not accepted, by reason", |s| {
+        s.gateway.counters.publishes_refused.samples("reason")
+    }),
+    counter("iot_gateway_subscribes_denied_total", "Filters that no policy allows, by cause", |s| {
+        s.gateway.counters.subscribes_denied.samples("cause")
+    }),
+    counter(
+        "iot_gateway_resends_recognised_total",
+        "Publishes sent again, whose events kept their ids",
+        |s| plain(&s.gateway.counters.resends_recognised),
+    ),
+    Metric {
+        name: "iot_gateway_acknowledge_seconds",
+        help: "From the receipt of a QoS 1 or 2 PUBLISH to its acknowledgement",
+        kind: Kind::Histogram,
+        samples: |s| s.gateway.counters.acknowledge_latency.samples(),
+    },
+    counter("iot_gateway_rule_matches_total", "Messages that a rule matched", |s| {
+        s.gateway.counters.rule_matches.samples("rule")
+    }),
+    counter("iot_gateway_rule_faults_total", "Messages whose evaluation failed", |s| {
+        s.gateway.counters.rule_faults.samples("rule")
+    }),
+    gauge("iot_gateway_rule_definitions_refused", "Definitions on disk that are not in force", |s| {
+        let status = s.gateway.definitions.status();
+        Sample::plain(status.iter().filter(|status| !status.faults.is_empty()).count() as u64)
+    }),
+    gauge("iot_gateway_sessions", "Sessions, connected or not", |s| Sample::plain(s.broker.sessions)),
+    gauge("iot_gateway_subscriptions", "Subscriptions", |s| Sample::plain(s.broker.subscriptions)),
+    gauge("iot_gateway_retained_messages", "Retained messages", |s| {
+        Sample::plain(s.broker.retained_messages)
+    }),
+    gauge("iot_gateway_retained_bytes", "Bytes of retained messages", |s| {
+        Sample::plain(s.broker.retained_bytes)
+    }),
+    gauge("iot_gateway_session_queued_messages", "Copies that wait for subscribers", |s| {
+        Sample::plain(s.broker.queued_messages)
+    }),
+    counter("iot_gateway_messages_sent_total", "Copies written to subscribers", |s| {
+        Sample::plain(s.broker.sent)
+    }),
+    counter("iot_gateway_messages_dropped_total", "Copies that did not reach a subscriber, by reason", |s| {
+        let dropped = DropReason::ALL.iter();
+        dropped.map(|reason| Sample::labelled("reason", reason.label(), s.broker.dropped(*reason))).collect()
+    }),
+    counter("iot_gateway_events_accepted_total", "Events made durable", |s| {
+        books(s, |counts| counts.accepted)
+    }),
+    counter("iot_gateway_events_delivered_total", "Events a target has taken", |s| {
+        books(s, |counts| counts.delivered)
+    }),
+    counter("iot_gateway_events_dead_lettered_total", "Events that became dead letters", |s| {
+        books(s, |counts| counts.dead_lettered)
+    }),
+    gauge("iot_gateway_events_waiting", "Events that are owed to a target", |s| {
+        books(s, |counts| counts.waiting)
+    }),
+    counter("iot_gateway_events_dropped_total", "Events given up by a policy", |s| {
+        books(s, |counts| counts.dropped.values().sum())
+    }),
+    counter("iot_gateway_deliveries_retried_total", "Deliveries to be tried again", |s| {
+        lanes(s, |lane| lane.retried)
+    }),
+    counter("iot_gateway_delivery_failures_total", "Failed deliveries, by code", delivery_failures),
+    gauge("iot_gateway_delivery_lag_ms", "Age of the oldest event that waits, in milliseconds", |s| {
+        lanes(s, |lane| lane.lag_ms)
+    }),
+    gauge("iot_gateway_deliveries_in_flight", "Calls of a target under way", |s| {
+        lanes(s, |lane| lane.in_flight as u64)
+    }),
+    counter("iot_gateway_journal_records_total", "Records made durable", |s| {
+        Sample::plain(s.journal.records)
+    }),
+    counter("iot_gateway_journal_payload_bytes_total", "Bytes in them", |s| {
+        Sample::plain(s.journal.payload_bytes)
+    }),
+    counter("iot_gateway_journal_batches_total", "Batches, each one write and one fsync", |s| {
+        Sample::plain(s.journal.batches)
+    }),
+    counter("iot_gateway_journal_failed_records_total", "Records that could not be made durable", |s| {
+        Sample::plain(s.journal.failed_records)
+    }),
+    gauge("iot_gateway_journal_queue_bytes", "Bytes that wait for the disk", |s| {
+        Sample::plain(s.journal.queue_bytes)
+    }),
+    gauge("iot_gateway_journal_disk_bytes", "Bytes of the journal on disk", |s| {
+        Sample::plain(s.gateway.journal.bytes_on_disk())
+    }),
+    counter("process_cpu_seconds_total", "Processor time used", |_| process::cpu_seconds()),
+    gauge("process_resident_memory_bytes", "Resident memory", |_| process::resident_bytes()),
+    gauge("process_open_fds", "Open file descriptors", |_| process::open_files()),
+];
+
+/// The metrics of this moment in the Prometheus text format.
+pub(crate) fn render(gateway: &Gateway) -> String {
+    let snapshot = Snapshot {
+        gateway,
+        broker: gateway.broker.stats(),
+        bus: gateway.bus.stats(),
+        ledger: gateway.bus.ledger(),
+        journal: gateway.journal.stats(),
+        listeners: gateway.listeners.read().iter().map(listener::Handle::stats).collect(),
+    };
+    let mut text = String::new();
+    for metric in METRICS {
+        exposition::write(&mut text, metric.name, metric.help, metric.kind, &(metric.samples)(&snapshot));
+    }
+    text
+}
+
+fn plain(counter: &AtomicU64) -> Vec<Sample> {
+    Sample::plain(counter.load(Relaxed))
+}
+
+fn tls_refused(snapshot: &Snapshot<'_>) -> Vec<Sample> {
+    let count = |reason| snapshot.listeners.iter().map(|listener| listener.refused_for(reason)).sum();
+    Reason::ALL.iter().map(|(reason, label)| Sample::labelled("reason", *label, count(*reason))).collect()
+}
+
+/// One sample for each row of the ledger.
+fn books(snapshot: &Snapshot<'_>, value: fn(&bus::Counts) -> u64) -> Vec<Sample> {
+    let rows = snapshot.ledger.iter();
+    rows.map(|row| Sample {
+        suffix: "",
+        labels: vec![("rule", row.rule.clone()), ("target", row.target.clone())],
+        value: value(&row.counts) as f64,
+    })
+    .collect()
+}
+
+/// One sample for each lane.
+fn lanes(snapshot: &Snapshot<'_>, value: fn(&bus::LaneStats) -> u64) -> Vec<Sample> {
+    snapshot
+        .bus
+        .lanes
+        .iter()
+        .map(|lane| Sample::labelled("target", lane.target.as_str(), value(lane)))
+        .collect()
+}
+
+fn delivery_failures(snapshot: &Snapshot<'_>) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for lane in &snapshot.bus.lanes {
+        samples.extend(lane.failures.iter().map(|(code, count)| Sample {
+            suffix: "",
+            labels: vec![("target", lane.target.clone()), ("code", code.clone())],
+            value: *count as f64,
+        }));
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::METRICS;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_say_what_they_are() {
+        let names: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        for metric in METRICS {
+            let is_counter = matches!(metric.kind, super::Kind::Counter);
+            assert_eq!(metric.name.ends_with("_total"), is_counter, "{}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Recognises a PUBLISH that a device sends again because its acknowledgement was lost, so that the events keep their ids.
+//!
+//! The standard makes such a repeat a new message once the PUBACK was sent `[MQTT-4.3.2-5]`, so it is accepted and delivered again. But it is
+//! a repeat, and a consumer must be able to tell: a publish with DUP set, from the same client, with the same packet identifier and the
+//! same content as one that was accepted not long ago, gets the base id of that one.
+
+use bus::{Record, ResendKey};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::time::Duration;
+use uuid::Uuid;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+/// Publishes remembered in each of the two generations.
+const REMEMBERED_MAX: usize = 200_000;
+/// How long a publish is remembered at least, unless more than [`REMEMBERED_MAX`] come in that time.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// Accepted publishes by client and packet identifier.
+#[derive(Debug, Default)]
+pub(crate) struct Resends {
+    shards: [Mutex<Shard>; 16],
+}
+
+type Key = (u64, u16);
+
+#[derive(Debug, Default)]
+struct Shard {
+    young: HashMap<Key, Accepted>,
+    old: HashMap<Key, Accepted>,
+    young_since_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    content_digest: u64,
+    base: Uuid,
+}
+
+/// The digest of what a publish says.
+pub(crate) fn content_digest(topic: &str, payload: &[u8]) -> u64 {
+    let mut digest = Xxh3::new();
+    digest.update(&(topic.len() as u64).to_le_bytes());
+    digest.update(topic.as_bytes());
+    digest.update(payload);
+    digest.digest()
+}
+
+impl Resends {
+    /// The base id under which the same publish was accepted before.
+    pub(crate) fn find(&self, client_id: &str, key: ResendKey) -> Option<Uuid> {
+        let client = xxh3_64(client_id.as_bytes());
+        let shard = self.shard(client).lock();
+        let entry = (client, key.packet_id);
+        let accepted = shard.young.get(&entry).or_else(|| shard.old.get(&entry))?;
+        (accepted.content_digest == key.content_digest).then_some(accepted.base)
+    }
+
+    /// Notes that a publish was written to the journal.
+    pub(crate) fn remember(&self, client_id: &str, key: ResendKey, base: Uuid, now_ms: u64) {
+        let client = xxh3_64(client_id.as_bytes());
+        let mut shard = self.shard(client).lock();
+        shard.turn(now_ms);
+        shard.young.insert((client, key.packet_id), Accepted { content_digest: key.content_digest, base });
+    }
+
+    /// The same for a record that was found in the journal at start.
+    pub(crate) fn recall(&self, record: &Record) {
+        if let Some(key) = record.resend {
+            self.remember(&record.client_id, key, record.base, record.accepted_at_ms);
+        }
+    }
+
+    fn shard(&self, client: u64) -> &Mutex<Shard> {
+        &self.shards[(client % 16) as usize]
+    }
+}
+
+impl Shard {
+    /// What is young becomes old, and what was old is forgotten, when there is too much of it or it is long enough ago.
+    fn turn(&mut self, now_ms: u64) {
+        let age_ms = now_ms.saturating_sub(self.young_since_ms);
+        if self.young.len() >= REMEMBERED_MAX / 16 || u128::from(age_ms) >= REMEMBERED.as_millis() {
+            self.old = std::mem::take(&mut self.young);
+            self.young_since_ms = now_ms;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(packet_id: u16, content: &[u8]) -> ResendKey {
+        ResendKey { packet_id, content_digest: content_digest("t", content) }
+    }
+
+    #[test]
+    fn only_the_same_publish_of_the_same_client_is_recognised() {
+        let resends = Resends::default();
+        let base = Uuid::now_v7();
+        resends.remember("kiln", key(1, b"a"), base, 0);
+        assert_eq!(resends.find("kiln", key(1, b"a")), Some(base));
+        assert_eq!(resends.find("kiln", key(1, b"b")), None, "another content is another message");
+        assert_eq!(resends.find("kiln", key(2, b"a")), None);
+        assert_eq!(resends.find("oven", key(1, b"a")), None);
+    }
+
+    #[test]
+    fn what_is_long_ago_is_forgotten() {
+        let resends = Resends::default();
+        resends.remember("kiln", key(1, b"a"), Uuid::now_v7(), 0);
+        let step_ms = REMEMBERED.as_millis() as u64;
+        resends.remember("kiln", key(2, b"a"), Uuid::now_v7(), step_ms);
+        assert!(resends.find("kiln", key(1, b"a")).is_some());
+        resends.remember("kiln", key(3, b"a"), Uuid::now_v7(), 2 * step_ms);
+        assert!(resends.find("kiln", key(1, b"a")).is_none());
+    }
+}

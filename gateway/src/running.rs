@@ -1,0 +1,307 @@
+//! From settings to a running gateway, and from there to a clean end. Each step is one function; the order is the order of dependence.
+
+use crate::client::Client;
+use crate::command::check::open_definitions;
+use crate::connections::Connections;
+use crate::control::{self, Controlled};
+use crate::flow;
+use crate::flow::deliver::Targets;
+use crate::gateway::{Gateway, packet_bytes_max};
+use crate::metrics::Counters;
+use crate::policies::PolicyFolder;
+use crate::resends::{REMEMBERED, Resends};
+use crate::sessions::SessionStore;
+use crate::settings::{RegisterUnknown, Settings};
+use crate::{health, listeners, store};
+use anyhow::Context;
+use broker::{Broker, Limits};
+use bus::{Bus, BusSettings, Record};
+use journal::state::StateStore;
+use journal::{Clock, Journal};
+use listener::Listener;
+use mqtt::ReasonCode;
+use registry::definitions::Definitions;
+use registry::{Affected, Registry};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the definitions are looked at.
+const DEFINITIONS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Records looked at, at start, for publishes that devices may send again.
+const RECALLED_RECORDS_MAX: usize = 400_000;
+
+/// A gateway that runs.
+pub(crate) struct Running {
+    gateway: Arc<Gateway>,
+    targets: Arc<Targets>,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// Opens what is kept, makes the targets, restores sessions, and only then listens.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way, and what to do about it.
+    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let listeners = listeners::bind(&settings)?;
+        let api = bind_api(&settings).await?;
+        let (gateway, state) = tokio::task::block_in_place(|| open(settings))?;
+        let targets = Arc::new(Targets::open(&gateway, &state).await?);
+        gateway.bus.begin_trimming();
+        let running = Self { gateway, targets, tasks: TaskTracker::new() };
+        running.spawn(listeners, api)?;
+        Ok(running)
+    }
+
+    /// Starts everything that goes on until the end.
+    fn spawn(&self, listeners: Vec<Listener>, api: TcpListener) -> anyhow::Result<()> {
+        let gateway = &self.gateway;
+        gateway.listeners.write().extend(listeners.iter().map(Listener::handle));
+        for listener in listeners {
+            tracing::info!(address = %listener.local_address(), "listening for MQTT");
+            self.tasks.spawn(follow_trust(Arc::clone(gateway), listener.handle()));
+            self.tasks.spawn(flow::accept::accept(Arc::clone(gateway), listener));
+        }
+        self.tasks.spawn(flow::wills::watch_clock(Arc::clone(gateway)));
+        self.until_shutdown(Arc::clone(&gateway.definitions).watch(DEFINITIONS_LOOK_INTERVAL));
+        self.until_shutdown(follow_registry(Arc::clone(gateway)));
+        if let Some(folder) = &gateway.settings.raw.access.policies {
+            self.until_shutdown(PolicyFolder::new(folder, Arc::clone(&gateway.registry)).watch());
+        }
+        tracing::info!(address = %api.local_addr()?, "listening for the API");
+        let router = crate::aws::protocols(&gateway.settings, &self.targets)
+            .merge(health::router(Arc::clone(gateway)));
+        let ended = gateway.ended.clone();
+        self.tasks.spawn(async move {
+            let serving = axum::serve(api, router).with_graceful_shutdown(ended.cancelled_owned());
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the API ended");
+            }
+        });
+        let socket = crate::command::control_client::socket_path(&gateway.settings.raw.data_directory);
+        let controlled = Controlled { gateway: Arc::clone(gateway), targets: Arc::clone(&self.targets) };
+        self.tasks.spawn(async move {
+            if let Err(error) = control::serve(&socket, controlled).await {
+                tracing::error!(%error, socket = %socket.display(), "the control socket can't be served");
+            }
+        });
+        Ok(())
+    }
+
+    fn until_shutdown(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.gateway.shutdown.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Reads certificates and definitions again, now.
+    pub(crate) async fn reload(&self) {
+        let gateway = Arc::clone(&self.gateway);
+        let reloaded = tokio::task::spawn_blocking(move || {
+            for listener in gateway.listeners.read().iter() {
+                if let Err(error) = listener.reload() {
+                    tracing::error!(%error, "certificates can't be read again; the old ones stay in use");
+                }
+            }
+            gateway.definitions.reload_now();
+        });
+        if reloaded.await.is_err() {
+            tracing::error!("the reload did not end");
+        }
+    }
+
+    /// Takes no more work, finishes what is under way in a bounded time, and closes what is open.
+    pub(crate) async fn stop(self) {
+        let Self { gateway, targets, tasks } = self;
+        let time_max = Duration::from_secs(gateway.settings.raw.shutdown.drain_secs_max);
+        let deadline = tokio::time::Instant::now() + time_max;
+        tracing::info!(drain_secs_max = time_max.as_secs(), "shutting down");
+        gateway.shutdown.cancel();
+        gateway.connections.close_all(ReasonCode::ServerShuttingDown);
+        gateway.connection_tasks.close();
+        if tokio::time::timeout_at(deadline, gateway.connection_tasks.wait()).await.is_err() {
+            tracing::warn!(
+                connections = gateway.connection_tasks.len(),
+                "some connections did not end in time"
+            );
+        }
+        if let Err(error) =
+            gateway.bus.drain(deadline.saturating_duration_since(tokio::time::Instant::now())).await
+        {
+            tracing::error!(%error, "cursors could not be kept; events are delivered again after the next start");
+        }
+        targets.close().await;
+        gateway.ended.cancel();
+        tasks.close();
+        let last = tokio::time::Instant::now() + Duration::from_secs(2);
+        // A client of the API that does not let go must not hold the end.
+        let _ = tokio::time::timeout_at(last.max(deadline), tasks.wait()).await;
+        let closing = Arc::clone(&gateway);
+        let closed = tokio::task::spawn_blocking(move || {
+            closing.sessions.close();
+            closing.journal.close();
+        });
+        if closed.await.is_err() {
+            tracing::error!("the stores could not be closed cleanly; they are recovered at the next start");
+        }
+        tracing::info!("ended");
+    }
+}
+
+async fn bind_api(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let address = settings.raw.api.address;
+    TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; end the other program, or set `api.address`",
+            std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege, set `api.address`",
+            std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address, set `api.address`",
+            _ => "",
+        };
+        anyhow::anyhow!("the API can't listen on {address}: {error}{advice}")
+    })
+}
+
+/// Opens everything that is kept. Blocks.
+fn open(settings: Settings) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
+    let state = store::open_state(&settings)?;
+    let journal = store::open_journal(&settings)?;
+    let clock = Clock::system();
+    let registry = open_registry(&settings, &state)?;
+    let definitions = definitions(&settings)?;
+    let bus = Bus::open(journal.clone(), &state, BusSettings::default())?;
+    let broker: Broker<Client> = Broker::recording(broker_limits(&settings), rand::random());
+    let floor = bus.register_floor("sessions", journal.oldest());
+    let sessions = SessionStore::open(&state, &journal, floor, &broker, clock.now_ms())?;
+    let gateway = Gateway {
+        resends: recall_resends(&journal, clock.now_ms())?,
+        settings,
+        clock,
+        broker,
+        registry,
+        definitions,
+        journal,
+        bus,
+        sessions,
+        connections: Connections::default(),
+        counters: Counters::default(),
+        listeners: parking_lot::RwLock::default(),
+        shutdown: CancellationToken::new(),
+        ended: CancellationToken::new(),
+        connection_tasks: TaskTracker::new(),
+    };
+    Ok((Arc::new(gateway), state))
+}
+
+fn open_registry(settings: &Settings, state: &StateStore) -> anyhow::Result<Arc<Registry>> {
+    let raw = &settings.raw.access;
+    let register_unknown = match (raw.register_unknown, &raw.default_policy) {
+        (RegisterUnknown::FromTrustedAuthority, Some(policy)) => {
+            registry::RegisterUnknown::FromTrustedAuthority { default_policy: policy.clone() }
+        }
+        _ => registry::RegisterUnknown::Never,
+    };
+    let registry =
+        Registry::open(state, registry::Settings { register_unknown, ..registry::Settings::default() })?;
+    if let Some(folder) = &raw.policies {
+        crate::policies::read_folder(folder)?;
+        PolicyFolder::new(folder, Arc::clone(&registry)).look();
+    }
+    let named = [&raw.default_policy, &settings.raw.listener.plain_policy];
+    for policy in named.into_iter().flatten() {
+        if registry.policy(policy).is_none() {
+            tracing::error!(
+                policy,
+                "the settings name a policy that does not exist; clients that need it are refused until it does"
+            );
+        }
+    }
+    Ok(registry)
+}
+
+/// Without a folder in the settings, an empty one in the data directory.
+fn definitions(settings: &Settings) -> anyhow::Result<Arc<Definitions>> {
+    let folder = match &settings.raw.rules.definitions {
+        Some(folder) => folder.clone(),
+        None => {
+            let folder = settings.raw.data_directory.join("rules");
+            store::make_directory(&folder)?;
+            folder
+        }
+    };
+    open_definitions(settings, &folder)
+        .map_err(|fault| anyhow::anyhow!("{fault}"))
+        .context("rule definitions")
+}
+
+fn broker_limits(settings: &Settings) -> Limits {
+    let mqtt = &settings.raw.mqtt;
+    Limits {
+        sessions_max: mqtt.sessions_max,
+        client_id_bytes_max: mqtt.client_id_bytes_max,
+        keep_alive_secs_max: mqtt.keep_alive_secs_max,
+        session_expiry_secs_max: mqtt.session_expiry_secs_max,
+        inbound_window_messages_max: mqtt.receive_maximum,
+        packet_bytes_max: u32::try_from(packet_bytes_max(settings)).unwrap_or(u32::MAX),
+        inbound_topic_aliases_max: mqtt.topic_alias_maximum,
+        outbound_topic_aliases_max: mqtt.topic_alias_maximum,
+        filter_bytes_max: mqtt.topic_bytes_max,
+        filter_levels_max: mqtt.topic_levels_max,
+        filters_per_subscribe_max: mqtt.filters_per_subscribe_max,
+        subscriptions_per_session_max: mqtt.subscriptions_per_client_max,
+        retained_messages_max: mqtt.retained_messages_max,
+        queue_messages_max: mqtt.queued_messages_per_client_max,
+        queue_bytes_max: mqtt.queued_bytes_per_client_max,
+        ..Limits::default()
+    }
+}
+
+/// What was accepted shortly before the end of the last run: a device that got no acknowledgement sends it again.
+fn recall_resends(journal: &Journal, now_ms: u64) -> anyhow::Result<Resends> {
+    let resends = Resends::default();
+    let since = u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX);
+    let mut reader = journal.read_from(journal.offset_at_time(now_ms.saturating_sub(since))?);
+    for _ in 0..RECALLED_RECORDS_MAX {
+        let Some(entry) = reader.next()? else { break };
+        if let Ok(record) = Record::decode(&entry.payload) {
+            resends.recall(&record);
+        }
+    }
+    Ok(resends)
+}
+
+/// Cuts off whoever may not connect any more, and tells the others what they may do now.
+async fn follow_registry(gateway: Arc<Gateway>) {
+    let mut changes = gateway.registry.changes();
+    while let Some(affected) = changes.next().await {
+        recheck(&gateway, &affected);
+    }
+}
+
+fn recheck(gateway: &Gateway, affected: &Affected) {
+    for open in gateway.connections.affected(affected) {
+        open.recheck(gateway);
+    }
+}
+
+/// Cuts off whoever shows a certificate that the authorities and revocation lists of now refuse.
+async fn follow_trust(gateway: Arc<Gateway>, listener: listener::Handle) {
+    let mut changes = listener.trust_changes();
+    loop {
+        tokio::select! {
+            () = gateway.shutdown.cancelled() => return,
+            changed = changes.changed() => if changed.is_err() {
+                return;
+            },
+        }
+        for open in gateway.connections.all() {
+            open.check_trust(&listener);
+        }
+    }
+}

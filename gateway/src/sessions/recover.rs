@@ -1,0 +1,193 @@
+//! At start: puts back what the store and the journal hold.
+
+use super::copies;
+use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow};
+use super::store::{FOLLOW_KEY, SessionStore, Tables, Writer, number};
+use crate::client::Client;
+use anyhow::Context;
+use broker::{Broker, Restore, SessionKey, SessionState};
+use bus::{Floor, Record};
+use bytes::Bytes;
+use journal::state::StateStore;
+use journal::{Journal, Offset};
+use mqtt::PacketId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+impl SessionStore {
+    /// Restores sessions and retained messages into `broker`, and goes on from there. Blocks; to be done before the first connection.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub(crate) fn open(
+        state: &StateStore,
+        journal: &Journal,
+        floor: Floor,
+        broker: &Broker<Client>,
+        now_ms: u64,
+    ) -> anyhow::Result<Self> {
+        let tables = Tables::open(state)?;
+        let from = match tables.follow.get(FOLLOW_KEY)? {
+            Some(bytes) => {
+                Offset(number(&bytes).context("the place of sessions in the journal can't be read")?)
+            }
+            None => journal.oldest(),
+        };
+        let mut writer = Writer::new(tables, journal, from, floor);
+        catch_up(&mut writer)?;
+        let restored = restore(&mut writer, journal, broker, now_ms)?;
+        writer.raise_floor();
+        tracing::info!(
+            sessions = restored.sessions,
+            copies = restored.copies,
+            retained = restored.retained,
+            "sessions restored"
+        );
+        Ok(Self::start(writer)?)
+    }
+}
+
+/// Looks at what became durable after the last commit before the crash.
+fn catch_up(writer: &mut Writer) -> anyhow::Result<()> {
+    loop {
+        let before = writer.reader.position();
+        let mut batch = writer.tables.store.batch();
+        writer.follow(&mut batch)?;
+        if writer.reader.position() == before {
+            return Ok(());
+        }
+        batch.commit_lazily()?;
+    }
+}
+
+struct Restored {
+    sessions: usize,
+    copies: usize,
+    retained: usize,
+}
+
+fn restore(
+    writer: &mut Writer,
+    journal: &Journal,
+    broker: &Broker<Client>,
+    now_ms: u64,
+) -> anyhow::Result<Restored> {
+    let mut restore = broker.restore();
+    for state in sessions(writer)?.into_values() {
+        let client_id = Arc::clone(&state.header.client_id);
+        restore.session(state).with_context(|| format!("session of client `{client_id}`"))?;
+    }
+    let copies = restore_copies(writer, journal, &mut restore)?;
+    let mut retained = 0;
+    for row in writer.tables.retained.iter() {
+        let (topic, value) = row?;
+        match Record::decode(&Bytes::copy_from_slice(&value)).ok().and_then(|record| copies::message(&record))
+        {
+            Some(message) => {
+                restore.retained(&message, now_ms);
+                retained += 1;
+            }
+            None => {
+                tracing::error!(topic = %String::from_utf8_lossy(&topic), "a retained message can't be read")
+            }
+        }
+    }
+    Ok(Restored { sessions: restore.finish(now_ms), copies, retained })
+}
+
+fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionState>> {
+    let mut sessions = BTreeMap::new();
+    for row in writer.tables.sessions.iter() {
+        let (key, value) = row?;
+        let Some((key, _)) = rows::split_key(&key) else { continue };
+        let header = rows::decode::<SessionRow>("session", &value)?.header(key);
+        let state =
+            SessionState { header, subscriptions: Vec::new(), inbound: Vec::new(), outbound: Vec::new() };
+        sessions.insert(key, state);
+    }
+    for row in writer.tables.subscriptions.iter() {
+        let (key, value) = row?;
+        let Some((key, filter)) = rows::split_key(&key) else { continue };
+        let (Some(session), Ok(filter)) = (sessions.get_mut(&key), std::str::from_utf8(filter)) else {
+            continue;
+        };
+        let row = rows::decode::<SubscriptionRow>("session-subscription", &value)?;
+        session.subscriptions.push(row.subscription(filter));
+    }
+    for row in writer.tables.inbound.iter() {
+        let (key, _) = row?;
+        let Some((key, id)) = rows::split_key(&key) else { continue };
+        if let (Some(session), Some(id)) = (sessions.get_mut(&key), packet_id(id)) {
+            session.inbound.push(id);
+        }
+    }
+    let mut flights: HashMap<SessionKey, Vec<(u64, broker::Flight)>> = HashMap::new();
+    for row in writer.tables.flights.iter() {
+        let (key, value) = row?;
+        let Some((key, id)) = rows::split_key(&key) else { continue };
+        let Some(id) = packet_id(id) else { continue };
+        let row = rows::decode::<FlightRow>("session-flight", &value)?;
+        writer.next_order = writer.next_order.max(row.order);
+        flights.entry(key).or_default().push((row.order, row.flight(id)));
+    }
+    for (key, mut flights) in flights {
+        flights.sort_by_key(|(order, _)| *order);
+        if let Some(session) = sessions.get_mut(&key) {
+            session.outbound = flights.into_iter().map(|(_, flight)| flight).collect();
+        }
+    }
+    Ok(sessions)
+}
+
+fn packet_id(bytes: &[u8]) -> Option<PacketId> {
+    PacketId::new(u16::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// Gives every session the copies it is owed, in the order of the journal; a record that several share is read once.
+fn restore_copies(
+    writer: &mut Writer,
+    journal: &Journal,
+    restore: &mut Restore<'_, Client>,
+) -> anyhow::Result<usize> {
+    let mut owed: BTreeMap<u64, Vec<(SessionKey, OwedRow)>> = BTreeMap::new();
+    for row in writer.tables.owed.iter() {
+        let (key, value) = row?;
+        let Some((key, offset)) = rows::split_key(&key) else { continue };
+        let Some(offset) = number(offset) else { continue };
+        owed.entry(offset).or_default().push((key, rows::decode("session-owed", &value)?));
+    }
+    writer.owed.clear();
+    let mut batch = writer.tables.store.batch();
+    let mut restored = 0;
+    for (offset, copies) in owed {
+        let message = read_message(journal, Offset(offset)).map(Arc::new);
+        for (key, row) in copies {
+            let gone = match &message {
+                None => true,
+                Some(message) => restore.copy(key, Arc::clone(message), row.options(), offset).is_err(),
+            };
+            if gone {
+                batch.remove(&writer.tables.owed, rows::key_with(key, &offset.to_be_bytes()))?;
+            } else {
+                *writer.owed.entry(offset).or_default() += 1;
+                restored += 1;
+            }
+        }
+    }
+    batch.commit_lazily()?;
+    Ok(restored)
+}
+
+fn read_message(journal: &Journal, offset: Offset) -> Option<broker::Message> {
+    match journal.read_at(offset) {
+        Ok(Some(entry)) => Record::decode(&entry.payload).ok().and_then(|record| copies::message(&record)),
+        Ok(None) => {
+            tracing::error!(offset = offset.0, "a message owed to a session is not in the journal");
+            None
+        }
+        Err(error) => {
+            tracing::error!(offset = offset.0, %error, "a message owed to a session can't be read");
+            None
+        }
+    }
+}

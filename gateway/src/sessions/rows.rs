@@ -1,0 +1,263 @@
+//! The rows of the state store, and their keys. A row is JSON with the number of its format; a later format is refused, not guessed at.
+//!
+//! | Table | Key | Value |
+//! | --- | --- | --- |
+//! | `session` | session | [`SessionRow`] |
+//! | `session-subscription` | session, filter | [`SubscriptionRow`] |
+//! | `session-inbound` | session, packet identifier | empty |
+//! | `session-flight` | session, packet identifier | [`FlightRow`] |
+//! | `session-owed` | session, offset | [`OwedRow`] |
+//! | `retained` | topic | a journal record that holds the message |
+//! | `session-follow` | `offset` | the first offset of the journal that was not yet looked at |
+//!
+//! Numbers in keys are big endian, so rows of one session stand together and in order.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use broker::{CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey};
+use bytes::Bytes;
+use mqtt::{PacketId, Properties, Qos, RetainHandling, SubscriptionOptions, Text, Version, Will};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The format that is written.
+const FORMAT: u32 = 1;
+
+/// Why a row can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("row of table `{table}`: {reason}; restore the data directory from a copy, or remove the row")]
+pub(super) struct RowError {
+    table: &'static str,
+    reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row<T> {
+    format: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// Encodes the content of a row.
+pub(super) fn encode<T: Serialize>(content: T) -> Vec<u8> {
+    serde_json::to_vec(&Row { format: FORMAT, content }).expect("rows are plain data with string keys")
+}
+
+/// Reads the content of a row.
+pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, RowError> {
+    let error = |reason: String| RowError { table, reason };
+    let row: Row<T> = serde_json::from_slice(bytes).map_err(|cause| error(cause.to_string()))?;
+    match row.format {
+        FORMAT => Ok(row.content),
+        newer => Err(error(format!("format {newer} is newer than this program, which reads {FORMAT}"))),
+    }
+}
+
+/// The key of a session's row, and the beginning of the keys of all that belongs to it.
+pub(super) fn session_key(key: SessionKey) -> [u8; 8] {
+    key.0.to_be_bytes()
+}
+
+/// The session that a key begins with, and what follows.
+pub(super) fn split_key(key: &[u8]) -> Option<(SessionKey, &[u8])> {
+    let (session, rest) = key.split_first_chunk::<8>()?;
+    Some((SessionKey(u64::from_be_bytes(*session)), rest))
+}
+
+/// A key of something that belongs to a session.
+pub(super) fn key_with(session: SessionKey, rest: &[u8]) -> Vec<u8> {
+    [&session_key(session)[..], rest].concat()
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SessionRow {
+    client_id: String,
+    version: u8,
+    expiry_secs: u32,
+    expires_at_ms: Option<u64>,
+    will: Option<WillRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WillRow {
+    qos: u8,
+    retain: bool,
+    topic: String,
+    payload: String,
+    properties: String,
+    due_at_ms: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SubscriptionRow {
+    qos: u8,
+    no_local: bool,
+    retain_as_published: bool,
+    retain_handling: u8,
+    identifier: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct FlightRow {
+    released: bool,
+    offset: Option<u64>,
+    /// Rises from flight to flight, so that the order in which they were first sent is known.
+    pub(super) order: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct OwedRow {
+    qos: u8,
+    retain: bool,
+    identifiers: Vec<u32>,
+    shared: Option<String>,
+}
+
+impl SessionRow {
+    pub(super) fn new(header: &SessionHeader) -> Self {
+        Self {
+            client_id: header.client_id.to_string(),
+            version: if header.version == Version::V5 { 5 } else { 4 },
+            expiry_secs: header.expiry_secs,
+            expires_at_ms: header.expires_at_ms,
+            will: header.will.as_ref().map(WillRow::new),
+        }
+    }
+
+    pub(super) fn header(self, key: SessionKey) -> SessionHeader {
+        SessionHeader {
+            key,
+            client_id: self.client_id.into(),
+            version: if self.version == 5 { Version::V5 } else { Version::V3_1_1 },
+            expiry_secs: self.expiry_secs,
+            expires_at_ms: self.expires_at_ms,
+            will: self.will.and_then(WillRow::will),
+        }
+    }
+}
+
+impl WillRow {
+    fn new(saved: &SavedWill) -> Self {
+        Self {
+            qos: saved.will.qos.number(),
+            retain: saved.will.retain,
+            topic: saved.will.topic.to_string(),
+            payload: STANDARD.encode(&saved.will.payload),
+            properties: STANDARD.encode(saved.will.properties.as_bytes()),
+            due_at_ms: saved.due_at_ms,
+        }
+    }
+
+    /// `None` when it can't be one that was stored.
+    fn will(self) -> Option<SavedWill> {
+        let bytes = |text: &str| STANDARD.decode(text).ok().map(Bytes::from);
+        let will = Will {
+            qos: Qos::from_number(self.qos)?,
+            retain: self.retain,
+            properties: Properties::from_will_bytes(bytes(&self.properties)?).ok()?,
+            topic: Text::try_from(self.topic).ok()?,
+            payload: bytes(&self.payload)?,
+        };
+        Some(SavedWill { will, due_at_ms: self.due_at_ms })
+    }
+}
+
+impl SubscriptionRow {
+    pub(super) fn new(saved: &SavedSubscription) -> Self {
+        let options = saved.options;
+        Self {
+            qos: options.qos.number(),
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            retain_handling: options.retain_handling as u8,
+            identifier: saved.identifier,
+        }
+    }
+
+    pub(super) fn subscription(&self, filter: &str) -> SavedSubscription {
+        let options = SubscriptionOptions {
+            qos: Qos::from_number(self.qos).unwrap_or_default(),
+            no_local: self.no_local,
+            retain_as_published: self.retain_as_published,
+            retain_handling: match self.retain_handling {
+                1 => RetainHandling::SendIfNew,
+                2 => RetainHandling::DoNotSend,
+                _ => RetainHandling::SendAtSubscribe,
+            },
+        };
+        SavedSubscription { filter: Arc::from(filter), options, identifier: self.identifier }
+    }
+}
+
+impl FlightRow {
+    pub(super) fn new(flight: Flight, order: u64) -> Self {
+        Self { released: flight.stage == FlightStage::Released, offset: flight.offset, order }
+    }
+
+    pub(super) fn flight(&self, packet_id: PacketId) -> Flight {
+        let stage = if self.released { FlightStage::Released } else { FlightStage::Published };
+        Flight { packet_id, stage, offset: self.offset }
+    }
+}
+
+impl OwedRow {
+    pub(super) fn new(options: &CopyOptions) -> Self {
+        Self {
+            qos: options.qos.number(),
+            retain: options.retain,
+            identifiers: options.identifiers.clone(),
+            shared: options.shared.as_deref().map(str::to_string),
+        }
+    }
+
+    pub(super) fn options(self) -> CopyOptions {
+        CopyOptions {
+            qos: Qos::from_number(self.qos).unwrap_or_default(),
+            retain: self.retain,
+            identifiers: self.identifiers,
+            shared: self.shared.map(Arc::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_back_as_they_were() {
+        let header = SessionHeader {
+            key: SessionKey(5),
+            client_id: "kiln".into(),
+            version: Version::V5,
+            expiry_secs: 60,
+            expires_at_ms: Some(9),
+            will: Some(SavedWill {
+                will: Will {
+                    qos: Qos::AtLeastOnce,
+                    retain: true,
+                    properties: Properties::default(),
+                    topic: Text::try_from("a/b").unwrap(),
+                    payload: Bytes::from_static(&[0, 255]),
+                },
+                due_at_ms: None,
+            }),
+        };
+        let row: SessionRow = decode("session", &encode(SessionRow::new(&header))).unwrap();
+        assert_eq!(row.header(SessionKey(5)), header);
+
+        let flight = Flight { packet_id: PacketId::FIRST, stage: FlightStage::Released, offset: Some(4) };
+        let row: FlightRow = decode("session-flight", &encode(FlightRow::new(flight, 3))).unwrap();
+        assert_eq!((row.flight(PacketId::FIRST), row.order), (flight, 3));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let error = decode::<OwedRow>(
+            "session-owed",
+            br#"{"format":2,"qos":1,"retain":false,"identifiers":[],"shared":null}"#,
+        );
+        assert!(error.err().unwrap().to_string().contains("newer than this program"));
+    }
+}

@@ -1,0 +1,333 @@
+//! The thread that writes sessions to the state store.
+
+use super::copies;
+use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow};
+use broker::{Change, SessionKey};
+use bus::{Floor, Record};
+use bytes::Bytes;
+use journal::state::{Batch, StateError, StateStore, Table};
+use journal::{Journal, Offset, Reader};
+use std::collections::BTreeMap;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that wait for the thread; connections wait when it is full.
+const REQUESTS_WAITING_MAX: usize = 4096;
+/// Requests that share one commit.
+const REQUESTS_PER_COMMIT_MAX: usize = 1024;
+/// Journal records looked at in one go when nobody asks for anything.
+const RECORDS_PER_LOOK_MAX: usize = 10_000;
+/// How often the journal is followed when nobody asks for anything.
+const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// The tables.
+pub(super) struct Tables {
+    pub(super) store: StateStore,
+    pub(super) sessions: Table,
+    pub(super) subscriptions: Table,
+    pub(super) inbound: Table,
+    pub(super) flights: Table,
+    pub(super) owed: Table,
+    pub(super) retained: Table,
+    pub(super) follow: Table,
+}
+
+impl Tables {
+    pub(super) fn open(store: &StateStore) -> Result<Self, StateError> {
+        Ok(Self {
+            store: store.clone(),
+            sessions: store.table("session")?,
+            subscriptions: store.table("session-subscription")?,
+            inbound: store.table("session-inbound")?,
+            flights: store.table("session-flight")?,
+            owed: store.table("session-owed")?,
+            retained: store.table("retained")?,
+            follow: store.table("session-follow")?,
+        })
+    }
+}
+
+/// Where the thread stands in the journal.
+pub(super) const FOLLOW_KEY: &[u8] = b"offset";
+
+struct Request {
+    changes: Vec<Change>,
+    done: Option<oneshot::Sender<Result<(), StoreFailed>>>,
+}
+
+/// The store takes no more changes.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("sessions can't be stored: {0}")]
+pub(crate) struct StoreFailed(String);
+
+/// The handle that connections use.
+pub(crate) struct SessionStore {
+    requests: parking_lot::RwLock<Option<mpsc::Sender<Request>>>,
+    thread: parking_lot::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SessionStore {
+    /// Starts the thread, which goes on from what [`super::recover`] found.
+    pub(super) fn start(writer: Writer) -> std::io::Result<Self> {
+        let (requests, received) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let thread =
+            std::thread::Builder::new().name("sessions".to_string()).spawn(move || writer.run(received))?;
+        let requests = parking_lot::RwLock::new(Some(requests));
+        Ok(Self { requests, thread: parking_lot::Mutex::new(Some(thread)) })
+    }
+
+    /// Makes changes durable, in order; returns when what a later packet could contradict is on disk.
+    ///
+    /// # Errors
+    /// When the store failed; the connection must not send what these changes promise.
+    pub(crate) async fn persist(&self, changes: Vec<Change>) -> Result<(), StoreFailed> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let gone = || StoreFailed("the gateway is shutting down".to_string());
+        let requests = self.requests.read().clone().ok_or_else(gone)?;
+        if !changes.iter().any(is_promise) {
+            return requests.send(Request { changes, done: None }).await.map_err(|_| gone());
+        }
+        let (done, outcome) = oneshot::channel();
+        requests.send(Request { changes, done: Some(done) }).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+
+    /// Writes what is waiting and ends the thread. Blocks until the last connection has let go.
+    pub(crate) fn close(&self) {
+        drop(self.requests.write().take());
+        if let Some(thread) = self.thread.lock().take() {
+            // It catches its own errors; a panic in it was reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether a later packet could contradict the change, so that it has to be on disk before the packet that goes with it.
+fn is_promise(change: &Change) -> bool {
+    !matches!(change, Change::Settled(..) | Change::Landed(..) | Change::Moved { .. })
+}
+
+/// What the thread owns.
+pub(super) struct Writer {
+    pub(super) tables: Tables,
+    pub(super) reader: Reader,
+    pub(super) floor: Floor,
+    /// How many copies are owed from each offset; the first is what the journal must keep.
+    pub(super) owed: BTreeMap<u64, u32>,
+    pub(super) next_order: u64,
+    pub(super) failed: Option<StoreFailed>,
+}
+
+impl Writer {
+    pub(super) fn new(tables: Tables, journal: &Journal, from: Offset, floor: Floor) -> Self {
+        let reader = journal.read_from(from);
+        Self { tables, reader, floor, owed: BTreeMap::new(), next_order: 0, failed: None }
+    }
+
+    fn run(mut self, mut received: mpsc::Receiver<Request>) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+            tracing::error!("the thread of the sessions can't be started");
+            return;
+        };
+        let mut requests = Vec::new();
+        loop {
+            let wait = received.recv_many(&mut requests, REQUESTS_PER_COMMIT_MAX);
+            let count = runtime.block_on(async { tokio::time::timeout(LOOK_INTERVAL, wait).await });
+            let outcome = match count {
+                Ok(0) => break,
+                Ok(_) | Err(_) => self.commit(&requests),
+            };
+            if let Err(error) = &outcome {
+                tracing::error!(%error, "sessions can't be stored; clients with durable sessions are refused");
+            }
+            for request in requests.drain(..) {
+                if let Some(done) = request.done {
+                    // The connection may be gone by now.
+                    let _ = done.send(outcome.clone());
+                }
+            }
+        }
+        if let Err(error) = self.commit(&[]).and_then(|()| self.tables.store.sync().map_err(failed)) {
+            tracing::error!(%error, "the last changes of sessions could not be stored");
+        }
+    }
+
+    fn commit(&mut self, requests: &[Request]) -> Result<(), StoreFailed> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let durable = requests.iter().any(|request| request.done.is_some());
+        let outcome = self.write(requests, durable);
+        if let Err(error) = &outcome {
+            self.failed = Some(error.clone());
+        }
+        outcome
+    }
+
+    fn write(&mut self, requests: &[Request], durable: bool) -> Result<(), StoreFailed> {
+        let mut batch = self.tables.store.batch();
+        // Copies first: a change can only be about a copy whose record is durable.
+        self.follow(&mut batch).map_err(failed)?;
+        for change in requests.iter().flat_map(|request| &request.changes) {
+            self.apply(&mut batch, change).map_err(failed)?;
+        }
+        if !batch.is_empty() {
+            if durable { batch.commit_durable() } else { batch.commit_lazily() }.map_err(failed)?;
+        }
+        self.raise_floor();
+        Ok(())
+    }
+
+    /// Notes the copies and the retained messages of what became durable.
+    pub(super) fn follow(&mut self, batch: &mut Batch) -> Result<(), StateError> {
+        let start = self.reader.position();
+        for _ in 0..RECORDS_PER_LOOK_MAX {
+            match self.reader.next() {
+                Ok(Some(entry)) => self.note(batch, entry.offset, &entry.payload)?,
+                Ok(None) => break,
+                Err(journal::ReadError::Trimmed { oldest, .. }) => self.reader.seek(oldest),
+                Err(error) => {
+                    tracing::error!(%error, "the journal can't be followed for sessions");
+                    break;
+                }
+            }
+        }
+        if self.reader.position() != start {
+            batch.insert(&self.tables.follow, FOLLOW_KEY, self.reader.position().0.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, batch: &mut Batch, offset: Offset, payload: &Bytes) -> Result<(), StateError> {
+        if !bus::record::holds_message(payload) {
+            return Ok(());
+        }
+        let Ok(mut record) = Record::decode(payload) else {
+            tracing::error!(
+                offset = offset.0,
+                "a journal record can't be read; copies owed from it are lost"
+            );
+            return Ok(());
+        };
+        for owed in std::mem::take(&mut record.owed) {
+            if let Some((key, options)) = copies::read(&owed)
+                && self.tables.sessions.contains(rows::session_key(key))?
+            {
+                self.owe(batch, key, offset.0, &OwedRow::new(&options))?;
+            }
+        }
+        if record.retained {
+            self.retain(batch, record)?;
+        }
+        Ok(())
+    }
+
+    fn retain(&mut self, batch: &mut Batch, mut record: Record) -> Result<(), StateError> {
+        let topic = record.topic.clone();
+        if record.message.as_ref().is_none_or(|message| message.payload.is_empty()) {
+            return batch.remove(&self.tables.retained, topic);
+        }
+        record.events.clear();
+        match record.encode() {
+            Ok(bytes) => batch.insert(&self.tables.retained, topic, bytes),
+            Err(error) => {
+                tracing::error!(%error, topic, "a retained message can't be stored");
+                Ok(())
+            }
+        }
+    }
+
+    fn owe(
+        &mut self,
+        batch: &mut Batch,
+        key: SessionKey,
+        offset: u64,
+        row: &OwedRow,
+    ) -> Result<(), StateError> {
+        *self.owed.entry(offset).or_default() += 1;
+        batch.insert(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()), rows::encode(row))
+    }
+
+    fn settle(&mut self, batch: &mut Batch, key: SessionKey, offset: u64) -> Result<(), StateError> {
+        if let Some(count) = self.owed.get_mut(&offset) {
+            *count -= 1;
+            if *count == 0 {
+                self.owed.remove(&offset);
+            }
+        }
+        batch.remove(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()))
+    }
+
+    fn apply(&mut self, batch: &mut Batch, change: &Change) -> Result<(), StateError> {
+        let tables = &self.tables;
+        let packet_key = |key: SessionKey, id: mqtt::PacketId| rows::key_with(key, &id.get().to_be_bytes());
+        match change {
+            Change::Header(header) => {
+                let row = rows::encode(SessionRow::new(header));
+                batch.insert(&tables.sessions, rows::session_key(header.key), row)
+            }
+            Change::Closed(key) => self.forget(batch, *key),
+            Change::Subscribed(key, saved) => {
+                let row = rows::encode(SubscriptionRow::new(saved));
+                batch.insert(&tables.subscriptions, rows::key_with(*key, saved.filter.as_bytes()), row)
+            }
+            Change::Unsubscribed(key, filter) => {
+                batch.remove(&tables.subscriptions, rows::key_with(*key, filter.as_bytes()))
+            }
+            Change::InboundTaken(key, id) => batch.insert(&tables.inbound, packet_key(*key, *id), []),
+            Change::InboundReleased(key, id) => batch.remove(&tables.inbound, packet_key(*key, *id)),
+            Change::Flying(key, flight) => {
+                self.next_order += 1;
+                let row = rows::encode(FlightRow::new(*flight, self.next_order));
+                batch.insert(&tables.flights, packet_key(*key, flight.packet_id), row)
+            }
+            Change::Landed(key, id) => batch.remove(&tables.flights, packet_key(*key, *id)),
+            Change::Settled(key, offset) => self.settle(batch, *key, *offset),
+            Change::Moved { from, to, offset, options } => {
+                self.settle(batch, *from, *offset)?;
+                match to {
+                    Some(to) => self.owe(batch, *to, *offset, &OwedRow::new(options)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Removes a session and all that belongs to it.
+    fn forget(&mut self, batch: &mut Batch, key: SessionKey) -> Result<(), StateError> {
+        let prefix = rows::session_key(key);
+        batch.remove(&self.tables.sessions, prefix)?;
+        for table in [&self.tables.subscriptions, &self.tables.inbound, &self.tables.flights] {
+            for row in table.prefix(prefix) {
+                batch.remove(table, row?.0)?;
+            }
+        }
+        let owed: Vec<u64> = self
+            .tables
+            .owed
+            .prefix(prefix)
+            .filter_map(|row| {
+                row.ok().and_then(|(key, _)| rows::split_key(&key).and_then(|(_, rest)| number(rest)))
+            })
+            .collect();
+        owed.into_iter().try_for_each(|offset| self.settle(batch, key, offset))
+    }
+
+    /// The journal keeps what is owed, and what was not looked at yet.
+    pub(super) fn raise_floor(&self) {
+        let looked_at = self.reader.position().0;
+        let needed = self.owed.first_key_value().map_or(looked_at, |(offset, _)| (*offset).min(looked_at));
+        self.floor.raise(Offset(needed));
+    }
+}
+
+/// A number at the end of a key.
+pub(super) fn number(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn failed(error: StateError) -> StoreFailed {
+    StoreFailed(error.to_string())
+}

@@ -1,0 +1,188 @@
+//! From what was written to what it means: paths, references between keys, values that can't be.
+
+use super::error::{Origin, SettingsError, nearest};
+use super::raw::{Raw, RegisterUnknown};
+use super::{Settings, secret};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Checks `raw` as a whole. `directory` is what relative paths start from.
+pub(crate) fn check(
+    mut raw: Raw,
+    overridden_by: Vec<String>,
+    directory: &Path,
+) -> Result<Settings, SettingsError> {
+    make_absolute(&mut raw, directory);
+    listener(&raw)?;
+    api(&raw)?;
+    numbers(&raw)?;
+    targets(&raw)?;
+    let access_keys = raw.api.access_key.iter().map(secret::read).collect::<Result<_, _>>()?;
+    Ok(Settings { raw, access_keys, overridden_by })
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, SettingsError> {
+    Err(SettingsError { origin: Origin::Together, message: message.into() })
+}
+
+fn make_absolute(raw: &mut Raw, directory: &Path) {
+    let base = std::path::absolute(directory).unwrap_or_else(|_| directory.to_path_buf());
+    let absolute = |path: &mut PathBuf| {
+        if !path.as_os_str().is_empty() && path.is_relative() {
+            *path = base.join(&*path);
+        }
+    };
+    absolute(&mut raw.data_directory);
+    absolute(&mut raw.tls.certificate);
+    absolute(&mut raw.tls.key);
+    raw.tls.authorities.iter_mut().for_each(absolute);
+    raw.tls.revocation_lists.iter_mut().for_each(absolute);
+    raw.rules.definitions.iter_mut().for_each(absolute);
+    raw.access.policies.iter_mut().for_each(absolute);
+    raw.function.iter_mut().filter_map(|function| function.directory.as_mut()).for_each(absolute);
+    raw.api.access_key.iter_mut().filter_map(|key| key.secret_file.as_mut()).for_each(absolute);
+}
+
+fn listener(raw: &Raw) -> Result<(), SettingsError> {
+    let tls = &raw.tls;
+    if tls.certificate.as_os_str().is_empty() || tls.key.as_os_str().is_empty() || tls.authorities.is_empty()
+    {
+        return refuse(
+            "`tls.certificate`, `tls.key` and `tls.authorities` must be set; `iot-gateway certs --help` shows how to make them",
+        );
+    }
+    if raw.listener.plain_address.is_some() && raw.listener.plain_policy.is_none() {
+        return refuse(
+            "`listener.plain_address` is set: `listener.plain_policy` must name the policy its clients have, since they show no certificate",
+        );
+    }
+    if raw.access.register_unknown == RegisterUnknown::FromTrustedAuthority
+        && raw.access.default_policy.is_none()
+    {
+        return refuse(
+            "`access.register_unknown = \"from_trusted_authority\"` needs `access.default_policy`, the policy such a certificate gets",
+        );
+    }
+    Ok(())
+}
+
+fn api(raw: &Raw) -> Result<(), SettingsError> {
+    let loopback = raw.api.address.ip().is_loopback();
+    if raw.api.unsigned_on_loopback && !loopback {
+        return refuse(format!(
+            "`api.unsigned_on_loopback` is set but `api.address` is `{}`, which others can reach; use a loopback address or access keys",
+            raw.api.address
+        ));
+    }
+    if !loopback && raw.api.access_key.is_empty() {
+        return refuse(format!(
+            "`api.address` is `{}`, which others can reach: add an `[[api.access_key]]`",
+            raw.api.address
+        ));
+    }
+    if raw.account_id.len() != 12 || !raw.account_id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return refuse(format!("`account_id` is `{}`: twelve digits are needed", raw.account_id));
+    }
+    Ok(())
+}
+
+fn numbers(raw: &Raw) -> Result<(), SettingsError> {
+    let mqtt = &raw.mqtt;
+    let least = [
+        ("listener.handshake_secs_max", raw.listener.handshake_secs_max, 1),
+        ("listener.handshakes_max", raw.listener.handshakes_max as u64, 1),
+        ("listener.connect_secs_max", raw.listener.connect_secs_max, 1),
+        ("listener.connections_max", raw.listener.connections_max as u64, 1),
+        ("mqtt.payload_bytes_max", mqtt.payload_bytes_max as u64, 1),
+        ("mqtt.client_id_bytes_max", mqtt.client_id_bytes_max as u64, 23),
+        ("mqtt.topic_bytes_max", mqtt.topic_bytes_max as u64, 1),
+        ("mqtt.topic_levels_max", mqtt.topic_levels_max as u64, 1),
+        ("mqtt.receive_maximum", u64::from(mqtt.receive_maximum), 1),
+        ("mqtt.filters_per_subscribe_max", mqtt.filters_per_subscribe_max as u64, 1),
+        ("mqtt.subscriptions_per_client_max", mqtt.subscriptions_per_client_max as u64, 1),
+        ("mqtt.sessions_max", mqtt.sessions_max as u64, 1),
+        ("journal.segment_bytes", raw.journal.segment_bytes, 65_536),
+        ("journal.queue_bytes_max", raw.journal.queue_bytes_max as u64, 65_536),
+        ("delivery.attempts_max", u64::from(raw.delivery.attempts_max), 1),
+        ("delivery.concurrency", raw.delivery.concurrency as u64, 1),
+        ("delivery.waiting_events_max", raw.delivery.waiting_events_max, 1),
+        ("delivery.backoff_first_ms", raw.delivery.backoff_first_ms, 1),
+        ("delivery.backoff_max_ms", raw.delivery.backoff_max_ms, raw.delivery.backoff_first_ms),
+    ];
+    for (key, value, at_least) in least {
+        if value < at_least {
+            return refuse(format!("`{key}` is {value}; it must be at least {at_least}"));
+        }
+    }
+    if mqtt.payload_bytes_max > 268_435_000 {
+        return refuse(format!(
+            "`mqtt.payload_bytes_max` is {}; MQTT carries at most 268435000",
+            mqtt.payload_bytes_max
+        ));
+    }
+    if (raw.journal.segment_bytes as usize) < mqtt.payload_bytes_max.saturating_mul(4) {
+        return refuse(format!(
+            "`journal.segment_bytes` is {}; with `mqtt.payload_bytes_max` = {} it must be at least four times that",
+            raw.journal.segment_bytes, mqtt.payload_bytes_max
+        ));
+    }
+    Ok(())
+}
+
+fn targets(raw: &Raw) -> Result<(), SettingsError> {
+    let queues: Vec<&str> = raw.queue.iter().map(|queue| queue.name.as_str()).collect();
+    unique("queue", queues.iter().copied())?;
+    unique("stream", raw.stream.iter().map(|stream| stream.name.as_str()))?;
+    unique("function", raw.function.iter().map(|function| function.name.as_str()))?;
+    unique("http", raw.http.iter().map(|http| http.name.as_str()))?;
+    for queue in &raw.queue {
+        dead_letter_queue(queue, &queues)?;
+    }
+    for function in &raw.function {
+        if function.command.is_empty() {
+            return refuse(format!(
+                "function `{}`: `command` is empty; it names the program and its arguments",
+                function.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn dead_letter_queue(queue: &super::raw::Queue, queues: &[&str]) -> Result<(), SettingsError> {
+    match (&queue.dead_letter_queue, queue.receives_max) {
+        (None, None) => Ok(()),
+        (Some(_), None) | (None, Some(_)) => refuse(format!(
+            "queue `{}`: `receives_max` and `dead_letter_queue` belong together; one of them is missing",
+            queue.name
+        )),
+        (Some(name), Some(_)) if *name == queue.name => {
+            refuse(format!("queue `{name}`: it can't be its own `dead_letter_queue`"))
+        }
+        (Some(name), Some(_)) if !queues.contains(&name.as_str()) => {
+            let hint = nearest(name, queues.iter().copied())
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            refuse(format!(
+                "queue `{}`: `dead_letter_queue` names the unknown queue `{name}`{hint}",
+                queue.name
+            ))
+        }
+        (Some(_), Some(_)) => Ok(()),
+    }
+}
+
+/// Names of one kind differ, and are made of what AWS allows.
+fn unique<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> Result<(), SettingsError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let legal = (1..=80).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !legal {
+            return refuse(format!("{kind} `{name}`: a name is 1 to 80 letters, digits, `-` and `_`"));
+        }
+        if !seen.insert(name) {
+            return refuse(format!("{kind} `{name}` is declared twice"));
+        }
+    }
+    Ok(())
+}

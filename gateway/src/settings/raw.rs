@@ -1,0 +1,412 @@
+//! The settings file as it is written: every key, its unit and its default. Nothing here is checked beyond its type.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Raw {
+    /// Where everything that must survive is kept. Relative paths are taken from the settings file's folder.
+    pub(crate) data_directory: PathBuf,
+    /// Account id in ARNs and queue URLs.
+    pub(crate) account_id: String,
+    /// Region in ARNs and signatures.
+    pub(crate) region: String,
+    pub(crate) log: Log,
+    pub(crate) listener: Listener,
+    pub(crate) tls: Tls,
+    pub(crate) access: Access,
+    pub(crate) mqtt: Mqtt,
+    pub(crate) journal: Journal,
+    pub(crate) delivery: Delivery,
+    pub(crate) rules: Rules,
+    pub(crate) api: Api,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) queue: Vec<Queue>,
+    pub(crate) stream: Vec<Stream>,
+    pub(crate) function: Vec<Function>,
+    pub(crate) http: Vec<Http>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            data_directory: PathBuf::from("data"),
+            account_id: "000000000000".to_string(),
+            region: "us-east-1".to_string(),
+            log: Log::default(),
+            listener: Listener::default(),
+            tls: Tls::default(),
+            access: Access::default(),
+            mqtt: Mqtt::default(),
+            journal: Journal::default(),
+            delivery: Delivery::default(),
+            rules: Rules::default(),
+            api: Api::default(),
+            shutdown: Shutdown::default(),
+            queue: Vec::new(),
+            stream: Vec::new(),
+            function: Vec::new(),
+            http: Vec::new(),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,bus=debug`.
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_string(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[listener]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Listener {
+    /// MQTT over mutual TLS.
+    pub(crate) tls_address: SocketAddr,
+    /// MQTT without TLS; off unless given. Needs `plain_policy`.
+    pub(crate) plain_address: Option<SocketAddr>,
+    /// The policy that clients of `plain_address` have; it names one in the registry.
+    pub(crate) plain_policy: Option<String>,
+    /// A TLS handshake that takes longer is cut.
+    pub(crate) handshake_secs_max: u64,
+    /// Handshakes under way at once; the others wait in the system's accept queue.
+    pub(crate) handshakes_max: usize,
+    /// The first packet must be here this long after the handshake.
+    pub(crate) connect_secs_max: u64,
+    pub(crate) connections_max: usize,
+    /// From one IPv4 address or IPv6 /64 network; no limit of its own unless given.
+    pub(crate) connections_per_address_max: Option<usize>,
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self {
+            tls_address: SocketAddr::from(([0, 0, 0, 0], 8883)),
+            plain_address: None,
+            plain_policy: None,
+            handshake_secs_max: 10,
+            handshakes_max: 256,
+            connect_secs_max: 10,
+            connections_max: 500_000,
+            connections_per_address_max: None,
+        }
+    }
+}
+
+/// `[tls]`; the files are read again when they change.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    /// The server's certificate chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM.
+    pub(crate) key: PathBuf,
+    /// Authorities whose device certificates are trusted, PEM; one file may hold several.
+    pub(crate) authorities: Vec<PathBuf>,
+    /// Revocation lists of those authorities, PEM.
+    pub(crate) revocation_lists: Vec<PathBuf>,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Access {
+    /// What becomes of a certificate of a trusted authority that nobody registered.
+    pub(crate) register_unknown: RegisterUnknown,
+    /// The policy attached to a certificate registered by `from_trusted_authority`.
+    pub(crate) default_policy: Option<String>,
+    /// Policies kept as files: every `*.json` of the folder is a policy named as the file. Read again when it changes.
+    pub(crate) policies: Option<PathBuf>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { register_unknown: RegisterUnknown::Never, default_policy: None, policies: None }
+    }
+}
+
+/// The switch `register_unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RegisterUnknown {
+    /// Refused.
+    Never,
+    /// Registered as active, with `default_policy`.
+    FromTrustedAuthority,
+}
+
+/// `[mqtt]`: limits on what one client may do.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mqtt {
+    pub(crate) payload_bytes_max: usize,
+    pub(crate) client_id_bytes_max: usize,
+    pub(crate) topic_bytes_max: usize,
+    pub(crate) topic_levels_max: usize,
+    /// Clients that ask for more, or for none, are told this one (MQTT 5) or held to what they asked (MQTT 3.1.1).
+    pub(crate) keep_alive_secs_max: u16,
+    pub(crate) receive_maximum: u16,
+    pub(crate) topic_alias_maximum: u16,
+    pub(crate) session_expiry_secs_max: u32,
+    pub(crate) filters_per_subscribe_max: usize,
+    pub(crate) subscriptions_per_client_max: usize,
+    pub(crate) queued_messages_per_client_max: usize,
+    pub(crate) queued_bytes_per_client_max: usize,
+    pub(crate) retained_messages_max: usize,
+    pub(crate) sessions_max: usize,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 131_072,
+            client_id_bytes_max: 128,
+            topic_bytes_max: 1024,
+            topic_levels_max: 32,
+            keep_alive_secs_max: 1200,
+            receive_maximum: 100,
+            topic_alias_maximum: 8,
+            session_expiry_secs_max: 604_800,
+            filters_per_subscribe_max: 64,
+            subscriptions_per_client_max: 512,
+            queued_messages_per_client_max: 1000,
+            queued_bytes_per_client_max: 16_777_216,
+            retained_messages_max: 1_000_000,
+            sessions_max: 1_000_000,
+        }
+    }
+}
+
+/// `[journal]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Journal {
+    pub(crate) segment_bytes: u64,
+    /// Records waiting for the disk, in bytes; publishers wait when it is full.
+    pub(crate) queue_bytes_max: usize,
+    /// Bytes on disk; when they are reached, publishes are refused until targets have caught up or retention has passed.
+    pub(crate) disk_bytes_max: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { segment_bytes: 64 * 1024 * 1024, queue_bytes_max: 64 * 1024 * 1024, disk_bytes_max: 64 << 30 }
+    }
+}
+
+/// `[delivery]`: how targets that are pushed to are treated; `[[function]]` and `[[http]]` may override each key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Delivery {
+    pub(crate) attempts_max: u32,
+    pub(crate) age_secs_max: u64,
+    pub(crate) backoff_first_ms: u64,
+    pub(crate) backoff_max_ms: u64,
+    pub(crate) concurrency: usize,
+    pub(crate) waiting_events_max: u64,
+    pub(crate) waiting_bytes_max: u64,
+    pub(crate) overflow: Overflow,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            attempts_max: 185,
+            age_secs_max: 86_400,
+            backoff_first_ms: 200,
+            backoff_max_ms: 60_000,
+            concurrency: 8,
+            waiting_events_max: 10_000_000,
+            waiting_bytes_max: 8 << 30,
+            overflow: Overflow::Block,
+        }
+    }
+}
+
+/// What happens to new events of a target that is too far behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Overflow {
+    /// Publishers wait, then are refused with a reason.
+    Block,
+    /// The oldest waiting event is dropped, and counted.
+    DropOldest,
+    /// The oldest waiting event becomes a dead letter.
+    DeadLetter,
+}
+
+/// `[rules]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Rules {
+    /// The folder of definitions; read again when something in it changes. Without it no rule runs.
+    pub(crate) definitions: Option<PathBuf>,
+}
+
+/// `[api]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
+    /// How clients reach it, for queue URLs; without it each is told the host that it asked.
+    pub(crate) public_url: Option<String>,
+    /// Take requests without checking signatures, as long as `address` is loopback.
+    pub(crate) unsigned_on_loopback: bool,
+    pub(crate) access_key: Vec<AccessKey>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            unsigned_on_loopback: false,
+            access_key: Vec::new(),
+        }
+    }
+}
+
+/// `[[api.access_key]]`; the secret comes from a file or an environment variable, never from the settings file itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessKey {
+    pub(crate) id: String,
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) secret_environment: Option<String>,
+}
+
+/// `[shutdown]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Shutdown {
+    /// How long to finish what is under way before the process ends anyway.
+    pub(crate) drain_secs_max: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_secs_max: 20 }
+    }
+}
+
+/// `[[queue]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Queue {
+    pub(crate) name: String,
+    #[serde(default = "defaults::visibility_timeout_secs")]
+    pub(crate) visibility_timeout_secs: u32,
+    #[serde(default = "defaults::queue_retention_secs")]
+    pub(crate) retention_secs: u32,
+    /// Messages received more often than this move to `dead_letter_queue`.
+    pub(crate) receives_max: Option<u32>,
+    pub(crate) dead_letter_queue: Option<String>,
+}
+
+/// `[[stream]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stream {
+    pub(crate) name: String,
+    #[serde(default = "defaults::shards")]
+    pub(crate) shards: u32,
+    #[serde(default = "defaults::retention_hours")]
+    pub(crate) retention_hours: u32,
+    pub(crate) retention_bytes_max: Option<u64>,
+}
+
+/// `[[function]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// The program and its arguments; it speaks the Lambda Runtime API.
+    pub(crate) command: Vec<String>,
+    /// Working directory, and `LAMBDA_TASK_ROOT`.
+    pub(crate) directory: Option<PathBuf>,
+    /// `_HANDLER`.
+    #[serde(default)]
+    pub(crate) handler: String,
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
+    #[serde(default = "defaults::function_timeout_secs")]
+    pub(crate) timeout_secs: u64,
+    #[serde(default = "defaults::function_concurrency")]
+    pub(crate) concurrency: usize,
+    #[serde(default = "defaults::memory_mib")]
+    pub(crate) memory_mib: u64,
+    /// Events handed over in one call, as `Records`; 1 hands over the event itself.
+    #[serde(default = "defaults::one")]
+    pub(crate) batch_size: usize,
+    pub(crate) attempts_max: Option<u32>,
+    pub(crate) age_secs_max: Option<u64>,
+}
+
+/// `[[http]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default = "defaults::http_timeout_ms")]
+    pub(crate) timeout_ms: u64,
+    #[serde(default = "defaults::function_concurrency")]
+    pub(crate) concurrency: usize,
+    pub(crate) attempts_max: Option<u32>,
+    pub(crate) age_secs_max: Option<u64>,
+}
+
+mod defaults {
+    pub(super) fn visibility_timeout_secs() -> u32 {
+        30
+    }
+    pub(super) fn queue_retention_secs() -> u32 {
+        345_600
+    }
+    pub(super) fn shards() -> u32 {
+        4
+    }
+    pub(super) fn retention_hours() -> u32 {
+        24
+    }
+    pub(super) fn function_timeout_secs() -> u64 {
+        3
+    }
+    pub(super) fn function_concurrency() -> usize {
+        4
+    }
+    pub(super) fn memory_mib() -> u64 {
+        128
+    }
+    pub(super) fn one() -> usize {
+        1
+    }
+    pub(super) fn http_timeout_ms() -> u64 {
+        3000
+    }
+}

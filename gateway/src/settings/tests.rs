@@ -1,0 +1,74 @@
+//! Text in, checked settings or one clear message out.
+
+use super::*;
+
+const TLS: &str = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nauthorities = [\"a\"]\n";
+
+fn load(text: &str) -> Result<Settings, String> {
+    Settings::from_text(text, Path::new("gateway.toml"), Path::new("/etc/iot"), std::iter::empty())
+        .map_err(|error| error.to_string())
+}
+
+fn message(text: &str) -> String {
+    load(text).expect_err("these settings are wrong")
+}
+
+#[test]
+fn defaults_need_only_certificates() {
+    let settings = load(TLS).unwrap();
+    assert_eq!(settings.raw.tls.certificate, Path::new("/etc/iot/c"));
+    assert_eq!(settings.raw.data_directory, Path::new("/etc/iot/data"));
+    assert!(message("").contains("`tls.certificate`"));
+}
+
+#[test]
+fn wrong_settings_are_named_with_their_place() {
+    let cases: &[(&str, &str)] = &[
+        ("[listner]\n", "gateway.toml:1:2: unknown key `listner`; did you mean `listener`?"),
+        (
+            "[mqtt]\npayload_bytes = 5\n",
+            "gateway.toml:2:1: unknown key `payload_bytes`; did you mean `payload_bytes_max`?",
+        ),
+        ("[log]\nformat = \"jsn\"\n", "gateway.toml:2:10: unknown value `jsn`; did you mean `json`?"),
+        ("[mqtt]\nreceive_maximum = \"x\"\n", "gateway.toml:2:19: invalid type: string \"x\", expected u16"),
+        ("data_directory = \n", "gateway.toml:1:18: "),
+    ];
+    for (text, expected) in cases {
+        let message = message(text);
+        assert!(message.starts_with(expected), "{text:?}\n  gave     {message}\n  expected {expected}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    let cases: &[(&str, &str)] = &[
+        ("[listener]\nplain_address = \"127.0.0.1:1883\"\n", "`listener.plain_policy` must name the policy"),
+        ("[api]\naddress = \"0.0.0.0:8080\"\n", "add an `[[api.access_key]]`"),
+        ("[api]\naddress = \"0.0.0.0:8080\"\nunsigned_on_loopback = true\n", "which others can reach"),
+        ("[access]\nregister_unknown = \"from_trusted_authority\"\n", "needs `access.default_policy`"),
+        ("[mqtt]\nreceive_maximum = 0\n", "`mqtt.receive_maximum` is 0; it must be at least 1"),
+        ("[[queue]]\nname = \"a b\"\n", "queue `a b`: a name is"),
+        ("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"a\"\n", "queue `a` is declared twice"),
+        (
+            "[[queue]]\nname = \"alerts\"\n[[queue]]\nname = \"b\"\nreceives_max = 3\ndead_letter_queue = \"alert\"\n",
+            "did you mean `alerts`?",
+        ),
+        ("[[function]]\nname = \"f\"\ncommand = []\n", "function `f`: `command` is empty"),
+        ("[[api.access_key]]\nid = \"a\"\n", "needs exactly one of `secret_file` and `secret_environment`"),
+    ];
+    for (text, expected) in cases {
+        let message = message(&format!("{TLS}{text}"));
+        assert!(message.contains(expected), "{text:?}\n  gave     {message}\n  expected {expected}");
+    }
+}
+
+#[test]
+fn an_unknown_key_from_the_environment_is_named() {
+    let variables = [("IOT_GATEWAY__MQTT__RECEIVE_MAX".to_string(), "5".to_string())];
+    let error = Settings::from_text(TLS, Path::new("gateway.toml"), Path::new("/"), variables.into_iter())
+        .expect_err("no such key");
+    assert_eq!(
+        error.to_string(),
+        "environment variable IOT_GATEWAY__MQTT__RECEIVE_MAX: unknown key `receive_max`; did you mean `receive_maximum`?"
+    );
+}
