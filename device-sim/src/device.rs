@@ -81,7 +81,7 @@ impl Device {
                 () = self.load.tend(self.connected) => break,
             };
             match polled {
-                Ok(Event::Incoming(Packet::ConnAck(connack))) => self.connected(connack, attempt),
+                Ok(Event::Incoming(Packet::ConnAck(connack))) => self.connected(&connack, attempt),
                 Ok(event) => self.happened(&event),
                 Err(error) => {
                     let pause = self.failed(&error);
@@ -96,7 +96,7 @@ impl Device {
         self.load.end()
     }
 
-    fn connected(&mut self, connack: ConnAck, attempt: Instant) {
+    fn connected(&mut self, connack: &ConnAck, attempt: Instant) {
         self.connected = true;
         self.pause.reset();
         let tally = &self.shared.tally;
@@ -139,7 +139,7 @@ impl Device {
         match event {
             Event::Outgoing(Outgoing::Publish(packet_id)) => self.load.written(*packet_id),
             Event::Incoming(Packet::PubAck(PubAck { pkid }) | Packet::PubComp(PubComp { pkid })) => {
-                self.load.acknowledged(*pkid)
+                self.load.acknowledged(*pkid);
             }
             _ => {}
         }
