@@ -137,7 +137,8 @@ impl Settings {
 
     fn check_limits(&self) -> Result<(), FunctionError> {
         if self.timeout.is_zero() || self.timeout > TIMEOUT_MAX {
-            return self.refuse("timeout", format!("it must be above 0 and at most {} s", TIMEOUT_MAX.as_secs()));
+            return self
+                .refuse("timeout", format!("it must be above 0 and at most {} s", TIMEOUT_MAX.as_secs()));
         }
         if self.init_time_max.is_zero() || self.init_time_max > TIMEOUT_MAX {
             let why = format!("it must be above 0 and at most {} s", TIMEOUT_MAX.as_secs());
@@ -153,8 +154,8 @@ impl Settings {
         if self.memory_mib < 8 {
             return self.refuse("memory_mib", "it must be at least 8");
         }
-        if self.payload_bytes_max < 1024 || self.response_bytes_max < 1024 {
-            return self.refuse("payload_bytes_max", "it must be at least 1024, as must `response_bytes_max`");
+        if self.payload_bytes_max == 0 || self.response_bytes_max == 0 {
+            return self.refuse("payload_bytes_max", "it must be at least 1, as must `response_bytes_max`");
         }
         Ok(())
     }

@@ -55,8 +55,8 @@ impl Function {
         for (place, delivery) in batch.iter().enumerate() {
             let record = payload::record(delivery, &arn, &self.settings.region);
             let sizes = call.iter().map(|(_, record)| record.len()).chain([record.len()]);
-            let is_full =
-                call.len() >= self.settings.batch_size || payload::batch_bytes(sizes) > self.settings.payload_bytes_max;
+            let is_full = call.len() >= self.settings.batch_size
+                || payload::batch_bytes(sizes) > self.settings.payload_bytes_max;
             if is_full && !call.is_empty() {
                 self.call_with(batch, std::mem::take(&mut call), outcomes).await;
             }
@@ -65,7 +65,12 @@ impl Function {
         self.call_with(batch, call, outcomes).await;
     }
 
-    async fn call_with(&self, batch: &[Delivery], mut call: Vec<(usize, Bytes)>, outcomes: &mut Outcomes<'_>) {
+    async fn call_with(
+        &self,
+        batch: &[Delivery],
+        mut call: Vec<(usize, Bytes)>,
+        outcomes: &mut Outcomes<'_>,
+    ) {
         call.retain(|(place, _)| outcomes.may_go(*place));
         if call.is_empty() {
             return;
@@ -100,7 +105,8 @@ fn named_failures(response: &Response, ids: &[&str]) -> Vec<Outcome> {
         Verdict::AllBut(failed) => {
             let mut outcomes = vec![Outcome::Delivered; ids.len()];
             for place in failed {
-                outcomes[place] = Outcome::retry("BATCH_ITEM_FAILURE", "the function named it in `batchItemFailures`");
+                outcomes[place] =
+                    Outcome::retry("BATCH_ITEM_FAILURE", "the function named it in `batchItemFailures`");
             }
             outcomes
         }

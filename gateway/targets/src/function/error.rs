@@ -88,7 +88,9 @@ pub enum InvokeError {
         bytes_max: usize,
     },
     /// The program asked for the next event without having answered this one.
-    #[error("the program asked for another event before it answered this one; it does not follow the Runtime API")]
+    #[error(
+        "the program asked for another event before it answered this one; it does not follow the Runtime API"
+    )]
     NotAnswered,
     /// Instances failed one after another; the next is started later.
     #[error("the function failed {failures} times in a row and rests for {} ms: {last}", .rest.as_millis())]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::io::AsyncRead;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -130,7 +131,9 @@ impl Instance {
     fn conclude(&self, request_id: String, answer: Option<Answer>) -> Result<Response, InvokeError> {
         match answer {
             Some(Answer::Done(payload)) => Ok(Response { request_id, payload, error: None }),
-            Some(Answer::Failed { error, payload }) => Ok(Response { request_id, payload, error: Some(error) }),
+            Some(Answer::Failed { error, payload }) => {
+                Ok(Response { request_id, payload, error: Some(error) })
+            }
             Some(Answer::CannotInitialise(error)) => Err(InvokeError::Init(error)),
             Some(Answer::TooLarge) => {
                 Err(InvokeError::ResponseTooLarge { bytes_max: self.settings.response_bytes_max })
@@ -178,50 +181,37 @@ impl Watch {
     /// Follows the program and what it prints until it has ended, and says how it did.
     async fn until_the_end(mut self) -> String {
         let (stdout, stderr) = (self.process.child.stdout.take(), self.process.child.stderr.take());
-        let printing = async {
-            let follow = async |pipe, stream| match pipe {
-                Some(pipe) => self.output.follow(pipe, stream).await,
-                None => {}
-            };
-            let errors = async {
-                if let Some(pipe) = stderr {
-                    self.output.follow(pipe, "stderr").await;
-                }
-            };
-            tokio::join!(follow(stdout, "stdout"), errors);
+        let gone = CancellationToken::new();
+        let ending = async {
+            let status = self.process.ended(&self.terminate, &self.kill, self.stop_time_max).await;
+            // What the program started may outlive it, and keeps its pipes open.
+            self.process.group.kill();
+            gone.cancel();
+            status
         };
-        tokio::pin!(printing);
-        let Process { mut child, group } = self.process;
-        let status = {
-            let exit = async {
-                tokio::select! {
-                    status = child.wait() => return status,
-                    () = self.kill.cancelled() => {}
-                    () = self.terminate.cancelled() => {
-                        group.terminate();
-                        if let Ok(status) = timeout(self.stop_time_max, child.wait()).await {
-                            return status;
-                        }
-                    }
-                }
-                group.kill();
-                child.wait().await
+        let printing = async {
+            let pipes = async {
+                tokio::join!(follow(&self.output, stdout, "stdout"), follow(&self.output, stderr, "stderr"))
             };
-            tokio::pin!(exit);
-            let mut printed = false;
-            loop {
-                tokio::select! {
-                    status = &mut exit => break status,
-                    () = &mut printing, if !printed => printed = true,
-                }
+            let too_late = async {
+                gone.cancelled().await;
+                tokio::time::sleep(LAST_OUTPUT_WAIT).await;
+            };
+            tokio::select! {
+                _ = pipes => {}
+                () = too_late => {}
             }
         };
-        // What the program started may outlive it, and keeps its pipes open.
-        group.kill();
-        let _ = timeout(LAST_OUTPUT_WAIT, printing).await;
+        let (status, ()) = tokio::join!(ending, printing);
         let how = describe(status, self.output.last_words());
         tracing::debug!(function = self.output.function, instance = self.output.instance, how, "ended");
         how
+    }
+}
+
+async fn follow(output: &Output, pipe: Option<impl AsyncRead + Unpin>, stream: &'static str) {
+    if let Some(pipe) = pipe {
+        output.follow(pipe, stream).await;
     }
 }
 

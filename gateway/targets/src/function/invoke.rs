@@ -54,7 +54,8 @@ impl Invocation {
 fn x_ray(traceparent: &str) -> Option<String> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_hex =
+        |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hex(version, 2) || !is_hex(trace, 32) || !is_hex(parent, 16) || !is_hex(flags, 2) {
         return None;
     }
@@ -97,16 +98,20 @@ impl Function {
     pub fn new(settings: Settings) -> Result<Arc<Self>, FunctionError> {
         settings.check()?;
         let open_log = |directory: &std::path::PathBuf| {
-            LogFile::open(directory, &settings.name, settings.log_bytes_max).map_err(|error| FunctionError::Log {
-                function: settings.name.clone(),
-                path: directory.display().to_string(),
-                why: error.to_string(),
+            LogFile::open(directory, &settings.name, settings.log_bytes_max).map_err(|error| {
+                FunctionError::Log {
+                    function: settings.name.clone(),
+                    path: directory.display().to_string(),
+                    why: error.to_string(),
+                }
             })
         };
         let log = settings.log_directory.as_ref().map(open_log).transpose()?.map(Arc::new);
         Ok(Arc::new(Self {
             calls: Semaphore::new(settings.concurrency),
-            callers: Semaphore::new((settings.concurrency + settings.waiting_calls_max).min(Semaphore::MAX_PERMITS)),
+            callers: Semaphore::new(
+                (settings.concurrency + settings.waiting_calls_max).min(Semaphore::MAX_PERMITS),
+            ),
             settings: Arc::new(settings),
             pool: Arc::default(),
             log,
@@ -224,7 +229,11 @@ impl Function {
         self.tasks.close();
         let limit = self.settings.stop_time_max + Duration::from_secs(2);
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
-            tracing::warn!(function = self.settings.name, left = self.tasks.len(), "instances did not end in time");
+            tracing::warn!(
+                function = self.settings.name,
+                left = self.tasks.len(),
+                "instances did not end in time"
+            );
         }
     }
 }

@@ -144,14 +144,20 @@ pub(super) fn failures(answer: &[u8], ids: &[&str]) -> Verdict {
     }
     let named = match serde_json::from_slice::<Answer>(answer) {
         Ok(answer) => answer.failures.unwrap_or_default(),
-        Err(error) => return Verdict::Unclear(format!("the answer's `batchItemFailures` can't be read: {error}")),
+        Err(error) => {
+            return Verdict::Unclear(format!("the answer's `batchItemFailures` can't be read: {error}"));
+        }
     };
     let places: HashMap<&str, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut failed = Vec::with_capacity(named.len());
     for Failure { id } in named {
         match places.get(id.as_str()) {
             Some(place) => failed.push(*place),
-            None => return Verdict::Unclear(format!("the answer's `batchItemFailures` name `{id}`, which was not sent")),
+            None => {
+                return Verdict::Unclear(format!(
+                    "the answer's `batchItemFailures` name `{id}`, which was not sent"
+                ));
+            }
         }
     }
     failed.sort_unstable();

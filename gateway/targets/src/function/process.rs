@@ -3,10 +3,13 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::config::Settings;
 use super::environment::variables;
@@ -15,6 +18,29 @@ use super::environment::variables;
 pub(super) struct Process {
     pub(super) child: Child,
     pub(super) group: Group,
+}
+
+impl Process {
+    /// Waits until the program has ended: by itself, within `stop_time_max` of being asked to, or killed.
+    pub(super) async fn ended(
+        &mut self,
+        terminate: &CancellationToken,
+        kill: &CancellationToken,
+        stop_time_max: Duration,
+    ) -> std::io::Result<ExitStatus> {
+        tokio::select! {
+            status = self.child.wait() => return status,
+            () = kill.cancelled() => {}
+            () = terminate.cancelled() => {
+                self.group.terminate();
+                if let Ok(status) = timeout(stop_time_max, self.child.wait()).await {
+                    return status;
+                }
+            }
+        }
+        self.group.kill();
+        self.child.wait().await
+    }
 }
 
 /// The process group of an instance. Whatever is left of it is killed when this is dropped.

@@ -195,7 +195,9 @@ fn accepted(outcome: Result<(), Violation>) -> Response<Full<Bytes>> {
     };
     tracing::warn!(%violation, "program does not follow the runtime API");
     match violation {
-        Violation::UnknownRequest => refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", &violation.to_string()),
+        Violation::UnknownRequest => {
+            refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", &violation.to_string())
+        }
         _ => refusal(StatusCode::FORBIDDEN, "InvalidStateTransition", &violation.to_string()),
     }
 }

@@ -74,14 +74,18 @@ impl Settings {
             return self.refuse("url", "it names no host; write it as `https://host/path`");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return self.refuse("url", "it holds a user or a password; put them into the header `Authorization`");
+            return self
+                .refuse("url", "it holds a user or a password; put them into the header `Authorization`");
         }
         Ok(url)
     }
 
     fn checked_headers(&self) -> Result<HeaderMap, HttpError> {
         if self.headers.len() > HEADERS_MAX {
-            return self.refuse("headers", format!("{} are too many; {HEADERS_MAX} are possible", self.headers.len()));
+            return self.refuse(
+                "headers",
+                format!("{} are too many; {HEADERS_MAX} are possible", self.headers.len()),
+            );
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {

@@ -103,7 +103,9 @@ impl Http {
         let reason = format!("{} answered {status}{}", self.place(), quoted(&body.unwrap_or_default()));
         match after {
             _ if !may_mend(status) => Outcome::reject(code, reason),
-            Some(RetryAfter::Never) => Outcome::reject(code, format!("{reason}; it asked for no further try")),
+            Some(RetryAfter::Never) => {
+                Outcome::reject(code, format!("{reason}; it asked for no further try"))
+            }
             Some(RetryAfter::Wait(after)) => Outcome::Retry { reason, code, after: Some(after) },
             None => Outcome::retry(code, reason),
         }
@@ -160,8 +162,7 @@ impl std::fmt::Debug for Http {
 
 /// 408 says by its definition that the request may be repeated.
 fn may_mend(status: StatusCode) -> bool {
-    status.is_server_error()
-        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+    status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
@@ -183,7 +184,8 @@ async fn read(mut response: Response, bytes_max: usize) -> Vec<u8> {
 
 fn quoted(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let text: String = text.trim().chars().filter(|letter| !letter.is_control()).take(QUOTED_CHARS_MAX).collect();
+    let text: String =
+        text.trim().chars().filter(|letter| !letter.is_control()).take(QUOTED_CHARS_MAX).collect();
     if text.is_empty() { text } else { format!(": `{text}`") }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, HttpErr
 }
 
 fn from_file(path: &std::path::Path) -> Result<RootCertStore, String> {
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| format!("can't be read: {error}"))?;
+    let certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| format!("can't be read: {error}"))?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         let certificate = certificate.map_err(|error| format!("is not PEM: {error}"))?;

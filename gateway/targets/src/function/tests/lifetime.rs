@@ -1,0 +1,65 @@
+//! When processes end.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn closing_ends_every_process_in_a_bounded_time() {
+    for mode in ["obeys", "ignores_sigterm"] {
+        let function =
+            Function::new(Settings { stop_time_max: Duration::from_millis(100), ..settings(mode) }).unwrap();
+        let process = process_id(&function).await;
+        let child = answer(&function, json!({ "do": "start_another" })).await.as_i64().unwrap();
+        tokio::time::timeout(PATIENCE, function.close()).await.unwrap();
+        assert!(!is_running(process), "{mode}");
+        wait_until("what it started is gone", || !is_running(child)).await;
+        assert_eq!(call(&function, json!({})).await.unwrap_err(), InvokeError::Closed);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_ends_its_process() {
+    let function = function("obeys");
+    let process = process_id(&function).await;
+    let hanging = call(&function, json!({ "do": "hang" }));
+    assert!(tokio::time::timeout(Duration::from_millis(20), hanging).await.is_err());
+    wait_until("the process is gone", || !is_running(process)).await;
+    assert_ne!(process_id(&function).await, process);
+    function.close().await;
+}
+
+#[tokio::test]
+async fn a_process_that_nobody_calls_is_ended() {
+    let function =
+        Function::new(Settings { idle_time_max: Duration::from_millis(20), ..settings("obeys") }).unwrap();
+    let process = process_id(&function).await;
+    wait_until("the idle process is gone", || !is_running(process)).await;
+    assert_ne!(process_id(&function).await, process);
+    function.close().await;
+}
+
+#[test]
+fn no_process_outlives_a_runtime_that_shuts_down() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let function = function("obeys");
+    let process = runtime.block_on(process_id(&function));
+    drop(runtime);
+    let gone = (0..5_000).any(|_| {
+        std::thread::yield_now();
+        !is_running(process)
+    });
+    assert!(gone);
+}
+
+/// A gateway that is killed closes the endpoint of its functions without a word.
+#[tokio::test]
+async fn a_runtime_whose_endpoint_is_gone_ends_by_itself() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut process =
+        super::super::process::start(&settings("obeys"), listener.local_addr().unwrap(), "f-1").unwrap();
+    let (connection, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    connection.readable().await.unwrap();
+    drop((connection, listener));
+    tokio::time::timeout(PATIENCE, process.child.wait()).await.unwrap().unwrap();
+}
