@@ -228,6 +228,16 @@ impl Site {
         tls::options(&self.path("pki/authority.crt"), Some((&certificate, &key)))
     }
 
+    /// The fingerprint of the latest certificate of the device `name`.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn fingerprint(&self, name: &str) -> anyhow::Result<String> {
+        let books = Authority::load(self.path("pki"))?;
+        let found = books.list().iter().rev().find(|issued| issued.common_name == name);
+        Ok(found.with_context(|| format!("no certificate of `{name}`"))?.fingerprint.to_string())
+    }
+
     /// Certificate and key of the device `name`.
     pub fn device_files(&self, name: &str) -> (PathBuf, PathBuf) {
         (self.path(&format!("pki/devices/{name}.crt")), self.path(&format!("pki/devices/{name}.key")))
