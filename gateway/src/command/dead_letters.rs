@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.action {
         Action::List { which, json } => list(&control, which, *json)?,
         Action::Show { id } => {
-            output::json(&control.get::<Value>(&format!("/dead-letters/{}", escape(id)))?)?
+            output::json(&control.get::<Value>(&format!("/dead-letters/{}", escape(id)))?)?;
         }
         Action::Redrive { id: Some(id), .. } => {
             let path = format!("/dead-letters/{}/redrive", escape(id));

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     receipts: PathBuf,
 }
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.receipts.join(format!("{}.jsonl", uuid::Uuid::new_v4()));
     let file = File::options().create_new(true).append(true).open(&path);
     let file = Arc::new(file.with_context(|| format!("{} can't be written", path.display()))?);

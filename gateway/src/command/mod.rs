@@ -89,7 +89,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Queues(arguments) => queues::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments),
         Command::DeviceSim(arguments) => device_sim::run(arguments),
-        Command::DemoFunction(arguments) => function::run(arguments),
+        Command::DemoFunction(arguments) => function::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         output::complain(&error);

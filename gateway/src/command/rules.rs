@@ -186,7 +186,7 @@ fn print(statement: &Statement, explanation: &::rules::Explanation, arguments: &
     }
     match &explanation.outcome {
         _ if !explanation.topic_matches => {
-            output::line("no match: the topic is not one that FROM lets through")
+            output::line("no match: the topic is not one that FROM lets through");
         }
         Ok(Outcome::Match(output)) => output::line(format!("output  {}", text(output))),
         Ok(Outcome::NoMatch) => output::line("no match: WHERE is not true"),

@@ -69,7 +69,7 @@ impl Display {
     }
 
     /// Shows the numbers of this moment.
-    pub(super) fn show(&mut self, gateway: &Supervised<'_>, fleet: String, tallies: &Tallies) {
+    pub(super) fn show(&mut self, gateway: &Supervised<'_>, fleet: &str, tallies: &Tallies) {
         let named = tallies.named();
         let moments = [named[0].1.moment(), named[1].1.moment(), named[2].1.moment()];
         let delivered = moments.map(|moment| moment.delivered);

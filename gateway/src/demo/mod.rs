@@ -75,7 +75,7 @@ async fn show(prepared: &Prepared) -> anyhow::Result<Balance> {
         tokio::select! {
             _ = tick.tick() => {
                 gateway.restart_if_gone()?;
-                display.show(&gateway, fleet.progress(), &tallies);
+                display.show(&gateway, &fleet.progress(), &tallies);
                 if prepared.arguments.seconds.is_some_and(|seconds| started.elapsed().as_secs() >= seconds) {
                     break;
                 }
@@ -88,7 +88,7 @@ async fn show(prepared: &Prepared) -> anyhow::Result<Balance> {
     display.remark("stopping the fleet and waiting for the last messages");
     let report = fleet.stop(&mut gateway).await?;
     drain(&mut gateway, &report, &tallies).await?;
-    display.show(&gateway, fleet.progress(), &tallies);
+    display.show(&gateway, &fleet.progress(), &tallies);
     let balance = Balance::strike(prepared, &report, &tallies, gateway.restarts()).await;
     consumers.shutdown().await;
     gateway.stop().await?;

@@ -51,7 +51,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: ReasonCode, label: &'static str, explanation: impl ToString) -> Self {
+    fn new(code: ReasonCode, label: &'static str, explanation: &(impl ToString + ?Sized)) -> Self {
         Self {
             code,
             label,
@@ -116,7 +116,7 @@ async fn first_packet(transport: &mut Transport<Stream>) -> Result<Box<Connect>,
             Ok(Event::Closed) => {
                 return Err(Refusal::new(ReasonCode::UnspecifiedError, "closed", "closed before CONNECT"));
             }
-            Err(error) => return Err(Refusal::new(ReasonCode::UnspecifiedError, "closed", error)),
+            Err(error) => return Err(Refusal::new(ReasonCode::UnspecifiedError, "closed", &error)),
             Ok(Event::Readable | Event::Flushed) => {}
         }
     }
@@ -182,12 +182,12 @@ async fn principal(
         });
     };
     let certificate = certificate
-        .map_err(|error| Refusal::new(ReasonCode::NotAuthorized, "certificate_unreadable", error))?;
+        .map_err(|error| Refusal::new(ReasonCode::NotAuthorized, "certificate_unreadable", &error))?;
     gateway
         .registry
         .admit(&Arc::new(certificate), gateway.now_ms())
         .await
-        .map_err(|refused| Refusal::new(ReasonCode::NotAuthorized, refused.label(), refused))
+        .map_err(|refused| Refusal::new(ReasonCode::NotAuthorized, refused.label(), &refused))
 }
 
 async fn welcome(
@@ -222,7 +222,7 @@ async fn welcome(
         let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
         // The store has failed already; what it can't take is said by it.
         let _ = gateway.persist(departed.changes).await;
-        let refusal = Refusal::new(ReasonCode::ServerUnavailable, "store", error);
+        let refusal = Refusal::new(ReasonCode::ServerUnavailable, "store", &error);
         let refusal = Refusal { version: Some(version), ..refusal };
         refuse(gateway, transport, client.peer(), Some(client.client_id()), refusal).await;
         return None;

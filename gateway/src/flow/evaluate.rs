@@ -47,7 +47,7 @@ fn for_each_rule(active: &ActiveRules, topic: &str, mut visit: impl FnMut(&Defin
         Some(ingest) => match active.get(ingest.rule) {
             Some(rule) => visit(rule),
             None => {
-                tracing::warn!(rule = ingest.rule, topic, "basic ingest names a rule that does not exist")
+                tracing::warn!(rule = ingest.rule, topic, "basic ingest names a rule that does not exist");
             }
         },
         None => active.for_each_match(topic, |rule| visit(rule)),

@@ -39,7 +39,7 @@ enum End {
 }
 
 impl End {
-    fn closed(reason: ReasonCode, explanation: impl ToString) -> Self {
+    fn closed(reason: ReasonCode, explanation: &(impl ToString + ?Sized)) -> Self {
         Self::Closed { reason, explanation: explanation.to_string(), told: String::new() }
     }
 
@@ -159,7 +159,10 @@ impl Connection {
         let mut changes = std::mem::take(&mut self.settled_changes);
         changes.extend(self.session().take_changes());
         // Nothing that was written to the output leaves before this: it is flushed by the next wait.
-        self.gateway.persist(changes).await.map_err(|error| End::closed(ReasonCode::ServerUnavailable, error))
+        self.gateway
+            .persist(changes)
+            .await
+            .map_err(|error| End::closed(ReasonCode::ServerUnavailable, &error))
     }
 
     /// Writes what the session may send now.

@@ -51,7 +51,7 @@ pub(crate) async fn publish(gateway: &Arc<Gateway>, will: DueWill<Client>) {
     match settled.outcome {
         Ok(()) => persist(gateway, fan_out::fan_out(gateway, &settled.accepted)).await,
         Err(refusal) => {
-            tracing::warn!(client_id = client.client_id(), reason = refusal.explain().2, "will lost")
+            tracing::warn!(client_id = client.client_id(), reason = refusal.explain().2, "will lost");
         }
     }
 }

@@ -88,7 +88,7 @@ fn restore(
                 retained += 1;
             }
             None => {
-                tracing::error!(topic = %String::from_utf8_lossy(&topic), "a retained message can't be read")
+                tracing::error!(topic = %String::from_utf8_lossy(&topic), "a retained message can't be read");
             }
         }
     }

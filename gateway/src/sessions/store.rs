@@ -328,6 +328,6 @@ pub(super) fn number(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }
 
-fn failed(error: StateError) -> StoreFailed {
+fn failed(error: impl std::fmt::Display) -> StoreFailed {
     StoreFailed(error.to_string())
 }
