@@ -24,7 +24,8 @@ pub enum Command {
     /// from the moment a message should have been sent and, given a queue or a stream to read back, the ledger of
     /// what arrived.
     ///
-    /// Exit status: 0 when all is well; 1 when an acknowledged message is lost or a message arrived damaged; 2 when
+    /// Exit status: 0 when all is well; 1 when an acknowledged message is lost, or one arrived damaged or
+    /// repeated under another event id; 2 when
     /// the settings are wrong; 3 when no device could connect or the target could not be read back.
     #[command(after_help = EXAMPLES)]
     Run(Box<RunArguments>),

@@ -103,12 +103,29 @@ impl Device {
         tally.connected.add(1);
         tally.connects.add(1);
         tally.connect.record(attempt.elapsed());
-        let unsettled = std::mem::take(&mut self.unsettled);
+        let unsettled = self.in_order();
         if connack.session_present {
             self.events.pending = unsettled.into_iter().map(mark_duplicate).collect();
         } else {
             self.publish_again(unsettled);
         }
+    }
+
+    /// What the last connections left, in the order of the messages [MQTT-4.6.0-1]. The client alone would put what
+    /// it had already written again behind what it had not, if the connection broke in the middle of that.
+    fn in_order(&mut self) -> VecDeque<Request> {
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        let flight = &self.load.flight;
+        // Whatever has no packet id yet was never written, and is in order at the end.
+        unsettled.make_contiguous().sort_by_key(|request| {
+            let packet_id = match request {
+                Request::Publish(publish) => publish.pkid,
+                Request::PubRel(release) => release.pkid,
+                _ => 0,
+            };
+            flight.sequence(packet_id).unwrap_or(u64::MAX)
+        });
+        unsettled
     }
 
     /// The gateway has no session, so an old packet id means nothing to it: what was not acknowledged is published

@@ -76,7 +76,7 @@ pub enum Error {
         /// How many are needed.
         wanted: u32,
     },
-    /// Without a rate nothing tells TLS from bare TCP.
+    /// An option that is needed is missing.
     #[error("`{0}` is missing; give it, or `--plain` for bare TCP without certificates")]
     Missing(&'static str),
     /// The secret key is not in the environment.

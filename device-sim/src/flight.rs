@@ -60,6 +60,11 @@ impl Flight {
         self.by_packet_id.remove(&packet_id)
     }
 
+    /// Which message a packet id carries.
+    pub(crate) fn sequence(&self, packet_id: u16) -> Option<u64> {
+        self.by_packet_id.get(&packet_id).map(|flying| flying.sequence)
+    }
+
     /// The server forgot the session. These packet ids, in this order, will be published as new packets before
     /// everything that was not yet written. All others are given up; the result is how many.
     pub(crate) fn session_lost(&mut self, packet_ids: &[u16]) -> usize {

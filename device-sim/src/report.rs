@@ -94,12 +94,15 @@ impl Summary {
         }
     }
 
-    /// 0 when all is well, 1 when an acknowledged message is lost or one arrived damaged, 3 when nothing was proved.
+    /// 0 when all is well, 1 when an acknowledged message is lost, arrived damaged, or was repeated under another event
+    /// id, 3 when nothing was proved.
     pub fn exit_status(&self) -> u8 {
         let unproved = self.read_back_error.is_some() || (self.connects == 0 && self.due > 0);
-        let wrong = [self.balance.lost, self.balance.corrupted, self.balance.repeated_with_other_event_id];
+        // What was published again as a new packet is a new message to the gateway.
+        let renamed = self.balance.repeated_with_other_event_id.unwrap_or(0).saturating_sub(self.republished);
+        let wrong = [self.balance.lost.unwrap_or(0), self.balance.corrupted.unwrap_or(0), renamed];
         // What was not read cannot be called lost.
-        if unproved { 3 } else { u8::from(wrong.iter().any(|count| count.unwrap_or(0) > 0)) }
+        if unproved { 3 } else { u8::from(wrong.iter().any(|count| *count > 0)) }
     }
 
     /// For people.

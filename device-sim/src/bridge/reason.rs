@@ -44,6 +44,10 @@ pub(crate) fn of_client(error: &ConnectionError) -> String {
         ConnectionError::MqttState(StateError::Deserialization(rumqttc::mqttbytes::Error::Io(error))) => {
             of_io(error)
         }
+        // The packet's id is left out, so that all of them count as one reason.
+        ConnectionError::MqttState(StateError::Unsolicited(_)) => {
+            "acknowledgement of a packet that was not sent".to_owned()
+        }
         ConnectionError::ConnectionRefused(code) => format!("CONNACK: {}", words(&format!("{code:?}"))),
         ConnectionError::NetworkTimeout => "no CONNACK in time".to_owned(),
         ConnectionError::FlushTimeout => "the gateway stopped reading".to_owned(),

@@ -33,6 +33,10 @@ pub(super) struct Seen {
     sessions: BTreeMap<String, BTreeSet<u16>>,
     /// Client id and sequence number of everything it acknowledged.
     pub(super) acknowledged: BTreeSet<(String, u64)>,
+    /// Client id and sequence number of everything it received.
+    received: BTreeSet<(String, u64)>,
+    /// Messages that came for the first time after a later one of their device [MQTT-4.6.0-1].
+    pub(super) out_of_order: u64,
     pub(super) publishes: u64,
     pub(super) duplicates: u64,
     /// A packet came again without DUP, or for the first time with it [MQTT-3.3.1-1].
@@ -135,6 +139,11 @@ impl Seen {
         self.publishes += 1;
         self.duplicates += u64::from(publish.dup);
         self.bodies.push(publish.payload.clone());
+        let sequence = sequence(publish);
+        if self.received.insert((client.to_owned(), sequence)) {
+            let later = (client.to_owned(), sequence + 1)..=(client.to_owned(), u64::MAX);
+            self.out_of_order += u64::from(self.received.range(later).next().is_some());
+        }
         let first =
             publish.qos == QoS::AtMostOnce || self.sessions.get_mut(client).unwrap().insert(publish.pkid);
         // A packet that was lost on its way comes with DUP, but for the first time as this server sees it.
@@ -143,8 +152,12 @@ impl Seen {
 
     fn acknowledge(&mut self, client: &str, publish: &Publish) -> Packet {
         self.sessions.get_mut(client).unwrap().remove(&publish.pkid);
-        let body: Value = serde_json::from_slice(&publish.payload).unwrap();
-        self.acknowledged.insert((client.to_owned(), body["sequence"].as_u64().unwrap()));
+        self.acknowledged.insert((client.to_owned(), sequence(publish)));
         Packet::PubAck(PubAck::new(publish.pkid))
     }
+}
+
+fn sequence(publish: &Publish) -> u64 {
+    let body: Value = serde_json::from_slice(&publish.payload).unwrap();
+    body["sequence"].as_u64().unwrap()
 }

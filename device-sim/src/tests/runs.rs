@@ -39,7 +39,7 @@ async fn check(manners: Manners, line: &str) -> (Summary, Broker) {
         let seen = broker.seen.lock();
         let invented: Vec<_> = claimed.difference(&seen.acknowledged).collect();
         assert!(invented.is_empty(), "never acknowledged by the broker: {invented:?}");
-        assert_eq!(seen.wrong_duplicate_flags, 0);
+        assert_eq!((seen.wrong_duplicate_flags, seen.out_of_order), (0, 0));
     }
     (summary, broker)
 }
@@ -61,6 +61,14 @@ async fn a_session_that_persists_gets_the_same_packets_again_with_dup() {
     assert_eq!((summary.sent, summary.acknowledged, summary.republished), (300, 300, 0));
     assert!(summary.resent > 0 && broker.seen.lock().duplicates > 0);
     assert!(summary.disconnects.contains_key("closed by the gateway"), "{:?}", summary.disconnects);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_while_packets_are_written_again_keeps_their_order() {
+    let manners = Manners { cut_after: Some(3), ..Manners::default() };
+    let line = "--devices 3 --messages-per-device 24 --inflight 12";
+    let (summary, _) = check(manners, line).await;
+    assert_eq!((summary.sent, summary.acknowledged), (72, 72));
 }
 
 #[tokio::test(flavor = "multi_thread")]
