@@ -104,6 +104,7 @@ pub struct Client {
     pub version: u8,
     next_id: u16,
     resumed: bool,
+    server_certificate: Vec<u8>,
 }
 
 impl std::fmt::Debug for Client {
@@ -134,8 +135,12 @@ impl Client {
             connection.complete_io(&mut socket)?;
         }
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        let certificate =
+            connection.peer_certificates().and_then(|chain| chain.first()).map(|der| der.to_vec());
+        let certificate = certificate.unwrap_or_default();
         let mut client = Self::over(Box::new(StreamOwned::new(connection, socket.try_clone()?)), socket);
         client.resumed = resumed;
+        client.server_certificate = certificate;
         Ok(client)
     }
 
@@ -148,6 +153,7 @@ impl Client {
             version: 4,
             next_id: 0,
             resumed: false,
+            server_certificate: Vec::new(),
         }
     }
 
@@ -180,6 +186,11 @@ impl Client {
     /// Whether its TLS session was resumed.
     pub fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// The certificate that the server showed, DER; empty without TLS.
+    pub fn server_certificate(&self) -> &[u8] {
+        &self.server_certificate
     }
 
     /// Sends CONNECT and reads the answer, whatever it says.

@@ -49,7 +49,8 @@ impl Fleet {
             .arg(site.path("pki/devices"))
             .arg("--json")
             .args(options)
-            .stdin(Stdio::null())
+            .arg("--stop-on-stdin-eof")
+            .stdin(Stdio::piped())
             .stdout(File::create(&report)?)
             .stderr(File::create(&log)?)
             .spawn()?;
@@ -59,6 +60,15 @@ impl Fleet {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Tells it to stop sending and waits for its end.
+    ///
+    /// # Errors
+    /// As [`Fleet::finish`].
+    pub fn stop(mut self, bound: Duration) -> anyhow::Result<Summary> {
+        drop(self.child.stdin.take());
+        self.finish(bound)
     }
 
     /// Waits for its end.
@@ -90,7 +100,7 @@ impl Drop for Fleet {
 }
 
 impl Summary {
-    /// A number at a path such as `ledger.lost`.
+    /// A number at a path such as `puback_micros.p99`.
     ///
     /// # Errors
     /// When there is none; with the whole report.

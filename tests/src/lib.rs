@@ -22,5 +22,5 @@ pub use gateway::{Gateway, binary, run_command};
 pub use log::{Line, Log};
 pub use packet::{Packet, Publish, kind};
 pub use python::{Python, python};
-pub use site::{ALLOW_ALL, OWN_TOPICS, Site, free_port, workspace};
+pub use site::{ALLOW_ALL, OWN_TOPICS, Site, TELEMETRY_STREAM, free_port, workspace};
 pub use tls::{TlsOptions, trust};

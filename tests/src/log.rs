@@ -69,6 +69,19 @@ impl Log {
         .with_context(|| format!("the end of the log:\n{}", self.end()))
     }
 
+    /// Waits for any line that satisfies `wanted`.
+    ///
+    /// # Errors
+    /// As [`Log::wait_for`].
+    pub fn wait_for_any(&self, what: &str, wanted: impl Fn(&Line) -> bool) -> anyhow::Result<Line> {
+        let look = || {
+            let text = self.text();
+            let mut lines = text.lines().filter_map(|line| serde_json::from_str(line).ok()).map(Line);
+            lines.find(&wanted)
+        };
+        wait::until(what, wait::SOON, look).with_context(|| format!("the end of the log:\n{}", self.end()))
+    }
+
     /// Its last lines.
     pub fn end(&self) -> String {
         let text = self.text();

@@ -21,6 +21,9 @@ pub const OWN_TOPICS: &str = r#"{ "Version": "2012-10-17", "Statement": [
   { "Effect": "Allow", "Action": "iot:Subscribe",
     "Resource": "arn:aws:iot:*:*:topicfilter/plant/${iot:Connection.Thing.ThingName}/*" } ] }"#;
 
+/// The settings of a stream `telemetry`.
+pub const TELEMETRY_STREAM: &str = "[[stream]]\nname = \"telemetry\"\nshards = 2\n";
+
 /// A gateway's folder: `pki`, `policies`, `rules`, `data` and `gateway.toml`. Gone when it is dropped.
 #[derive(Debug)]
 pub struct Site {

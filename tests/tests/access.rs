@@ -1,7 +1,9 @@
 //! Nobody in who does not belong. Each refusal is told in the log by its reason, to whoever has to mend it.
 
 use certs::{Authority, DeviceRequest, Reason, Validity};
-use end_to_end::{ALLOW_ALL, Client, Connect, Gateway, Gone, OWN_TOPICS, Site, TlsOptions, kind, run_command, trust};
+use end_to_end::{
+    ALLOW_ALL, Client, Connect, Gateway, Gone, OWN_TOPICS, Site, TlsOptions, kind, run_command, trust,
+};
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
 
@@ -35,7 +37,12 @@ fn refused_by_tls(site: &Site, gateway: &Gateway, options: &TlsOptions, reason: 
 }
 
 /// TLS lets it in, the gateway answers CONNECT with Not authorized, and the log names the reason.
-fn refused_by_gateway(site: &Site, gateway: &Gateway, options: &TlsOptions, reason: &str) -> anyhow::Result<()> {
+fn refused_by_gateway(
+    site: &Site,
+    gateway: &Gateway,
+    options: &TlsOptions,
+    reason: &str,
+) -> anyhow::Result<()> {
     assert_eq!(try_connect(site, options, "kiln-1")?, 0x87);
     gateway.log.wait_for("connection refused", |line| line.field("reason").contains(reason))?;
     Ok(())
@@ -45,7 +52,10 @@ fn files(authority: &Authority, name: &str) -> anyhow::Result<(std::path::PathBu
     Ok(authority.device_files(name)?)
 }
 
-fn options(site: &Site, (certificate, key): (impl AsRef<Path>, impl AsRef<Path>)) -> anyhow::Result<TlsOptions> {
+fn options(
+    site: &Site,
+    (certificate, key): (impl AsRef<Path>, impl AsRef<Path>),
+) -> anyhow::Result<TlsOptions> {
     TlsOptions::with_files(&site.path("pki/authority.crt"), (certificate.as_ref(), key.as_ref()))
 }
 
@@ -121,11 +131,15 @@ fn a_device_on_another_devices_topic_is_refused_and_told_why() -> anyhow::Result
     let mut victim =
         Client::connect_tls(site.tls_address, &site.device("kiln-2")?, &Connect::clean(V5, "kiln-2"))?;
     assert_eq!(victim.subscribe("plant/kiln-2/#", 1)?, 1);
-    let mut client = Client::connect_tls(site.tls_address, &site.device("kiln-1")?, &Connect::clean(V5, "kiln-1"))?;
+    let mut client =
+        Client::connect_tls(site.tls_address, &site.device("kiln-1")?, &Connect::clean(V5, "kiln-1"))?;
     let id = client.send_publish("plant/kiln-2/telemetry", "forged", 1)?;
     let answer = client.expect_answer(kind::PUBACK, id)?;
     assert_eq!(answer.reason(), 0x87);
-    assert!(String::from_utf8_lossy(&answer.body).contains("plant/kiln-2/telemetry"), "the reason string names the topic");
+    assert!(
+        String::from_utf8_lossy(&answer.body).contains("plant/kiln-2/telemetry"),
+        "the reason string names the topic"
+    );
     assert_eq!(client.subscribe("plant/kiln-2/#", 1)?, 0x87);
     assert_eq!(client.subscribe("#", 1)?, 0x87);
     assert_eq!(client.subscribe("plant/+/telemetry", 1)?, 0x87);
@@ -138,7 +152,8 @@ fn a_device_on_another_devices_topic_is_refused_and_told_why() -> anyhow::Result
     assert_eq!(victim.publish("plant/kiln-2/telemetry", "genuine")?, 0);
     assert_eq!(victim.receive()?.payload, b"genuine");
     // MQTT 3.1.1 has no code for it: the connection is closed [MQTT-3.3.5-2].
-    let mut older = Client::connect_tls(site.tls_address, &site.device("kiln-1")?, &Connect::clean(V3, "kiln-1"))?;
+    let mut older =
+        Client::connect_tls(site.tls_address, &site.device("kiln-1")?, &Connect::clean(V3, "kiln-1"))?;
     older.send_publish("plant/kiln-2/telemetry", "forged", 1)?;
     let answers = older.wait_for_the_end()?;
     assert!(answers.iter().all(|packet| packet.kind != kind::PUBACK), "{answers:?}");
@@ -165,7 +180,11 @@ fn a_client_id_with_wildcards_in_it_widens_nothing() -> anyhow::Result<()> {
     let _gateway = Gateway::start(&site)?;
     let options = site.device("kiln-1")?;
     let mut plain = Client::connect_tls(site.tls_address, &options, &Connect::clean(V5, "kiln-1"))?;
-    assert_eq!(plain.subscribe("plant/kiln-1/x", 0)?, 0, "the policy allows a plain client id its own topics");
+    assert_eq!(
+        plain.subscribe("plant/kiln-1/x", 0)?,
+        0,
+        "the policy allows a plain client id its own topics"
+    );
     for client_id in ["+", "#", "*", "?", "kiln-2/telemetry", "k*", "a/#", "kiln-+", "${iot:ClientId}"] {
         let mut client = Client::tls(site.tls_address, &options)?;
         if client.connect(&Connect::clean(V5, client_id))?.reason() != 0 {
@@ -192,18 +211,30 @@ fn a_certificate_name_with_wildcards_in_it_widens_nothing() -> anyhow::Result<()
     site.write_policy("device", &policy)?;
     site.register(&["kiln-1"])?;
     let gateway = Gateway::start(&site)?;
-    let (pki, settings) = (site.path("pki").display().to_string(), site.settings_file().display().to_string());
+    let (pki, settings) =
+        (site.path("pki").display().to_string(), site.settings_file().display().to_string());
     for (number, organization) in ["*", "+", "#", "a/b", "acme*"].into_iter().enumerate() {
         let name = format!("odd-{number}");
         let made = run_command(&[
-            "certs", "device", "--directory", &pki, "--config", &settings, "--policy", "device", "--name", &name,
-            "--organization", organization,
+            "certs",
+            "device",
+            "--directory",
+            &pki,
+            "--config",
+            &settings,
+            "--policy",
+            "device",
+            "--name",
+            &name,
+            "--organization",
+            organization,
         ]);
         // Our own authority may refuse to issue such a certificate; that is as good.
         if made.is_err() {
             continue;
         }
-        let mut client = Client::connect_tls(site.tls_address, &site.device(&name)?, &Connect::clean(V5, "any"))?;
+        let mut client =
+            Client::connect_tls(site.tls_address, &site.device(&name)?, &Connect::clean(V5, "any"))?;
         for filter in ["plant/acme/x", "plant/+/x", "plant/#", "#"] {
             assert_eq!(client.subscribe(filter, 0)?, 0x87, "organization {organization}, filter {filter}");
         }
@@ -218,18 +249,26 @@ fn a_device_that_is_revoked_is_cut_off_at_once_and_others_are_not() -> anyhow::R
     let (site, gateway) = ground()?;
     let options = site.device("kiln-1")?;
     let mut revoked = Client::connect_tls(site.tls_address, &options, &Connect::clean(V5, "kiln-1"))?;
-    let mut other = Client::connect_tls(site.tls_address, &site.device("kiln-2")?, &Connect::clean(V5, "kiln-2"))?;
-    let (pki, settings) = (site.path("pki").display().to_string(), site.settings_file().display().to_string());
+    let mut other =
+        Client::connect_tls(site.tls_address, &site.device("kiln-2")?, &Connect::clean(V5, "kiln-2"))?;
+    let (pki, settings) =
+        (site.path("pki").display().to_string(), site.settings_file().display().to_string());
     run_command(&["certs", "revoke", "--directory", &pki, "--config", &settings, "kiln-1"])?;
     let before = std::time::Instant::now();
     let last = revoked.wait_for_the_end()?.pop();
-    assert!(before.elapsed() < std::time::Duration::from_secs(2), "at once, not after {:?}", before.elapsed());
+    assert!(
+        before.elapsed() < std::time::Duration::from_secs(2),
+        "at once, not after {:?}",
+        before.elapsed()
+    );
     assert_eq!(last.map(|packet| (packet.kind, packet.reason())), Some((kind::DISCONNECT, 0x87)));
     let line = gateway.log.wait_for("connection cut off", |line| line.field("client_id") == "kiln-1")?;
     assert!(line.field("reason").to_lowercase().contains("revoked"), "{line:?}");
     other.ping()?;
     assert!(!matches!(try_connect(&site, &options, "kiln-1"), Ok(0)));
-    gateway.log.wait_for("connection refused", |line| line.0.to_string().to_lowercase().contains("revoked"))?;
+    gateway
+        .log
+        .wait_for("connection refused", |line| line.0.to_string().to_lowercase().contains("revoked"))?;
     Ok(())
 }
 
@@ -238,7 +277,8 @@ fn a_revocation_list_on_disk_cuts_off_whoever_it_names() -> anyhow::Result<()> {
     let (mut site, gateway) = ground()?;
     let options = site.device("kiln-1")?;
     let mut revoked = Client::connect_tls(site.tls_address, &options, &Connect::clean(V5, "kiln-1"))?;
-    let mut other = Client::connect_tls(site.tls_address, &site.device("kiln-2")?, &Connect::clean(V5, "kiln-2"))?;
+    let mut other =
+        Client::connect_tls(site.tls_address, &site.device("kiln-2")?, &Connect::clean(V5, "kiln-2"))?;
     // The gateway is told by the file alone.
     site.authority().revoke("kiln-1", Reason::KeyCompromise)?;
     gateway.hang_up()?;

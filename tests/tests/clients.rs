@@ -22,7 +22,11 @@ fn ground() -> anyhow::Result<(Site, Gateway)> {
         "SELECT *, topic(2) AS source FROM 'plant/+/telemetry'",
         "stream = { name = \"telemetry\", partition_key = \"${topic(2)}\" }",
     )?;
-    site.write_rule("notify", "SELECT sequence, clientid() AS client FROM 'plant/+/telemetry'", "function = \"notify\"")?;
+    site.write_rule(
+        "notify",
+        "SELECT sequence, clientid() AS client FROM 'plant/+/telemetry'",
+        "function = \"notify\"",
+    )?;
     site.register(&["kiln-1"])?;
     let gateway = Gateway::start(&site)?;
     Ok((site, gateway))
@@ -58,7 +62,8 @@ fn what_paho_publishes_arrives(version: &str) -> anyhow::Result<()> {
     let received = Python::run("receive.py", &arguments)?;
     assert_eq!(sequences(&received["queue"]), acknowledged, "queue");
     assert_eq!(sequences(&received["stream"]), acknowledged, "stream");
-    let ids: BTreeSet<&str> = received["ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let ids: BTreeSet<&str> =
+        received["ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     assert_eq!(ids.len(), 30, "every event has an id of its own");
     assert!(received["remaining"] == "0", "what was deleted is gone: {received}");
 
@@ -66,7 +71,10 @@ fn what_paho_publishes_arrives(version: &str) -> anyhow::Result<()> {
     let noted = || -> BTreeSet<u64> {
         let text = std::fs::read_to_string(&receipts).unwrap_or_default();
         let values = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        values.filter(|value| value["client"] == "kiln-1").filter_map(|value| value["sequence"].as_u64()).collect()
+        values
+            .filter(|value| value["client"] == "kiln-1")
+            .filter_map(|value| value["sequence"].as_u64())
+            .collect()
     };
     wait::for_true("the function to get everything", Duration::from_secs(30), || noted() == acknowledged)
         .map_err(|error| error.context(gateway.log.end()))
@@ -96,7 +104,8 @@ fn paho_is_told_why_it_may_not() -> anyhow::Result<()> {
 #[test]
 fn boto3_works_the_queue_as_it_works_sqs() -> anyhow::Result<()> {
     let (_site, gateway) = ground()?;
-    let report = Python::run("work_queue.py", &[gateway.consumer.origin().to_string(), "readings".to_string()])?;
+    let report =
+        Python::run("work_queue.py", &[gateway.consumer.origin().to_string(), "readings".to_string()])?;
     for (what, happened) in report.as_object().into_iter().flatten() {
         assert_eq!(happened, &Value::Bool(true), "{what}: {report}");
     }
@@ -106,7 +115,8 @@ fn boto3_works_the_queue_as_it_works_sqs() -> anyhow::Result<()> {
 #[test]
 fn boto3_works_the_stream_as_it_works_kinesis() -> anyhow::Result<()> {
     let (_site, gateway) = ground()?;
-    let report = Python::run("work_stream.py", &[gateway.consumer.origin().to_string(), "telemetry".to_string()])?;
+    let report =
+        Python::run("work_stream.py", &[gateway.consumer.origin().to_string(), "telemetry".to_string()])?;
     for (what, happened) in report.as_object().into_iter().flatten() {
         assert_eq!(happened, &Value::Bool(true), "{what}: {report}");
     }
@@ -128,7 +138,10 @@ fn signatures_are_checked_when_the_settings_say_so() -> anyhow::Result<()> {
     assert_eq!(ask("AKIATEST", "a secret of a test")?["error"], Value::Null);
     assert_eq!(ask("AKIATEST", "another secret")?["error"], "SignatureDoesNotMatch");
     assert_ne!(ask("AKIAOTHER", "a secret of a test")?["error"], Value::Null);
-    assert!(gateway.consumer.call("AmazonSQS.ListQueues", &serde_json::json!({})).is_err(), "without a signature");
+    assert!(
+        gateway.consumer.call("AmazonSQS.ListQueues", &serde_json::json!({})).is_err(),
+        "without a signature"
+    );
     Ok(())
 }
 
@@ -138,13 +151,24 @@ fn mosquitto_clients_publish_and_subscribe() -> anyhow::Result<()> {
     let (certificate, key) = site.device_files("kiln-1");
     let command = |program: &str, version: &str| {
         let mut command = Command::new(program);
-        command.args(["-h", "localhost", "-p", &site.tls_address.port().to_string(), "-V", version, "-i", "kiln-1"]);
+        command.args([
+            "-h",
+            "localhost",
+            "-p",
+            &site.tls_address.port().to_string(),
+            "-V",
+            version,
+            "-i",
+            "kiln-1",
+        ]);
         command.arg("--cafile").arg(site.path("pki/authority.crt"));
         command.arg("--cert").arg(&certificate).arg("--key").arg(&key);
         command
     };
     if Command::new("mosquitto_pub").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: mosquitto_pub is not installed (Debian package mosquitto-clients); `tests/run python` installs it");
+        eprintln!(
+            "SKIPPED: mosquitto_pub is not installed (Debian package mosquitto-clients); `tests/run python` installs it"
+        );
         return Ok(());
     }
     for version in ["311", "5"] {
@@ -164,7 +188,9 @@ fn mosquitto_clients_publish_and_subscribe() -> anyhow::Result<()> {
             .map_err(|error| error.context(gateway.log.end()))?;
         }
     }
-    let refused = command("mosquitto_pub", "5").args(["-t", "plant/kiln-2/telemetry", "-q", "1", "-m", "x"]).output()?;
+    let refused = command("mosquitto_pub", "5")
+        .args(["-t", "plant/kiln-2/telemetry", "-q", "1", "-m", "x"])
+        .output()?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() || said.to_lowercase().contains("not authorized"), "{said}");
     assert_eq!(gateway.consumer.take_until("readings", 6)?.len(), 6);
