@@ -219,7 +219,7 @@ impl Bus {
         let deadline = Instant::now() + time_max;
         let ends = self.shared.all_lanes().into_iter().map(|lane| async move { lane.end(deadline).await });
         join_all(ends).await;
-        while observer::step(&self.shared) < *self.shared.journal.durable().borrow() {
+        while observer::step(&self.shared).position < *self.shared.journal.durable().borrow() {
             tokio::task::yield_now().await;
             if Instant::now() >= deadline {
                 break;
@@ -284,7 +284,7 @@ impl Shared {
         }
         self.frontier.send_replace(state.reader.position());
         for lane in self.all_lanes() {
-            lane.books.lock().derive_waiting();
+            lane.books.lock().derive_waiting(state.reader.position());
             lane.level_gauge();
         }
         tracing::info!(records, lanes = self.all_lanes().len(), "bus opened");
@@ -352,8 +352,7 @@ impl Shared {
         }
         let row = lane.row().unwrap_or_default();
         let (journal, name) = (self.journal.clone(), lane.name.clone());
-        let until = if observed == Offset(0) { *self.frontier.borrow() } else { observed };
-        let counting = move || audit::count_waiting(&journal, &name, row.floor(), &row.acked(), until);
+        let counting = move || audit::count_waiting(&journal, &name, row.floor(), &row.acked(), observed);
         let found = tokio::task::spawn_blocking(counting).await.unwrap_or_default();
         LaneAudit { booked, found }
     }

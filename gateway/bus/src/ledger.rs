@@ -160,8 +160,10 @@ impl Books {
         Self { rules, accepted_bytes: accepted.bytes, settled_bytes: settled.bytes, observed: Offset(0) }
     }
 
-    /// Takes what was accepted and not settled to be waiting. Only for opening: from then on it is counted.
-    pub(crate) fn derive_waiting(&mut self) {
+    /// Takes what was accepted before `observed` and not settled to be waiting. Only for opening: from then
+    /// on it is counted.
+    pub(crate) fn derive_waiting(&mut self, observed: Offset) {
+        self.observed = observed;
         for counts in self.rules.values_mut() {
             counts.waiting = counts.accepted.saturating_sub(counts.settled());
         }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use journal::{Entry, ReadError, Reader};
 use parking_lot::Mutex;
@@ -20,6 +21,9 @@ use crate::{Delivery, Offset, TargetName};
 
 /// Most records counted before the frontier is moved, so that lanes begin while a backlog is counted.
 const RECORDS_PER_STEP_MAX: usize = 256;
+
+/// How long to leave a disk alone that fails to read.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the observer holds while it works; whoever joins or leaves the views takes it first.
 pub(crate) struct Observer {
@@ -49,10 +53,13 @@ impl Observer {
 pub(crate) async fn run(bus: Arc<Shared>) {
     let mut durable = bus.journal.durable();
     loop {
-        let position = step(&bus);
+        let Step { position, failed } = step(&bus);
         let is_behind = position < *durable.borrow_and_update();
         let commit_at = commit_if_due(&bus);
         if is_behind {
+            if failed {
+                tokio::time::sleep(READ_AGAIN_AFTER).await;
+            }
             tokio::task::yield_now().await;
             if bus.stop.is_cancelled() {
                 return;
@@ -78,9 +85,17 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// Counts some records and says how far it came.
-pub(crate) fn step(bus: &Shared) -> Offset {
+/// How far a step came.
+pub(crate) struct Step {
+    pub(crate) position: Offset,
+    /// The disk fails; there is no use in going on at once.
+    failed: bool,
+}
+
+/// Counts some records.
+pub(crate) fn step(bus: &Shared) -> Step {
     let mut state = bus.observer.state.lock();
+    let mut failed = false;
     for _ in 0..RECORDS_PER_STEP_MAX {
         match state.reader.next() {
             Ok(Some(entry)) => {
@@ -93,7 +108,8 @@ pub(crate) fn step(bus: &Shared) -> Offset {
                 state.reader.seek(oldest);
             }
             Err(error) => {
-                tracing::error!(%error, "the journal can't be read");
+                tracing::error!(%error, "the journal can't be read, trying again");
+                failed = true;
                 break;
             }
         }
@@ -103,7 +119,7 @@ pub(crate) fn step(bus: &Shared) -> Offset {
     if moved {
         bus.on_their_way.release_before(position);
     }
-    position
+    Step { position, failed }
 }
 
 /// Counts one record. Views are told only when the bus is open: what was durable before, they read when

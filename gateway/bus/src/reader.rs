@@ -159,7 +159,7 @@ pub(crate) fn deliveries(payload: &Bytes, target: &TargetName, offset: Offset) -
     match Record::decode_events(payload) {
         Ok(record) => Delivery::all_from_record(&record, target, offset),
         Err(error) => {
-            tracing::error!(%target, %offset, %error, "a record can't be read, its events are lost");
+            tracing::error!(target_name = %target, %offset, %error, "a record can't be read, its events are lost");
             Vec::new()
         }
     }

@@ -209,7 +209,7 @@ impl DeadLetters {
             self.take_out(batch, counts, &key, &value)?;
         }
         let evicted = counts.evicted - before;
-        tracing::warn!(%target, evicted, "dead letters are full, the oldest were deleted");
+        tracing::warn!(target_name = %target, evicted, "dead letters are full, the oldest were deleted");
         Ok(())
     }
 

@@ -220,8 +220,13 @@ async fn run(steps: Vec<Step>) {
     world.check_nothing_is_lost(&bus).await;
 }
 
+/// Every case crashes and opens real stores, so few run each time; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn the_books_balance_whatever_happens(steps in proptest::collection::vec(any_step(), 1..14)) {

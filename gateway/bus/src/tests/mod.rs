@@ -55,7 +55,7 @@ impl Place {
         let told = Arc::clone(&now_ms);
         let settings = BusSettings {
             clock: Clock::new(move || told.load(Ordering::SeqCst)),
-            admission_wait_max: Duration::from_millis(50),
+            admission_wait_max: PATIENCE,
             commit_interval: Duration::from_millis(5),
             trim_interval: Duration::from_millis(5),
             ..BusSettings::default()

@@ -15,7 +15,7 @@ async fn a_full_lane_that_blocks_refuses_and_says_who() {
     bus.set_target(name(HOOK), Arc::clone(&target) as _, limited(Overflow::Block)).await.unwrap();
     append(&bus, "a", HOOK, 0..5).await;
     until_books(&bus, HOOK, "accepted 5 delivered 0 dead 0 waiting 5 dropped []").await;
-    let refused = bus.producer().append(&record("a", "rule", HOOK, "5")).await.unwrap_err();
+    let refused = bus.shared.append_at_once(&record("a", "rule", HOOK, "5")).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "target `http/hook` has 5 events waiting, its limits are 5 events and 1000 bytes; try again later, \

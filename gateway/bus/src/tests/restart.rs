@@ -133,3 +133,26 @@ async fn the_journal_is_trimmed_up_to_who_needs_it_most() {
     drop(other);
     until("trimmed again", || bus.shared.journal.oldest() > kept).await;
 }
+
+/// The bug this guards against: a lane that had so far read only other lanes' records held nothing, and
+/// took what the books said was waiting for lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_far_behind_those_of_others_are_not_taken_for_lost() {
+    let place = Place::new();
+    let bus = place.open();
+    bus.set_target(name(HOOK), Scripted::taking(), quick()).await.unwrap();
+    bus.remove_target(&name(HOOK), Removal::Keep).await.unwrap();
+    bus.set_target(name("http/busy"), Scripted::taking(), quick()).await.unwrap();
+    append(&bus, "a", "http/busy", 0..3000).await;
+    append(&bus, "a", HOOK, 0..3).await;
+    bus.drain(PATIENCE).await.unwrap();
+    crash(bus).await;
+
+    let bus = place.open();
+    let target = Scripted::taking();
+    let settings = DeliverySettings { window_events_max: 1, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    assert_eq!(bus.audit().await, []);
+    until_books(&bus, HOOK, "accepted 3 delivered 3 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(0..3));
+}

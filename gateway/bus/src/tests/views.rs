@@ -79,8 +79,8 @@ async fn a_view_that_is_full_refuses() {
     let bus = place.open();
     let (_, handle) = view(&bus, None).await;
     handle.set_waiting(5, 5);
-    let refused = bus.producer().append(&record("a", "rule", QUEUE, "0")).await.unwrap_err();
-    assert!(matches!(refused, AppendError::Full { .. }), "{refused}");
+    let refused = bus.shared.append_at_once(&record("a", "rule", QUEUE, "0")).await.unwrap_err();
+    assert!(matches!(refused, AppendAtOnceError::Refused(AppendError::Full { .. })), "{refused}");
     handle.set_waiting(4, 4);
     // Every record of a producer counts once, however late its outcome is taken.
     append(&bus, "a", QUEUE, 0..30).await;
