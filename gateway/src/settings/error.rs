@@ -45,7 +45,7 @@ pub(crate) fn explain(error: &toml::de::Error) -> String {
     let message = error.message().trim();
     let mut quoted = message.split('`').skip(1).step_by(2);
     if !(message.starts_with("unknown field") || message.starts_with("unknown variant")) {
-        return message.to_string();
+        return without_types(message);
     }
     let Some(unknown) = quoted.next() else { return message.to_string() };
     let what = if message.starts_with("unknown field") { "key" } else { "value" };
@@ -54,6 +54,13 @@ pub(crate) fn explain(error: &toml::de::Error) -> String {
         Some(near) => format!("unknown {what} `{unknown}`; did you mean `{near}`?"),
         None => format!("unknown {what} `{unknown}`; possible here: {}", known.join(", ")),
     }
+}
+
+/// What kind of value is expected, in words that are not Rust's.
+fn without_types(message: &str) -> String {
+    let whole = ["usize", "u64", "u32", "u16", "u8"];
+    let named = whole.iter().find_map(|name| message.strip_suffix(&format!("expected {name}")));
+    named.map_or_else(|| message.to_string(), |before| format!("{before}expected a whole number"))
 }
 
 /// The candidate most like `word`, when one is near enough to be a slip of the fingers.
