@@ -1,7 +1,7 @@
 //! A PUBACK means it is on disk: `kill -9` at any moment loses nothing that was acknowledged, and what is sent again keeps its id.
 
 use anyhow::Context;
-use end_to_end::{Client, Connect, Fleet, Gateway, Publish, Site, TELEMETRY_STREAM, Will, kind, wait};
+use end_to_end::{Client, Connect, Fleet, Gateway, Publish, Site, TELEMETRY_STREAM, Will, kind, run_command, wait};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +103,8 @@ fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() -> anyhow::Resu
     let damage = gateway.log.lines("journal opened with damage");
     assert!(damage.is_empty(), "a torn tail is no damage: {damage:?}");
     assert_eq!(gateway.log.panics(), Vec::<String>::new());
+    let settings = site.settings_file().display().to_string();
+    run_command(&["ledger", "--config", &settings]).context("a row of the ledger does not balance")?;
     // What was delivered before a kill is not counted again after it: the books balance.
     let metrics = gateway.consumer.metrics()?;
     let count = |name: &str| metrics.sum(name, "");
