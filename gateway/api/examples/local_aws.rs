@@ -31,7 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let declared = [("alerts".to_owned(), alerts), ("failed".to_owned(), queue::Attributes::default())];
     let settings = queue::Settings { declared: declared.into(), ..queue::Settings::default() };
     let queues = queue::Queues::open(&bus, &journal, &store, settings).await?;
-    let declared = [("telemetry".to_owned(), stream::Attributes { shards: 2, ..stream::Attributes::default() })];
+    let declared =
+        [("telemetry".to_owned(), stream::Attributes { shards: 2, ..stream::Attributes::default() })];
     let settings = stream::Settings { declared: declared.into(), ..stream::Settings::default() };
     let streams = stream::Streams::open(&bus, &journal, &store, settings).await?;
     bus.begin_trimming();
@@ -44,7 +45,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     let is_loopback = listener.local_addr()?.ip().is_loopback();
     let router = aws_protocols(queues.clone(), streams.clone(), settings, is_loopback);
-    axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
+    let ending = queues.clone();
+    let stopping = async move {
+        stopped().await;
+        ending.end_waits();
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stopping).await?;
     queues.close().await;
     streams.close().await;
     bus.drain(Duration::from_secs(5)).await?;

@@ -7,6 +7,8 @@
 //! This crate must not know: MQTT, rules, and how queues and streams do what they do (that is `targets`).
 
 mod aws;
+#[cfg(test)]
+mod fixture;
 mod kinesis;
 pub mod signature;
 mod sqs;

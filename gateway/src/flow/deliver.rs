@@ -17,9 +17,6 @@ use targets::queue::Queues;
 use targets::stream::Streams;
 use targets::{function, http, queue, stream};
 
-/// How much longer a call may take for the lane than for the target, so that the target's own message about it comes first.
-const TIME_MARGIN: Duration = Duration::from_secs(15);
-
 /// Everything that events are delivered to.
 pub(crate) struct Targets {
     pub(crate) queues: Queues,
@@ -47,18 +44,15 @@ impl Targets {
         let streams = Streams::open(&gateway.bus, &gateway.journal, state, stream_settings).await?;
         for declared in &raw.function {
             let function = Function::new(function_settings(raw, declared))?;
-            let mut delivery =
-                delivery(raw, declared.concurrency, (declared.attempts_max, declared.age_secs_max));
-            delivery.batch_events_max = declared.batch_size;
-            delivery.delivery_time_max = Duration::from_secs(declared.timeout_secs) + TIME_MARGIN;
-            declare(gateway, function::KIND, &declared.name, function, delivery).await?;
+            let base = delivery(raw, declared.attempts_max, declared.age_secs_max);
+            let settings = function.delivery_settings(base);
+            declare(gateway, function::KIND, &declared.name, function, settings).await?;
         }
         for declared in &raw.http {
             let target = Http::new(http_settings(declared))?;
-            let mut delivery =
-                delivery(raw, declared.concurrency, (declared.attempts_max, declared.age_secs_max));
-            delivery.delivery_time_max = Duration::from_millis(declared.timeout_ms) + TIME_MARGIN;
-            declare(gateway, http::KIND, &declared.name, target, delivery).await?;
+            let base = delivery(raw, declared.attempts_max, declared.age_secs_max);
+            let settings = target.delivery_settings(base);
+            declare(gateway, http::KIND, &declared.name, target, settings).await?;
         }
         Ok(Self { queues, streams })
     }
@@ -134,16 +128,14 @@ fn http_settings(declared: &crate::settings::Http) -> http::Settings {
 }
 
 /// The settings of a lane: those of `[delivery]` where the target has none of its own.
-fn delivery(raw: &Raw, concurrency: usize, own: (Option<u32>, Option<u64>)) -> DeliverySettings {
+fn delivery(raw: &Raw, attempts_max: Option<u32>, age_secs_max: Option<u64>) -> DeliverySettings {
     let general = &raw.delivery;
-    let (attempts_max, age_secs_max) = own;
     let overflow = match general.overflow {
         Overflow::Block => bus::Overflow::Block,
         Overflow::DropOldest => bus::Overflow::DropOldest,
         Overflow::DeadLetter => bus::Overflow::DeadLetter,
     };
     DeliverySettings {
-        concurrency_max: concurrency,
         retry: RetryPolicy {
             attempts_max: attempts_max.unwrap_or(general.attempts_max),
             age_max: Duration::from_secs(age_secs_max.unwrap_or(general.age_secs_max)),

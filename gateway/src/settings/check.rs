@@ -104,7 +104,6 @@ fn numbers(raw: &Raw) -> Result<(), SettingsError> {
         ("journal.segment_bytes", raw.journal.segment_bytes, 65_536),
         ("journal.queue_bytes_max", raw.journal.queue_bytes_max as u64, 65_536),
         ("delivery.attempts_max", u64::from(raw.delivery.attempts_max), 1),
-        ("delivery.concurrency", raw.delivery.concurrency as u64, 1),
         ("delivery.waiting_events_max", raw.delivery.waiting_events_max, 1),
         ("delivery.backoff_first_ms", raw.delivery.backoff_first_ms, 1),
         ("delivery.backoff_max_ms", raw.delivery.backoff_max_ms, raw.delivery.backoff_first_ms),
@@ -131,10 +130,10 @@ fn numbers(raw: &Raw) -> Result<(), SettingsError> {
 
 fn targets(raw: &Raw) -> Result<(), SettingsError> {
     let queues: Vec<&str> = raw.queue.iter().map(|queue| queue.name.as_str()).collect();
-    unique("queue", queues.iter().copied())?;
-    unique("stream", raw.stream.iter().map(|stream| stream.name.as_str()))?;
-    unique("function", raw.function.iter().map(|function| function.name.as_str()))?;
-    unique("http", raw.http.iter().map(|http| http.name.as_str()))?;
+    unique("queue", 80, queues.iter().copied())?;
+    unique("stream", 128, raw.stream.iter().map(|stream| stream.name.as_str()))?;
+    unique("function", 64, raw.function.iter().map(|function| function.name.as_str()))?;
+    unique("http", 128, raw.http.iter().map(|http| http.name.as_str()))?;
     for queue in &raw.queue {
         dead_letter_queue(queue, &queues)?;
     }
@@ -172,13 +171,19 @@ fn dead_letter_queue(queue: &super::raw::Queue, queues: &[&str]) -> Result<(), S
 }
 
 /// Names of one kind differ, and are made of what AWS allows.
-fn unique<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> Result<(), SettingsError> {
+fn unique<'a>(
+    kind: &str,
+    length_max: usize,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), SettingsError> {
     let mut seen = BTreeSet::new();
     for name in names {
-        let legal = (1..=80).contains(&name.len())
+        let legal = (1..=length_max).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         if !legal {
-            return refuse(format!("{kind} `{name}`: a name is 1 to 80 letters, digits, `-` and `_`"));
+            return refuse(format!(
+                "{kind} `{name}`: a name is 1 to {length_max} letters, digits, `-` and `_`"
+            ));
         }
         if !seen.insert(name) {
             return refuse(format!("{kind} `{name}` is declared twice"));

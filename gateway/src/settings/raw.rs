@@ -217,7 +217,7 @@ impl Default for Journal {
     }
 }
 
-/// `[delivery]`: how targets that are pushed to are treated; `[[function]]` and `[[http]]` may override each key.
+/// `[delivery]`: how functions and HTTP targets are treated; `attempts_max` and `age_secs_max` of a target win over those here.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Delivery {
@@ -225,7 +225,6 @@ pub(crate) struct Delivery {
     pub(crate) age_secs_max: u64,
     pub(crate) backoff_first_ms: u64,
     pub(crate) backoff_max_ms: u64,
-    pub(crate) concurrency: usize,
     pub(crate) waiting_events_max: u64,
     pub(crate) waiting_bytes_max: u64,
     pub(crate) overflow: Overflow,
@@ -238,7 +237,6 @@ impl Default for Delivery {
             age_secs_max: 86_400,
             backoff_first_ms: 200,
             backoff_max_ms: 60_000,
-            concurrency: 8,
             waiting_events_max: 10_000_000,
             waiting_bytes_max: 8 << 30,
             overflow: Overflow::Block,
@@ -354,7 +352,8 @@ pub(crate) struct Function {
     pub(crate) environment: BTreeMap<String, String>,
     #[serde(default = "defaults::function_timeout_secs")]
     pub(crate) timeout_secs: u64,
-    #[serde(default = "defaults::function_concurrency")]
+    /// Instances at most, and so calls at once.
+    #[serde(default = "defaults::concurrency")]
     pub(crate) concurrency: usize,
     #[serde(default = "defaults::memory_mib")]
     pub(crate) memory_mib: u64,
@@ -375,7 +374,8 @@ pub(crate) struct Http {
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(default = "defaults::http_timeout_ms")]
     pub(crate) timeout_ms: u64,
-    #[serde(default = "defaults::function_concurrency")]
+    /// Requests at once.
+    #[serde(default = "defaults::concurrency")]
     pub(crate) concurrency: usize,
     pub(crate) attempts_max: Option<u32>,
     pub(crate) age_secs_max: Option<u64>,
@@ -397,7 +397,7 @@ mod defaults {
     pub(super) fn function_timeout_secs() -> u64 {
         3
     }
-    pub(super) fn function_concurrency() -> usize {
+    pub(super) fn concurrency() -> usize {
         4
     }
     pub(super) fn memory_mib() -> u64 {

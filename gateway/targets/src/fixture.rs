@@ -22,7 +22,8 @@ impl Ground {
     }
 
     fn open(directory: TempDir) -> Self {
-        let settings = Settings { segment_bytes: 1 << 20, record_bytes_max: 256 << 10, ..Settings::default() };
+        let settings =
+            Settings { segment_bytes: 1 << 20, record_bytes_max: 256 << 10, ..Settings::default() };
         let journal = Journal::open(directory.path().join("journal"), settings).unwrap();
         let store = StateStore::open(directory.path().join("state")).unwrap();
         let bus = Bus::open(journal.clone(), &store, BusSettings::default()).unwrap();

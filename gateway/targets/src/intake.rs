@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bus::{
-    AppendError, Bus, CommitError, DeclareError, LaneLimits, Offset, Producer, Record, Removal, TargetName, View,
-    ViewHandle,
+    AppendError, Bus, CommitError, DeclareError, LaneLimits, Offset, Producer, Record, Removal, TargetName,
+    View, ViewHandle,
 };
 use tokio::runtime::Handle;
 
@@ -24,7 +24,9 @@ impl IntakeError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Append(AppendError::Full { .. }) | Self::Commit(_) => true,
-            Self::Append(AppendError::Journal(error)) => !matches!(error, journal::AppendError::TooLarge { .. }),
+            Self::Append(AppendError::Journal(error)) => {
+                !matches!(error, journal::AppendError::TooLarge { .. })
+            }
             Self::Append(_) => false,
         }
     }

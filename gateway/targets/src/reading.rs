@@ -3,8 +3,8 @@
 //! Everything here blocks on the disk, mostly for microseconds: call it from a thread that may.
 
 use bus::record::{DecodeError, Head};
-use bytes::Bytes;
 use bus::{Delivery, Position, Record, TargetName};
+use bytes::Bytes;
 use journal::{Entry, Journal, Offset, ReadError};
 
 /// Where a scan stops, whatever comes first. One that stops early says where to go on.
@@ -84,7 +84,8 @@ impl Reading {
                 Err(error) => return Err(error),
             };
             let first = if entry.offset == from.offset { from.ordinal } else { 0 };
-            for delivery in self.deliveries(&entry).into_iter().filter(|each| each.position.ordinal >= first) {
+            for delivery in self.deliveries(&entry).into_iter().filter(|each| each.position.ordinal >= first)
+            {
                 if !wanted(&delivery) {
                     continue;
                 }

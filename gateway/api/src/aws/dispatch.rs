@@ -98,18 +98,16 @@ async fn answer(
     parts: &Parts,
     body: Body,
 ) -> Result<Vec<u8>, Fault> {
-    let _place = aws
-        .requests
-        .try_acquire()
-        .map_err(|_| Fault::unavailable("the gateway is working on as many requests as it may; try again later"))?;
+    let _place = aws.requests.try_acquire().map_err(|_| {
+        Fault::unavailable("the gateway is working on as many requests as it may; try again later")
+    })?;
     refuse_cbor(&parts.headers)?;
     let bytes_max = aws.settings.body_bytes_max;
     let kib = u32::try_from(announced_bytes(&parts.headers).unwrap_or(bytes_max).min(bytes_max) / 1024)
         .unwrap_or(u32::MAX);
-    let _memory = aws
-        .bodies_kib
-        .try_acquire_many(kib)
-        .map_err(|_| Fault::unavailable("the gateway holds as many request bodies as it may; try again later"))?;
+    let _memory = aws.bodies_kib.try_acquire_many(kib).map_err(|_| {
+        Fault::unavailable("the gateway holds as many request bodies as it may; try again later")
+    })?;
     let body = read(aws, body).await?;
     let caller = believe(aws, protocol, parts, &body)?;
     let operation = protocol.operations.iter().find(|operation| operation.name == name).ok_or_else(|| {
@@ -143,9 +141,11 @@ fn announced_bytes(headers: &HeaderMap) -> Option<usize> {
 async fn read(aws: &Aws, body: Body) -> Result<Bytes, Fault> {
     let bytes_max = aws.settings.body_bytes_max;
     let collecting = Limited::new(body, bytes_max).collect();
-    let collected = timeout(Duration::from_secs(aws.settings.body_secs_max), collecting)
-        .await
-        .map_err(|_| Fault { status: StatusCode::REQUEST_TIMEOUT, ..unread("the body took too long to arrive") })?;
+    let collected =
+        timeout(Duration::from_secs(aws.settings.body_secs_max), collecting).await.map_err(|_| Fault {
+            status: StatusCode::REQUEST_TIMEOUT,
+            ..unread("the body took too long to arrive")
+        })?;
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Fault {

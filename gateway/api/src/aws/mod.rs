@@ -4,6 +4,8 @@ mod dispatch;
 mod fault;
 mod operation;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

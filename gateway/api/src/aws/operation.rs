@@ -18,10 +18,13 @@ pub(crate) struct Call {
     pub(crate) base_url: String,
 }
 
+/// An answer on its way: the body, or why not.
+pub(crate) type Answering = BoxFuture<'static, Result<Vec<u8>, Fault>>;
+
 /// A line in a protocol's list of operations.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(Call, Bytes) -> BoxFuture<'static, Result<Vec<u8>, Fault>>,
+    pub(crate) run: fn(Call, Bytes) -> Answering,
 }
 
 /// The answer of an operation that has nothing to say.

@@ -127,7 +127,8 @@ struct Description {
 pub(super) async fn stream(call: Call, request: Describe) -> Result<Described, Fault> {
     let stream = call.stream(&request.which)?;
     let limit = request.limit.unwrap_or(100).clamp(1, SHARDS_MAX);
-    let (shards, has_more_shards) = shards_after(&stream, request.exclusive_start_shard_id.as_deref(), limit)?;
+    let (shards, has_more_shards) =
+        shards_after(&stream, request.exclusive_start_shard_id.as_deref(), limit)?;
     let common = Common::of(&call, &stream);
     Ok(Described { stream_description: Description { common, shards, has_more_shards } })
 }
@@ -180,7 +181,8 @@ pub(super) async fn shards(call: Call, request: ListShards) -> Result<Shards, Fa
     }
     let (stream, after) = match &request.next_token {
         Some(token) => {
-            let (name, after) = token.rsplit_once(':').ok_or_else(|| argument("the token was not made here"))?;
+            let (name, after) =
+                token.rsplit_once(':').ok_or_else(|| argument("the token was not made here"))?;
             (call.aws.streams.get(name).map_err(|error| faults::of(&error))?, Some(after.to_owned()))
         }
         None => (call.stream(&request.which)?, request.exclusive_start_shard_id),

@@ -98,7 +98,10 @@ enum PutEntry {
 pub(super) async fn put_all(call: Call, request: PutAll) -> Result<PutAllAnswer, Fault> {
     let stream = call.stream(&request.which)?;
     if !(1..=PUT_RECORDS_MAX).contains(&request.records.len()) {
-        return Err(argument(format!("a request has 1 to {PUT_RECORDS_MAX} records; this one has {}", request.records.len())));
+        return Err(argument(format!(
+            "a request has 1 to {PUT_RECORDS_MAX} records; this one has {}",
+            request.records.len()
+        )));
     }
     let records = request.records.iter().map(PutOne::read).collect::<Result<Vec<_>, _>>()?;
     let bytes: usize = records.iter().map(|record| record.data.len() + record.partition_key.len()).sum();
@@ -116,8 +119,7 @@ pub(super) async fn put_all(call: Call, request: PutAll) -> Result<PutAllAnswer,
             }
         })
         .collect();
-    let failed_record_count =
-        entries.iter().filter(|entry| matches!(entry, PutEntry::Failed { .. })).count();
+    let failed_record_count = entries.iter().filter(|entry| matches!(entry, PutEntry::Failed { .. })).count();
     Ok(PutAllAnswer { failed_record_count, records: entries, encryption_type: "NONE" })
 }
 

@@ -10,7 +10,9 @@ pub(super) struct Anything {}
 
 /// The number of shards is part of a stream's declaration.
 pub(super) async fn resharding(_call: Call, _request: Anything) -> Result<Nothing, Fault> {
-    Err(argument("shards are not split or merged here; set the number of shards where the stream is declared"))
+    Err(argument(
+        "shards are not split or merged here; set the number of shards where the stream is declared",
+    ))
 }
 
 /// Every consumer reads with iterators.

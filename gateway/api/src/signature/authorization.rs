@@ -36,9 +36,9 @@ impl<'a> Authorization<'a> {
         let header = request.headers.get(AUTHORIZATION).ok_or(Refusal::Missing)?;
         let header =
             header.to_str().map_err(|_| refuse("the `Authorization` header must be printable ASCII"))?;
-        let fields = header.strip_prefix(ALGORITHM).ok_or_else(|| {
-            refuse("the `Authorization` header must begin with `AWS4-HMAC-SHA256`")
-        })?;
+        let fields = header
+            .strip_prefix(ALGORITHM)
+            .ok_or_else(|| refuse("the `Authorization` header must begin with `AWS4-HMAC-SHA256`"))?;
         let mut credential = None;
         let mut signed_headers = None;
         let mut signature = None;
@@ -47,7 +47,9 @@ impl<'a> Authorization<'a> {
                 Some(("Credential", value)) => credential = Some(value),
                 Some(("SignedHeaders", value)) => signed_headers = Some(value),
                 Some(("Signature", value)) => signature = Some(value),
-                _ => return Err(refuse("the `Authorization` header has a field that is not of this version")),
+                _ => {
+                    return Err(refuse("the `Authorization` header has a field that is not of this version"));
+                }
             }
         }
         let (Some(credential), Some(signed_headers), Some(signature)) =

@@ -19,7 +19,8 @@ fn verifier() -> Verifier {
 
 /// A request signed by AWS's own library.
 fn signed(path: &str, headers: &[(&str, &str)], body: &str) -> http::Request<String> {
-    let mut builder = http::Request::post(format!("http://127.0.0.1:8080{path}")).header("host", "127.0.0.1:8080");
+    let mut builder =
+        http::Request::post(format!("http://127.0.0.1:8080{path}")).header("host", "127.0.0.1:8080");
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
@@ -130,7 +131,10 @@ fn each_defect_has_its_name() {
         (None, "MissingAuthenticationToken"),
         (Some("Basic dXNlcjpwYXNz".into()), "IncompleteSignature"),
         (Some("AWS4-HMAC-SHA256".into()), "IncompleteSignature"),
-        (Some("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=00".into()), "IncompleteSignature"),
+        (
+            Some("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=00".into()),
+            "IncompleteSignature",
+        ),
         (Some(header.replace("Signature=", "Signature=zz")), "IncompleteSignature"),
         (Some(header.replace("/us-east-1/", "/eu-west-1/")), "IncompleteSignature"),
         (Some(header.replace("/sqs/", "/kinesis/")), "IncompleteSignature"),

@@ -19,8 +19,16 @@ struct Numeric {
 /// The attributes that can be set, but for the redrive policy.
 const NUMERIC: &[Numeric] = &[
     Numeric { name: "DelaySeconds", get: |a| a.delay_secs, set: |a, value| a.delay_secs = value },
-    Numeric { name: "MaximumMessageSize", get: |a| a.message_bytes_max, set: |a, value| a.message_bytes_max = value },
-    Numeric { name: "MessageRetentionPeriod", get: |a| a.retention_secs, set: |a, value| a.retention_secs = value },
+    Numeric {
+        name: "MaximumMessageSize",
+        get: |a| a.message_bytes_max,
+        set: |a, value| a.message_bytes_max = value,
+    },
+    Numeric {
+        name: "MessageRetentionPeriod",
+        get: |a| a.retention_secs,
+        set: |a, value| a.retention_secs = value,
+    },
     Numeric {
         name: "ReceiveMessageWaitTimeSeconds",
         get: |a| a.receive_wait_secs,
@@ -33,8 +41,10 @@ const NUMERIC: &[Numeric] = &[
     },
 ];
 
+type Measure = fn(&Call, &Queue) -> String;
+
 /// What is measured, not set.
-const MEASURED: &[(&str, fn(&Call, &Queue) -> String)] = &[
+const MEASURED: &[(&str, Measure)] = &[
     ("ApproximateNumberOfMessages", |_, queue| queue.held().ready.to_string()),
     ("ApproximateNumberOfMessagesDelayed", |_, queue| queue.held().delayed.to_string()),
     ("ApproximateNumberOfMessagesNotVisible", |_, queue| {
@@ -67,7 +77,8 @@ impl Changes {
         let mut changes = Self { numbers: Vec::new(), redrive: None };
         for (name, value) in values {
             if let Some(numeric) = NUMERIC.iter().find(|numeric| numeric.name == name) {
-                let number = value.trim().parse().map_err(|_| bent(name, value, "it must be a whole number"))?;
+                let number =
+                    value.trim().parse().map_err(|_| bent(name, value, "it must be a whole number"))?;
                 changes.numbers.push((numeric, number));
             } else if name == "RedrivePolicy" {
                 changes.redrive = Some(redrive(call, value)?);
@@ -89,7 +100,10 @@ impl Changes {
 }
 
 fn bent(name: &str, value: &str, why: &str) -> Fault {
-    fault("InvalidAttributeValue", format!("`{value}` can't be the value of the queue attribute `{name}`: {why}"))
+    fault(
+        "InvalidAttributeValue",
+        format!("`{value}` can't be the value of the queue attribute `{name}`: {why}"),
+    )
 }
 
 fn refuse_unless_ignored(name: &str, value: &str) -> Result<(), Fault> {
@@ -111,7 +125,8 @@ fn redrive(call: &Call, text: &str) -> Result<Option<Redrive>, Fault> {
     let bent = |why: &str| bent("RedrivePolicy", text, why);
     let policy: serde_json::Value = serde_json::from_str(text).map_err(|_| bent("it must be JSON"))?;
     let arn = policy["deadLetterTargetArn"].as_str().ok_or_else(|| bent("it needs `deadLetterTargetArn`"))?;
-    let name = call.name_in_arn(arn).ok_or_else(|| bent("`deadLetterTargetArn` is not the ARN of a queue here"))?;
+    let name =
+        call.name_in_arn(arn).ok_or_else(|| bent("`deadLetterTargetArn` is not the ARN of a queue here"))?;
     let count = &policy["maxReceiveCount"];
     let count = count.as_u64().or_else(|| count.as_str()?.parse().ok());
     let receives_max = count
@@ -140,7 +155,9 @@ pub(super) async fn get(call: Call, request: Get) -> Result<Got, Fault> {
     let mut all = all(&call, &queue);
     if !request.attribute_names.iter().any(|name| name == "All") {
         let known = |name: &str| {
-            name == "RedrivePolicy" || all.contains_key(name) || IGNORED.iter().any(|(ignored, _)| *ignored == name)
+            name == "RedrivePolicy"
+                || all.contains_key(name)
+                || IGNORED.iter().any(|(ignored, _)| *ignored == name)
         };
         if let Some(unknown) = request.attribute_names.iter().find(|name| !known(name)) {
             return Err(fault("InvalidAttributeName", format!("there is no queue attribute `{unknown}`")));

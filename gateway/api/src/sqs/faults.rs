@@ -45,13 +45,17 @@ pub(super) fn of(error: &QueueError) -> Fault {
         QueueError::Name { .. } | QueueError::DeadLetterQueue { .. } => invalid_value(message),
         QueueError::Fifo { .. } | QueueError::Declared { .. } => unsupported(message),
         QueueError::Attribute(_) => fault("InvalidAttributeValue", message),
-        QueueError::Handle { .. } => Fault { status: StatusCode::NOT_FOUND, ..fault("ReceiptHandleIsInvalid", message) },
+        QueueError::Handle { .. } => {
+            Fault { status: StatusCode::NOT_FOUND, ..fault("ReceiptHandleIsInvalid", message) }
+        }
         QueueError::NotInFlight => fault("MessageNotInflight", message),
         QueueError::VisibilityTooLong | QueueError::TooLarge { .. } => invalid_value(message),
         QueueError::OverLimit { .. } | QueueError::TooMany { .. } => {
             Fault { status: StatusCode::FORBIDDEN, ..fault("OverLimit", message) }
         }
-        QueueError::TooManyWaiting { .. } => Fault { code: "RequestThrottled", ..Fault::unavailable(message) },
+        QueueError::TooManyWaiting { .. } => {
+            Fault { code: "RequestThrottled", ..Fault::unavailable(message) }
+        }
         QueueError::NotTaken(error) if error.is_temporary() => Fault::unavailable(message),
         QueueError::NotWritten(_) => Fault::unavailable(message),
         QueueError::NotTaken(_)

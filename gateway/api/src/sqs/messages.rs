@@ -56,9 +56,15 @@ struct Checked {
 
 impl Checked {
     fn read(call: &Call, request: Send) -> Result<Self, Fault> {
-        let body = request.message_body.filter(|body| !body.is_empty()).ok_or_else(|| faults::missing("MessageBody"))?;
+        let body = request
+            .message_body
+            .filter(|body| !body.is_empty())
+            .ok_or_else(|| faults::missing("MessageBody"))?;
         if !values::is_text(&body) {
-            return Err(fault("InvalidMessageContents", "the message body has characters that a message can't hold"));
+            return Err(fault(
+                "InvalidMessageContents",
+                "the message body has characters that a message can't hold",
+            ));
         }
         if request.delay_seconds.is_some_and(|secs| secs > 900) {
             return Err(invalid_value("`DelaySeconds` must be from 0 to 900"));
@@ -73,7 +79,8 @@ impl Checked {
         if let Some(name) = system_values.keys().next() {
             return Err(invalid_value(format!("there is no message system attribute `{name}` to send")));
         }
-        let digest = |attributes: &[Attribute]| values::attributes_digest(&attributes.iter().collect::<Vec<_>>());
+        let digest =
+            |attributes: &[Attribute]| values::attributes_digest(&attributes.iter().collect::<Vec<_>>());
         Ok(Self {
             body_digest: values::body_digest(&body),
             attributes_digest: digest(&attributes),
@@ -185,7 +192,8 @@ pub(super) fn check_ids<'a>(ids: impl Iterator<Item = Option<&'a str>>) -> Resul
         return Err(fault("TooManyEntriesInBatchRequest", message));
     }
     let legal = |id: &str| {
-        (1..=80).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        (1..=80).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     if let Some(id) = ids.iter().find(|id| !legal(id)) {
         let message = format!("`{id}` can't be the id of an entry; use 1 to 80 letters, digits, `-` and `_`");
@@ -213,7 +221,8 @@ pub(super) async fn send_batch(call: Call, request: Batch<Send>) -> Result<Batch
         }
     }
     if bytes > BATCH_BYTES_MAX {
-        let message = format!("the batch has {bytes} bytes, attributes included; the limit is {BATCH_BYTES_MAX}");
+        let message =
+            format!("the batch has {bytes} bytes, attributes included; the limit is {BATCH_BYTES_MAX}");
         return Err(fault("BatchRequestTooLong", message));
     }
     let sent = send_all(&queue, good).await;
@@ -323,5 +332,8 @@ fn system_attributes(call: &Call, received: &Received, names: &[String]) -> BTre
         ("DeadLetterQueueSourceArn", received.dead_letter_source.as_deref().map(|name| call.queue_arn(name))),
     ];
     let wanted = |name: &str| names.iter().any(|wanted| wanted == name || wanted == "All");
-    all.into_iter().filter(|(name, _)| wanted(name)).filter_map(|(name, value)| Some((name, value?))).collect()
+    all.into_iter()
+        .filter(|(name, _)| wanted(name))
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }

@@ -30,7 +30,10 @@ impl Call {
         let mut parts = url.trim_end_matches('/').rsplit('/');
         let name = parts.next().unwrap_or_default();
         if parts.next().is_some_and(|account| account != self.aws.settings.account_id) {
-            return Err(faults::fault("QueueDoesNotExist", format!("`{url}` is not the URL of a queue here")));
+            return Err(faults::fault(
+                "QueueDoesNotExist",
+                format!("`{url}` is not the URL of a queue here"),
+            ));
         }
         self.aws.queues.get(name).map_err(|error| faults::of(&error))
     }

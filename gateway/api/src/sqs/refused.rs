@@ -10,10 +10,14 @@ pub(super) struct Anything {}
 
 /// Who may do what is decided by the access keys in the settings.
 pub(super) async fn permissions(_call: Call, _request: Anything) -> Result<Nothing, Fault> {
-    Err(faults::unsupported("queue policies are not kept here; access keys are set in the gateway's settings"))
+    Err(faults::unsupported(
+        "queue policies are not kept here; access keys are set in the gateway's settings",
+    ))
 }
 
 /// Messages are moved back by receiving and sending them.
 pub(super) async fn move_tasks(_call: Call, _request: Anything) -> Result<Nothing, Fault> {
-    Err(faults::unsupported("message move tasks are not done here yet; receive from the dead-letter queue and send"))
+    Err(faults::unsupported(
+        "message move tasks are not done here yet; receive from the dead-letter queue and send",
+    ))
 }

@@ -38,7 +38,10 @@ impl Value {
 /// Reads and checks the attributes of a message.
 pub(super) fn read(values: &Values) -> Result<Vec<Attribute>, Fault> {
     if values.len() > ATTRIBUTES_MAX {
-        return Err(invalid_value(format!("a message has at most {ATTRIBUTES_MAX} attributes; this one has {}", values.len())));
+        return Err(invalid_value(format!(
+            "a message has at most {ATTRIBUTES_MAX} attributes; this one has {}",
+            values.len()
+        )));
     }
     values.iter().map(|(name, value)| attribute(name, value)).collect()
 }
@@ -62,7 +65,11 @@ fn attribute(name: &str, value: &Value) -> Result<Attribute, Fault> {
             }
             text.into_bytes()
         }
-        _ => return Err(bent("must have the type `String`, `Number` or `Binary`, or one of these with a suffix")),
+        _ => {
+            return Err(bent(
+                "must have the type `String`, `Number` or `Binary`, or one of these with a suffix",
+            ));
+        }
     };
     if bytes.is_empty() {
         return Err(bent("has no value"));
@@ -99,7 +106,9 @@ pub(super) fn write(attributes: &[&Attribute]) -> Values {
     let value = |attribute: &Attribute| {
         let data_type = attribute.data_type.clone();
         match is_binary(attribute) {
-            true => Value { binary_value: Some(STANDARD.encode(&attribute.value)), data_type, ..Value::default() },
+            true => {
+                Value { binary_value: Some(STANDARD.encode(&attribute.value)), data_type, ..Value::default() }
+            }
             false => {
                 let text = String::from_utf8_lossy(&attribute.value).into_owned();
                 Value { string_value: Some(text), data_type, ..Value::default() }
@@ -174,7 +183,11 @@ mod tests {
             ("name", "String", Some("\u{0}"), false),
         ];
         for (name, data_type, value, accepted) in cases {
-            let value = Value { string_value: value.map(str::to_owned), data_type: data_type.into(), ..Value::default() };
+            let value = Value {
+                string_value: value.map(str::to_owned),
+                data_type: data_type.into(),
+                ..Value::default()
+            };
             let read = read(&[(name.to_owned(), value)].into());
             assert_eq!(read.is_ok(), accepted, "{name} {data_type} {read:?}");
         }

@@ -42,7 +42,8 @@ pub(super) async fn delete_batch(call: Call, request: Batch<Handle>) -> Result<B
     let queue = call.queue(request.queue_url.as_deref())?;
     let ids = check_ids(request.entries.iter().map(|entry| entry.id.as_deref()))?;
     // Together, so that they share one write.
-    let deletes = futures::future::join_all(request.entries.iter().map(|entry| delete_one(&queue, entry))).await;
+    let deletes =
+        futures::future::join_all(request.entries.iter().map(|entry| delete_one(&queue, entry))).await;
     Ok(BatchOutcome::new(ids.into_iter().zip(deletes).map(done)))
 }
 

@@ -195,12 +195,7 @@ impl Contents {
         held.ready < self.limits.ready_messages_max && held.delayed < self.limits.delayed_messages_max
     }
 
-    fn admit(
-        &mut self,
-        delivery: &Delivery,
-        attributes: &Attributes,
-        now_ms: u64,
-    ) -> Result<(), StateError> {
+    fn admit(&mut self, delivery: &Delivery, attributes: &Attributes, now_ms: u64) -> Result<(), StateError> {
         let receipt = match self.remembered.look_up(delivery.position)? {
             Some(Row::Settled) => {
                 self.counts.settled_before += 1;
@@ -285,7 +280,8 @@ impl Contents {
     /// How many messages are where; those past the window count as ready.
     pub(super) fn held(&self) -> Held {
         let mut held = self.window.held();
-        held.ready += usize::try_from(self.backlog.map_or(0, |backlog| backlog.messages)).unwrap_or(usize::MAX);
+        held.ready +=
+            usize::try_from(self.backlog.map_or(0, |backlog| backlog.messages)).unwrap_or(usize::MAX);
         held
     }
 }

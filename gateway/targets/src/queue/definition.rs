@@ -39,8 +39,22 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    pub(super) fn new(id: u64, created_at_ms: u64, declared: bool, attributes: Attributes, floor: Offset) -> Self {
-        Self { version: VERSION, id, created_at_ms, declared, attributes, floor: floor.0, tags: BTreeMap::new() }
+    pub(super) fn new(
+        id: u64,
+        created_at_ms: u64,
+        declared: bool,
+        attributes: Attributes,
+        floor: Offset,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            id,
+            created_at_ms,
+            declared,
+            attributes,
+            floor: floor.0,
+            tags: BTreeMap::new(),
+        }
     }
 }
 
@@ -62,8 +76,9 @@ impl Definitions {
         for row in self.table.prefix(PREFIX) {
             let (key, value) = row?;
             let name = String::from_utf8_lossy(&key[PREFIX.len()..]).into_owned();
-            let definition: Definition = serde_json::from_slice(&value)
-                .map_err(|source| QueueError::DamagedDefinition { name: name.clone(), why: source.to_string() })?;
+            let definition: Definition = serde_json::from_slice(&value).map_err(|source| {
+                QueueError::DamagedDefinition { name: name.clone(), why: source.to_string() }
+            })?;
             if definition.version > VERSION {
                 let why = format!("it has version {}, this program reads {VERSION}", definition.version);
                 return Err(QueueError::DamagedDefinition { name, why });

@@ -11,6 +11,7 @@ use journal::state::Table;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::attributes::Attributes;
 use super::contents::{Contents, Counts, Departure, Limits};
@@ -49,7 +50,6 @@ pub struct Queue {
     pub(super) id: u64,
     pub(super) target: TargetName,
     pub(super) created_at_ms: u64,
-    pub(super) declared: bool,
     pub(super) ground: Ground,
     pub(super) attributes: RwLock<Arc<Attributes>>,
     pub(super) contents: Mutex<Contents>,
@@ -59,6 +59,8 @@ pub struct Queue {
     pub(super) keeper: Notify,
     /// There once the bus shows messages.
     pub(super) lane: OnceLock<ViewHandle>,
+    /// Ends receives that wait.
+    pub(super) waits: CancellationToken,
     handles: Handles,
     limits: Limits,
     waiting: AtomicUsize,
@@ -70,23 +72,23 @@ impl Queue {
         id: u64,
         target: TargetName,
         created_at_ms: u64,
-        declared: bool,
         attributes: Attributes,
         ground: Ground,
         handles: Handles,
         limits: Limits,
+        waits: CancellationToken,
     ) -> Self {
         let remembered = memory::Remembered::new(ground.messages.clone(), id);
         Self {
             id,
             target,
             created_at_ms,
-            declared,
             attributes: RwLock::new(Arc::new(attributes)),
             contents: Mutex::new(Contents::new(remembered, limits)),
             arrivals: Notify::new(),
             keeper: Notify::new(),
             lane: OnceLock::new(),
+            waits,
             handles,
             limits,
             waiting: AtomicUsize::new(0),
@@ -194,7 +196,7 @@ impl Queue {
                 }
                 continue;
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || self.waits.is_cancelled() {
                 return Ok(Vec::new());
             }
             if place.is_none() {
@@ -203,6 +205,7 @@ impl Queue {
             tokio::select! {
                 () = arrival => {}
                 () = tokio::time::sleep_until(deadline) => {}
+                () = self.waits.cancelled() => {}
             }
         }
     }

@@ -69,6 +69,7 @@ struct Inner {
     clock: Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
+    waits: CancellationToken,
 }
 
 struct Kept {
@@ -116,6 +117,7 @@ impl Queues {
             clock: settings.clock,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            waits: CancellationToken::new(),
         });
         inner.open_all(settings.declared)?;
         Ok(Self { inner })
@@ -135,20 +137,28 @@ impl Queues {
 
     /// Every queue whose name begins with `prefix`, in order of name.
     pub fn list(&self, prefix: &str) -> Vec<Arc<Queue>> {
-        let queues = self.inner.queues.read();
-        queues
-            .iter()
-            .filter(|(name, _)| name.starts_with(prefix))
-            .map(|(_, kept)| Arc::clone(&kept.queue))
-            .collect()
+        self.inner.list(prefix)
     }
 
     /// The queues whose redrive policy names `dead_letter_queue`.
     pub fn sources_of(&self, dead_letter_queue: &str) -> Vec<Arc<Queue>> {
         let is_source = |queue: &Arc<Queue>| {
-            queue.attributes().redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_queue == dead_letter_queue)
+            queue
+                .attributes()
+                .redrive
+                .as_ref()
+                .is_some_and(|redrive| redrive.dead_letter_queue == dead_letter_queue)
         };
         self.list("").into_iter().filter(is_source).collect()
+    }
+
+    /// Takes over another set of declared queues while running. Nothing changes if any of them is refused.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn declare(&self, declared: BTreeMap<String, Attributes>) -> Result<(), QueueError> {
+        let inner = Arc::clone(&self.inner);
+        on_disk_thread(move || inner.declare(declared)).await
     }
 
     /// Makes a queue that outlives restarts. `shape` turns the default attributes into those wanted; a queue of this
@@ -174,7 +184,7 @@ impl Queues {
     /// There is none, the settings declare it, or the state store fails.
     pub async fn delete(&self, name: &str) -> Result<(), QueueError> {
         let queue = self.get(name)?;
-        if queue.declared {
+        if self.inner.is_declared(&queue) {
             return Err(QueueError::Declared { name: name.to_owned() });
         }
         let inner = Arc::clone(&self.inner);
@@ -188,8 +198,11 @@ impl Queues {
     pub async fn set_attributes(&self, name: &str, attributes: Attributes) -> Result<(), QueueError> {
         attributes.check()?;
         let (inner, queue) = (Arc::clone(&self.inner), self.get(name)?);
-        if queue.declared {
-            tracing::warn!(queue = name, "attributes of a declared queue were set through the API; the settings win at the next start");
+        if inner.is_declared(&queue) {
+            tracing::warn!(
+                queue = name,
+                "attributes of a declared queue were set through the API; the settings win at the next start"
+            );
         }
         on_disk_thread(move || inner.set_attributes(&queue, attributes)).await
     }
@@ -225,7 +238,13 @@ impl Queues {
         on_disk_thread(move || inner.change(&queue, |definition| change(&mut definition.tags))).await
     }
 
-    /// Ends the tasks, then writes what waits. Messages that were being received are received again later.
+    /// Answers every receive that waits, and lets none wait from now on. The first step of a shutdown, so that the API
+    /// need not wait for long polls.
+    pub fn end_waits(&self) {
+        self.inner.waits.cancel();
+    }
+
+    /// The last step of a shutdown, after the API has stopped: ends the tasks, then writes what waits. Messages that were being received are received again later.
     pub async fn close(&self) {
         self.inner.stop.cancel();
         self.inner.tasks.close();
@@ -237,27 +256,63 @@ impl Queues {
 
 impl Inner {
     fn open_all(self: &Arc<Self>, declared: BTreeMap<String, Attributes>) -> Result<(), QueueError> {
-        let mut kept = self.definitions.all()?;
-        for (name, attributes) in declared {
-            check_name(&name)?;
+        for (name, definition) in self.definitions.all()? {
+            self.start(&name, definition)?;
+        }
+        self.declare(declared)
+    }
+
+    /// Makes the declared queues what the settings say, after checking all of them.
+    fn declare(self: &Arc<Self>, declared: BTreeMap<String, Attributes>) -> Result<(), QueueError> {
+        let _alone = self.changes.lock();
+        for (name, attributes) in &declared {
+            check_name(name)?;
             attributes.check()?;
-            let definition = match kept.remove(&name) {
-                Some(definition) => Definition { attributes, declared: true, ..definition },
-                None => self.define(true, attributes)?,
-            };
-            self.definitions.put(&name, &definition)?;
-            self.start(&name, definition)?;
+            self.check_redrive(name, attributes.redrive.as_ref(), |other| declared.contains_key(other))?;
         }
-        for (name, definition) in kept {
-            // A queue no longer declared keeps its messages; the API may delete it now.
-            let definition = Definition { declared: false, ..definition };
-            self.start(&name, definition)?;
+        // A queue that is declared no more keeps its messages; the API may delete it from now on.
+        let undeclared: Vec<_> =
+            self.list("").into_iter().filter(|queue| !declared.contains_key(queue.name())).collect();
+        for queue in undeclared {
+            let attributes = (*queue.attributes()).clone();
+            self.redeclare(&queue, attributes, false)?;
         }
-        let all: Vec<_> = self.queues.read().values().map(|kept| Arc::clone(&kept.queue)).collect();
-        for queue in all.iter().filter(|queue| queue.declared) {
-            self.check_redrive(queue.name(), queue.attributes().redrive.as_ref())?;
+        for (name, attributes) in declared {
+            let existing = self.queues.read().get(&name).map(|kept| Arc::clone(&kept.queue));
+            match existing {
+                Some(queue) => self.redeclare(&queue, attributes, true)?,
+                None => {
+                    let definition = self.define(true, attributes)?;
+                    self.definitions.put(&name, &definition)?;
+                    self.start(&name, definition)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn redeclare(&self, queue: &Queue, attributes: Attributes, declared: bool) -> Result<(), QueueError> {
+        let mut definition = self.definition(queue)?;
+        if definition.declared == declared && definition.attributes == attributes {
+            return Ok(());
+        }
+        definition.declared = declared;
+        definition.attributes = attributes.clone();
+        self.definitions.put(queue.name(), &definition)?;
+        self.remember(queue, definition);
+        *queue.attributes.write() = Arc::new(attributes);
+        queue.keeper.notify_one();
+        Ok(())
+    }
+
+    fn list(&self, prefix: &str) -> Vec<Arc<Queue>> {
+        let queues = self.queues.read();
+        let found = queues.iter().filter(|(name, _)| name.starts_with(prefix));
+        found.map(|(_, kept)| Arc::clone(&kept.queue)).collect()
+    }
+
+    fn is_declared(&self, queue: &Queue) -> bool {
+        self.queues.read().get(queue.name()).is_some_and(|kept| kept.definition.declared)
     }
 
     fn define(&self, declared: bool, attributes: Attributes) -> Result<Definition, QueueError> {
@@ -278,11 +333,11 @@ impl Inner {
             definition.id,
             target.clone(),
             definition.created_at_ms,
-            definition.declared,
             definition.attributes.clone(),
             ground,
             Handles::new(&self.secret, definition.id),
             self.limits,
+            self.waits.child_token(),
         ));
         let stop = self.stop.child_token();
         let floor = Offset(definition.floor);
@@ -318,7 +373,7 @@ impl Inner {
         if self.queues.read().len() >= self.queues_max {
             return Err(QueueError::TooMany { queues_max: self.queues_max });
         }
-        self.check_redrive(name, attributes.redrive.as_ref())?;
+        self.check_redrive(name, attributes.redrive.as_ref(), |_| false)?;
         let mut definition = self.define(false, attributes)?;
         definition.tags = tags;
         self.definitions.put(name, &definition)?;
@@ -329,12 +384,13 @@ impl Inner {
         let _alone = self.changes.lock();
         let Some(kept) = self.queues.write().remove(queue.name()) else { return Ok(()) };
         kept.stop.cancel();
+        kept.queue.waits.cancel();
         self.intake.detach(&queue.target)?;
         self.definitions.remove(queue.name(), queue.id, &self.messages)
     }
 
     fn set_attributes(&self, queue: &Queue, attributes: Attributes) -> Result<(), QueueError> {
-        self.check_redrive(queue.name(), attributes.redrive.as_ref())?;
+        self.check_redrive(queue.name(), attributes.redrive.as_ref(), |_| false)?;
         self.change(queue, |definition| definition.attributes = attributes.clone())?;
         *queue.attributes.write() = Arc::new(attributes);
         queue.keeper.notify_one();
@@ -375,16 +431,21 @@ impl Inner {
         }
     }
 
-    fn check_redrive(&self, queue: &str, redrive: Option<&Redrive>) -> Result<(), QueueError> {
+    /// Checks that a redrive policy names a queue that is there or `will_be`.
+    fn check_redrive(
+        &self,
+        queue: &str,
+        redrive: Option<&Redrive>,
+        will_be: impl Fn(&str) -> bool,
+    ) -> Result<(), QueueError> {
         let Some(redrive) = redrive else { return Ok(()) };
         let name = &redrive.dead_letter_queue;
-        let refuse = |why| {
-            Err(QueueError::DeadLetterQueue { name: name.clone(), queue: queue.to_owned(), why })
-        };
+        let refuse =
+            |why| Err(QueueError::DeadLetterQueue { name: name.clone(), queue: queue.to_owned(), why });
         if name == queue {
             return refuse("a queue can't be its own dead-letter queue");
         }
-        match self.queues.read().contains_key(name) {
+        match will_be(name) || self.queues.read().contains_key(name) {
             true => Ok(()),
             false => refuse("there is no such queue; declare or create it first"),
         }

@@ -71,13 +71,17 @@ pub enum QueueError {
         queue: String,
     },
     /// The message is not hidden by the receive that the handle belongs to.
-    #[error("the message is not in flight for this receipt handle; its visibility timeout has passed or it was deleted")]
+    #[error(
+        "the message is not in flight for this receipt handle; its visibility timeout has passed or it was deleted"
+    )]
     NotInFlight,
     /// The message would be hidden for too long.
     #[error("the total visibility timeout would be beyond 43200 s, counted from the receive")]
     VisibilityTooLong,
     /// Too many messages are in flight.
-    #[error("{in_flight_max} messages are in flight, the limit; delete what was received before receiving more")]
+    #[error(
+        "{in_flight_max} messages are in flight, the limit; delete what was received before receiving more"
+    )]
     OverLimit {
         /// The limit.
         in_flight_max: usize,

@@ -248,7 +248,9 @@ impl Keeper {
         .await;
         match raised {
             Ok(()) => self.floor = floor,
-            Err(error) => tracing::error!(queue = self.queue.name(), %error, "the queue's floor could not be written"),
+            Err(error) => {
+                tracing::error!(queue = self.queue.name(), %error, "the queue's floor could not be written");
+            }
         }
     }
 }

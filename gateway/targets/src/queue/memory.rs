@@ -127,7 +127,9 @@ impl Remembered {
             match (position_of(&key), Row::decode(&value)) {
                 (Some(at), Some(row)) => self.page.push_back((at, row)),
                 // Unknown is safer than settled: the message is delivered once more.
-                _ => tracing::error!(key = hex::encode(&key), "unreadable row about a queue message, ignored"),
+                _ => {
+                    tracing::error!(key = hex::encode(&key), "unreadable row about a queue message, ignored");
+                }
             }
         }
         // A page without a single readable row would be read for ever.

@@ -112,11 +112,15 @@ pub struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Ready,
-    Delayed { until_ms: u64 },
+    Delayed {
+        until_ms: u64,
+    },
     InFlight,
     Deleting,
     /// On its way to the dead-letter queue; `Some` is when to try again.
-    Moving { again_at_ms: Option<u64> },
+    Moving {
+        again_at_ms: Option<u64>,
+    },
 }
 
 #[derive(Debug)]
@@ -364,7 +368,8 @@ impl Window {
     /// Moves a message to another place and keeps the books in step.
     fn put(&mut self, position: Position, place: Place) {
         self.unfile(position);
-        self.entries.get_mut(&position).expect("only a message that is here can be put elsewhere").place = place;
+        self.entries.get_mut(&position).expect("only a message that is here can be put elsewhere").place =
+            place;
         self.file(position);
     }
 

@@ -43,7 +43,13 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    pub(super) fn new(id: u64, created_at_ms: u64, declared: bool, attributes: Attributes, at: Offset) -> Self {
+    pub(super) fn new(
+        id: u64,
+        created_at_ms: u64,
+        declared: bool,
+        attributes: Attributes,
+        at: Offset,
+    ) -> Self {
         let (begins_at, floor, indexed_to) = (at.0, at.0, at.0);
         let tags = BTreeMap::new();
         Self { version: VERSION, id, created_at_ms, declared, attributes, begins_at, floor, indexed_to, tags }
@@ -70,8 +76,9 @@ impl Definitions {
         for row in self.streams.prefix(PREFIX) {
             let (key, value) = row?;
             let name = String::from_utf8_lossy(&key[PREFIX.len()..]).into_owned();
-            let definition: Definition = serde_json::from_slice(&value)
-                .map_err(|source| StreamError::DamagedDefinition { name: name.clone(), why: source.to_string() })?;
+            let definition: Definition = serde_json::from_slice(&value).map_err(|source| {
+                StreamError::DamagedDefinition { name: name.clone(), why: source.to_string() }
+            })?;
             if definition.version > VERSION {
                 let why = format!("it has version {}, this program reads {VERSION}", definition.version);
                 return Err(StreamError::DamagedDefinition { name, why });

@@ -100,7 +100,6 @@ pub struct Stream {
     pub(super) id: u64,
     pub(super) target: TargetName,
     pub(super) created_at_ms: u64,
-    pub(super) declared: bool,
     pub(super) shards: u32,
     pub(super) begins_at: Position,
     pub(super) attributes: RwLock<Attributes>,
@@ -188,7 +187,8 @@ impl Stream {
         }
         let bytes = record.data.len() + record.partition_key.len();
         if bytes > bytes_max {
-            let why = format!("the record has {bytes} bytes, partition key included; the stream takes {bytes_max}");
+            let why =
+                format!("the record has {bytes} bytes, partition key included; the stream takes {bytes_max}");
             return Err(StreamError::Argument { why });
         }
         Ok(())
@@ -219,10 +219,9 @@ impl Stream {
     /// # Errors
     /// There is no such shard.
     pub fn shard(&self, id: &str) -> Result<u32, StreamError> {
-        shard_number(id).filter(|number| *number < self.shards).ok_or_else(|| StreamError::UnknownShard {
-            stream: self.name().to_owned(),
-            shard: id.to_owned(),
-        })
+        shard_number(id)
+            .filter(|number| *number < self.shards)
+            .ok_or_else(|| StreamError::UnknownShard { stream: self.name().to_owned(), shard: id.to_owned() })
     }
 
     /// An iterator for a shard.

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::KIND;
 use super::attributes::Attributes;
 use super::definition::{Definition, Definitions};
 use super::deliver::{Batch, Ground, Stream};
@@ -18,7 +19,6 @@ use super::error::StreamError;
 use super::index::Index;
 use super::iterator::{Iterator, Secret};
 use super::keeper::{self, Snapshot};
-use super::KIND;
 use crate::intake::Intake;
 use crate::reading::{Reading, first_of, on_disk_thread};
 
@@ -122,7 +122,7 @@ impl Streams {
 
     /// Every stream, in order of name.
     pub fn list(&self) -> Vec<Arc<Stream>> {
-        self.inner.streams.read().values().map(|kept| Arc::clone(&kept.stream)).collect()
+        self.inner.list()
     }
 
     /// Reads up to `records_max` records from where an iterator stands.
@@ -137,9 +137,21 @@ impl Streams {
             found.map(|kept| Arc::clone(&kept.stream))
         };
         let stream = stream.filter(|stream| iterator.shard < stream.shard_count()).ok_or_else(|| {
-            StreamError::Argument { why: "the stream or shard of the iterator is not there any more".to_owned() }
+            StreamError::Argument {
+                why: "the stream or shard of the iterator is not there any more".to_owned(),
+            }
         })?;
         stream.read(iterator, records_max).await
+    }
+
+    /// Takes over another set of declared streams while running. Nothing changes if any of them is refused; the number
+    /// of shards changes at a start only.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn declare(&self, declared: BTreeMap<String, Attributes>) -> Result<(), StreamError> {
+        let inner = Arc::clone(&self.inner);
+        on_disk_thread(move || inner.declare(declared)).await
     }
 
     /// Makes a stream that outlives restarts.
@@ -164,7 +176,7 @@ impl Streams {
     /// There is none, the settings declare it, or the state store fails.
     pub async fn delete(&self, name: &str) -> Result<(), StreamError> {
         let stream = self.get(name)?;
-        if stream.declared {
+        if self.inner.is_declared(&stream) {
             return Err(StreamError::Declared { name: name.to_owned() });
         }
         let inner = Arc::clone(&self.inner);
@@ -221,40 +233,87 @@ impl Streams {
 
 impl Inner {
     fn open_all(self: &Arc<Self>, declared: BTreeMap<String, Attributes>) -> Result<(), StreamError> {
-        let mut kept = self.definitions.all()?;
-        for (name, attributes) in declared {
-            check_name(&name)?;
-            attributes.check()?;
-            let definition = match kept.remove(&name) {
-                Some(definition) => self.redeclare(&name, definition, attributes)?,
-                None => self.define(true, attributes)?,
-            };
-            self.definitions.put(&name, &definition)?;
+        for (name, mut definition) in self.definitions.all()? {
+            if let Some(attributes) = declared.get(&name) {
+                self.reshard(&name, &mut definition, attributes.shards)?;
+            }
             self.start(&name, definition)?;
         }
-        for (name, definition) in kept {
-            // A stream no longer declared keeps its records; the API may delete it now.
-            self.start(&name, Definition { declared: false, ..definition })?;
+        self.declare(declared)
+    }
+
+    /// Gives a stream that is not open another number of shards.
+    fn reshard(&self, name: &str, definition: &mut Definition, shards: u32) -> Result<(), StreamError> {
+        if definition.attributes.shards == shards {
+            return Ok(());
+        }
+        // Every key may have another shard now, so what the index says of shards is wrong.
+        tracing::warn!(
+            stream = name,
+            before = definition.attributes.shards,
+            now = shards,
+            "the number of shards was changed: records kept are spread anew, consumers begin again per shard"
+        );
+        self.definitions.drop_blocks(definition.id)?;
+        definition.indexed_to = definition.floor;
+        definition.attributes.shards = shards;
+        self.definitions.put(name, definition)
+    }
+
+    /// Makes the declared streams what the settings say, after checking all of them.
+    fn declare(self: &Arc<Self>, declared: BTreeMap<String, Attributes>) -> Result<(), StreamError> {
+        let _alone = self.changes.lock();
+        for (name, attributes) in &declared {
+            check_name(name)?;
+            attributes.check()?;
+            let existing = self.streams.read().get(name).map(|kept| kept.stream.shard_count());
+            if let Some(shards) = existing.filter(|shards| *shards != attributes.shards) {
+                let why = format!(
+                    "stream `{name}` has {shards} shards; restart the gateway to give it {}",
+                    attributes.shards
+                );
+                return Err(StreamError::Argument { why });
+            }
+        }
+        // A stream that is declared no more keeps its records; the API may delete it from now on.
+        let undeclared = self.list().into_iter().filter(|stream| !declared.contains_key(stream.name()));
+        for stream in undeclared.collect::<Vec<_>>() {
+            self.redeclare(&stream, stream.attributes(), false)?;
+        }
+        for (name, attributes) in declared {
+            let existing = self.streams.read().get(&name).map(|kept| Arc::clone(&kept.stream));
+            match existing {
+                Some(stream) => self.redeclare(&stream, attributes, true)?,
+                None => {
+                    let definition = self.define(true, attributes)?;
+                    self.definitions.put(&name, &definition)?;
+                    self.start(&name, definition)?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn redeclare(
-        &self,
-        name: &str,
-        mut definition: Definition,
-        attributes: Attributes,
-    ) -> Result<Definition, StreamError> {
-        if definition.attributes.shards != attributes.shards {
-            // Every key may have another shard now, so what the index says of shards is wrong.
-            tracing::warn!(
-                stream = name, before = definition.attributes.shards, now = attributes.shards,
-                "the number of shards was changed: records kept are spread anew, consumers begin again per shard"
-            );
-            self.definitions.drop_blocks(definition.id)?;
-            definition.indexed_to = definition.floor;
+    fn redeclare(&self, stream: &Stream, attributes: Attributes, declared: bool) -> Result<(), StreamError> {
+        let mut definition = self.definition(stream)?;
+        if definition.declared == declared && definition.attributes == attributes {
+            return Ok(());
         }
-        Ok(Definition { attributes, declared: true, ..definition })
+        definition.declared = declared;
+        definition.attributes = attributes.clone();
+        self.definitions.put(stream.name(), &definition)?;
+        self.remember(stream, definition);
+        *stream.attributes.write() = attributes;
+        stream.keeper.notify_one();
+        Ok(())
+    }
+
+    fn list(&self) -> Vec<Arc<Stream>> {
+        self.streams.read().values().map(|kept| Arc::clone(&kept.stream)).collect()
+    }
+
+    fn is_declared(&self, stream: &Stream) -> bool {
+        self.streams.read().get(stream.name()).is_some_and(|kept| kept.definition.declared)
     }
 
     fn define(&self, declared: bool, attributes: Attributes) -> Result<Definition, StreamError> {
@@ -263,12 +322,14 @@ impl Inner {
     }
 
     fn start(self: &Arc<Self>, name: &str, mut definition: Definition) -> Result<Arc<Stream>, StreamError> {
-        let target =
-            TargetName::new(KIND, name).map_err(|_| StreamError::Name { name: name.to_owned() })?;
+        let target = TargetName::new(KIND, name).map_err(|_| StreamError::Name { name: name.to_owned() })?;
         let index = match self.definitions.blocks(definition.id)? {
             Some(blocks) => Index::restored(blocks),
             None => {
-                tracing::error!(stream = name, "the stream's index is damaged, it is made again from the journal");
+                tracing::error!(
+                    stream = name,
+                    "the stream's index is damaged, it is made again from the journal"
+                );
                 self.definitions.drop_blocks(definition.id)?;
                 definition.indexed_to = definition.floor;
                 Index::default()
@@ -278,7 +339,6 @@ impl Inner {
             id: definition.id,
             target: target.clone(),
             created_at_ms: definition.created_at_ms,
-            declared: definition.declared,
             shards: definition.attributes.shards,
             begins_at: first_of(Offset(definition.begins_at)),
             attributes: RwLock::new(definition.attributes.clone()),

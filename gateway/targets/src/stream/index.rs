@@ -244,7 +244,11 @@ mod tests {
         index.note(seen(2, 0));
         let changed = index.take_changed();
         let expected = [(1, 3, 3, 0b10_0011), (4_096, 4_096, 1, 1)];
-        assert_eq!(changed.iter().map(facts).collect::<Vec<_>>(), expected, "what was seen before counts once");
+        assert_eq!(
+            changed.iter().map(facts).collect::<Vec<_>>(),
+            expected,
+            "what was seen before counts once"
+        );
         let mut again = Index::restored(changed);
         again.note(seen(4_096, 0));
         assert_eq!(again.records(), 4);

@@ -103,7 +103,9 @@ mod tests {
     #[test]
     fn shard_names_are_read_back_and_others_are_not() {
         assert_eq!(shard_number(&shard_id(7)), Some(7));
-        for text in ["shardId-7", "shardId-", "shard-000000000007", "shardId-+00000000007", "", "shardId-99999999999"] {
+        for text in
+            ["shardId-7", "shardId-", "shard-000000000007", "shardId-+00000000007", "", "shardId-99999999999"]
+        {
             assert_eq!(shard_number(text), None, "{text}");
         }
     }

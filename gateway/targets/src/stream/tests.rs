@@ -121,7 +121,8 @@ fn one_shard() -> Attributes {
 #[tokio::test]
 async fn records_are_read_in_order_per_shard() {
     let bench = Bench::open(Attributes { shards: 4, ..Attributes::default() }).await;
-    let records: Vec<(String, String)> = (0..200).map(|n| (format!("kiln-{}", n % 17), n.to_string())).collect();
+    let records: Vec<(String, String)> =
+        (0..200).map(|n| (format!("kiln-{}", n % 17), n.to_string())).collect();
     let pairs: Vec<(&str, &str)> = records.iter().map(|(key, data)| (key.as_str(), data.as_str())).collect();
     let put = bench.put(&pairs).await;
     bench.seen(200).await;

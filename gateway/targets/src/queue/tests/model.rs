@@ -85,7 +85,8 @@ impl Pair {
         self.arrived += 1;
         let position = Position { offset: Offset(self.next), ordinal: 0 };
         let (sent_at_ms, visible_at_ms) = (self.now_ms, self.now_ms + delay_ms);
-        let arrival = Arrival { position, sent_at_ms, visible_at_ms, body: None, receipt: Receipt::default() };
+        let arrival =
+            Arrival { position, sent_at_ms, visible_at_ms, body: None, receipt: Receipt::default() };
         self.window.insert(arrival, self.now_ms);
         let message = Message { sent_at_ms, receives: 0, hidden_until_ms: visible_at_ms, moving: false };
         self.model.insert(position, message);
@@ -166,12 +167,18 @@ impl Pair {
 
     fn compare(&self) {
         let held = self.window.held();
-        assert_eq!(held.ready + held.delayed + held.in_flight + held.leaving, self.model.len(), "nothing is lost");
+        assert_eq!(
+            held.ready + held.delayed + held.in_flight + held.leaving,
+            self.model.len(),
+            "nothing is lost"
+        );
         assert_eq!(self.model.len() + self.left, self.arrived);
-        let visible = self.model.values().filter(|each| !each.moving && each.hidden_until_ms <= self.now_ms).count();
+        let visible =
+            self.model.values().filter(|each| !each.moving && each.hidden_until_ms <= self.now_ms).count();
         assert_eq!(held.ready, visible);
         assert_eq!(self.window.first(), self.model.keys().next().copied());
-        let old = self.model.values().any(|each| !each.moving && each.sent_at_ms + RETENTION_MS <= self.now_ms);
+        let old =
+            self.model.values().any(|each| !each.moving && each.sent_at_ms + RETENTION_MS <= self.now_ms);
         assert!(!old, "what is too old is gone");
     }
 }

@@ -16,7 +16,9 @@ async fn a_deleted_message_stays_away_and_the_others_come_back() {
         let again = bench.receive_all("alerts", 2).await;
         assert_eq!(bodies(&again), ["a", "c"]);
         assert!(bench.receive("alerts").await.is_empty());
-        for (before, after) in received.iter().filter(|each| ["a", "c"].contains(&each.body.as_str())).zip(&again) {
+        for (before, after) in
+            received.iter().filter(|each| ["a", "c"].contains(&each.body.as_str())).zip(&again)
+        {
             assert_eq!(before.id, after.id);
         }
     }
@@ -86,10 +88,12 @@ async fn a_backlog_with_holes_is_counted_right_after_a_restart() {
     for outcome in bench.queue("alerts").delete_batch(&handles).await {
         outcome.unwrap();
     }
+    // The last receive may have brought more than was asked for.
+    let expected = texts.len() - handles.len();
     let bench = bench.restart(false).await;
     bench.advance_secs(31);
-    let left = bench.receive_all("alerts", 101).await;
-    assert_eq!(left.len(), 101);
+    let left = bench.receive_all("alerts", expected).await;
+    assert_eq!(left.len(), expected);
     assert!(bench.receive("alerts").await.is_empty());
-    bench.until("alerts", |queue| queue.counts().waiting() == 101).await;
+    bench.until("alerts", |queue| queue.counts().waiting() == expected as u64).await;
 }

@@ -62,7 +62,8 @@ async fn a_long_poll_is_answered_when_a_message_comes() {
         })
         .collect();
     bench.send("alerts", &["1", "2", "3", "4", "5"]).await;
-    let all = tokio::time::timeout(Duration::from_secs(10), futures::future::join_all(waiting)).await.unwrap();
+    let all =
+        tokio::time::timeout(Duration::from_secs(10), futures::future::join_all(waiting)).await.unwrap();
     let received: Vec<Received> = all.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(bodies(&received), ["1", "2", "3", "4", "5"], "each waiter got one");
 }
@@ -83,11 +84,24 @@ async fn a_long_poll_is_answered_when_a_message_becomes_visible_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_empty_after_its_time() {
-    let bench = Bench::open(&[("alerts", Attributes { receive_wait_secs: 20, ..Attributes::default() })]).await;
+    let bench =
+        Bench::open(&[("alerts", Attributes { receive_wait_secs: 20, ..Attributes::default() })]).await;
     let before = tokio::time::Instant::now();
     let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: None };
     assert!(bench.queue("alerts").receive(request).await.unwrap().is_empty());
     assert_eq!(before.elapsed().as_secs(), 20);
+}
+
+#[tokio::test]
+async fn a_shutdown_answers_long_polls() {
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
+    let queue = bench.queue("alerts");
+    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20) };
+    let waiting = tokio::spawn(async move { queue.receive(request).await.unwrap() });
+    tokio::task::yield_now().await;
+    bench.queues.end_waits();
+    let received = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    assert!(received.is_empty());
 }
 
 #[tokio::test]
@@ -200,12 +214,16 @@ async fn a_backlog_far_beyond_the_window_is_served_whole() {
     bench.queues.close().await;
     let floor = bench.queue("alerts").lane.get().unwrap().floor();
     assert_eq!(floor, end, "nothing of the journal is needed any more");
-    assert!(bench.ground.store.table("queue_messages").unwrap().is_empty().unwrap(), "and no row is left over");
+    assert!(
+        bench.ground.store.table("queue_messages").unwrap().is_empty().unwrap(),
+        "and no row is left over"
+    );
 }
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_refused_alone() {
-    let bench = Bench::open(&[("alerts", Attributes { message_bytes_max: 1_024, ..Attributes::default() })]).await;
+    let bench =
+        Bench::open(&[("alerts", Attributes { message_bytes_max: 1_024, ..Attributes::default() })]).await;
     let attributes =
         vec![Attribute { name: "n".into(), data_type: "String".into(), value: vec![b'x'; 1_000].into() }];
     let large = Outgoing { body: "x".repeat(100), attributes, ..Outgoing::default() };
@@ -252,4 +270,28 @@ async fn queues_are_made_found_and_deleted() {
     bench.queues.create("jobs", |_| {}, Default::default()).await.unwrap();
     bench.send("jobs", &["b"]).await;
     assert_eq!(bodies(&bench.receive_all("jobs", 1).await), ["b"], "a queue made again begins empty");
+}
+
+#[tokio::test]
+async fn other_queues_may_be_declared_while_running() {
+    let bench = Bench::open(&[("alerts", Attributes::default()), ("old", Attributes::default())]).await;
+    bench.send("old", &["a"]).await;
+    let bad = [("new".to_owned(), redriven(3))].into();
+    let refused = bench.queues.declare(bad).await;
+    assert!(matches!(refused, Err(QueueError::DeadLetterQueue { .. })), "{refused:?}");
+    assert!(bench.queues.get("new").is_err(), "nothing of a refused set is taken over");
+    let set = [
+        ("alerts".to_owned(), Attributes { visibility_timeout_secs: 7, ..redriven(3) }),
+        ("failed".to_owned(), Attributes::default()),
+    ];
+    bench.queues.declare(set.into()).await.unwrap();
+    assert_eq!(bench.queue("alerts").attributes().visibility_timeout_secs, 7);
+    bench.send("failed", &["b"]).await;
+    assert_eq!(bodies(&bench.receive_all("failed", 1).await), ["b"]);
+    assert_eq!(
+        bodies(&bench.receive_all("old", 1).await),
+        ["a"],
+        "a queue declared no more keeps its messages"
+    );
+    bench.queues.delete("old").await.unwrap();
 }

@@ -38,14 +38,22 @@ fn one(
         "in" => {
             let visible_at_ms = if words > 2 { number(2) } else { now_ms };
             let receipt = Receipt::default();
-            let arrival =
-                Arrival { position: position(number(1)), sent_at_ms: now_ms, visible_at_ms, body: None, receipt };
+            let arrival = Arrival {
+                position: position(number(1)),
+                sent_at_ms: now_ms,
+                visible_at_ms,
+                body: None,
+                receipt,
+            };
             window.insert(arrival, now_ms);
             "in".into()
         }
         "take" => {
             let take = window.take(usize::try_from(number(1)).unwrap(), number(2), policy, now_ms);
-            let taken = take.taken.iter().map(|taken| format!("{}x{}", taken.position.offset, taken.receipt.receives));
+            let taken = take
+                .taken
+                .iter()
+                .map(|taken| format!("{}x{}", taken.position.offset, taken.receipt.receives));
             let exhausted = take.exhausted.iter().map(|position| format!("{}!", position.offset));
             format!("took {}", taken.chain(exhausted).collect::<Vec<_>>().join(" "))
         }
@@ -71,93 +79,104 @@ fn one(
         }
         "tick" => {
             let tick = window.tick(policy, now_ms);
-            format!("visible {} expired {} exhausted {}", tick.visible, tick.expired.len(), tick.exhausted.len())
+            format!(
+                "visible {} expired {} exhausted {}",
+                tick.visible,
+                tick.expired.len(),
+                tick.exhausted.len()
+            )
         }
         "held" => {
             let held = window.held();
-            format!("{} ready {} delayed {} in flight {} leaving", held.ready, held.delayed, held.in_flight, held.leaving)
+            format!(
+                "{} ready {} delayed {} in flight {} leaving",
+                held.ready, held.delayed, held.in_flight, held.leaving
+            )
         }
         "first" => window.first().map_or("none".into(), |first| first.offset.to_string()),
         other => panic!("no verb `{other}`"),
     }
 }
 
+const STANDARD: Policy = Policy { retention_ms: 4 * DAY_MS, receives_max: None };
+const REDRIVEN: Policy = Policy { receives_max: Some(2), ..STANDARD };
+const SHORT: Policy = Policy { retention_ms: 60_000, ..STANDARD };
+
+/// What is proved, the policy, the script, what it does.
+const CASES: &[(&str, Policy, &str, &str)] = &[
+    (
+        "visibility: a received message is hidden until its timeout and then comes again",
+        STANDARD,
+        "0: in 1\n0: take 10 30000\n29999: tick\n29999: take 10 30000\n30000: tick\n30000: take 10 30000",
+        "in\ntook 1x1\nvisible 0 expired 0 exhausted 0\ntook \nvisible 1 expired 0 exhausted 0\ntook 1x2",
+    ),
+    (
+        "visibility of zero: the message may be received again at once",
+        STANDARD,
+        "0: in 1\n0: take 1 0\n0: tick\n0: take 1 0",
+        "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 1x2",
+    ),
+    (
+        "order: oldest first, and what came back shares turns with what is fresh",
+        STANDARD,
+        "0: in 1\n0: in 2\n0: in 3\n0: in 4\n0: take 1 10\n10: tick\n10: take 3 10",
+        "in\nin\nin\nin\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 2x1 1x2 3x1",
+    ),
+    (
+        "delay: not before its time",
+        STANDARD,
+        "0: in 1 5000\n0: take 1 0\n0: held\n5000: tick\n5000: take 1 1000",
+        "in\ntook \n0 ready 1 delayed 0 in flight 0 leaving\nvisible 1 expired 0 exhausted 0\ntook 1x1",
+    ),
+    (
+        "delete: the newest handle deletes, also after the timeout; an older one does not",
+        STANDARD,
+        "0: in 1\n0: take 1 10\n10: tick\n10: delete 1 1\n10: delete 1 1",
+        "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\nHeld\nGone",
+    ),
+    (
+        "delete with a stale handle deletes nothing",
+        STANDARD,
+        "0: in 1\n0: take 1 10\n10: tick\n10: take 1 10\n10: delete 1 1\n10: held",
+        "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 1x2\nStale\n\
+         0 ready 0 delayed 1 in flight 0 leaving",
+    ),
+    (
+        "a delete that could not be written brings the message back",
+        STANDARD,
+        "0: in 1\n0: take 1 1000\n0: abort 1\n0: take 1 1000",
+        "in\ntook 1x1\nback\ntook 1x2",
+    ),
+    (
+        "change visibility: longer, then zero",
+        STANDARD,
+        "0: in 1\n0: take 1 10\n5: change 1 1 100\n50: tick\n50: change 1 1 0\n50: tick\n50: take 1 10",
+        "in\ntook 1x1\nchanged\nvisible 0 expired 0 exhausted 0\nchanged\nvisible 1 expired 0 exhausted 0\ntook 1x2",
+    ),
+    (
+        "change visibility: not with a stale handle, not when visible, not unknown",
+        STANDARD,
+        "0: in 1\n0: take 1 10\n10: tick\n10: change 1 1 10\n10: take 1 10\n10: change 1 1 10\n0: change 9 1 1",
+        "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\nNotInFlight\ntook 1x2\nNotInFlight\nNotInFlight",
+    ),
+    (
+        "redrive: after the last allowed receive the message moves when its timeout passes",
+        REDRIVEN,
+        "0: in 1\n0: take 1 10\n10: tick\n10: take 1 10\n20: tick\n20: take 1 10\n20: held",
+        "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 1x2\nvisible 0 expired 0 exhausted 1\n\
+         took \n0 ready 0 delayed 0 in flight 1 leaving",
+    ),
+    (
+        "retention: a message grows too old, ready or in flight",
+        SHORT,
+        "0: in 1\n0: in 2\n0: take 1 600000\n59999: tick\n60000: tick\n60000: first",
+        "in\nin\ntook 1x1\nvisible 0 expired 0 exhausted 0\nvisible 0 expired 2 exhausted 0\nnone",
+    ),
+];
+
 #[test]
 fn a_message_goes_its_ways() {
-    let standard = Policy { retention_ms: 4 * DAY_MS, receives_max: None };
-    let redriven = Policy { receives_max: Some(2), ..standard };
-    let short = Policy { retention_ms: 60_000, ..standard };
-    let cases: &[(&str, Policy, &str, &str)] = &[
-        (
-            "visibility: a received message is hidden until its timeout and then comes again",
-            standard,
-            "0: in 1\n0: take 10 30000\n29999: tick\n29999: take 10 30000\n30000: tick\n30000: take 10 30000",
-            "in\ntook 1x1\nvisible 0 expired 0 exhausted 0\ntook \nvisible 1 expired 0 exhausted 0\ntook 1x2",
-        ),
-        (
-            "visibility of zero: the message may be received again at once",
-            standard,
-            "0: in 1\n0: take 1 0\n0: tick\n0: take 1 0",
-            "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 1x2",
-        ),
-        (
-            "order: oldest first, and what came back shares turns with what is fresh",
-            standard,
-            "0: in 1\n0: in 2\n0: in 3\n0: in 4\n0: take 1 10\n10: tick\n10: take 3 10",
-            "in\nin\nin\nin\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 2x1 1x2 3x1",
-        ),
-        (
-            "delay: not before its time",
-            standard,
-            "0: in 1 5000\n0: take 1 0\n0: held\n5000: tick\n5000: take 1 1000",
-            "in\ntook \n0 ready 1 delayed 0 in flight 0 leaving\nvisible 1 expired 0 exhausted 0\ntook 1x1",
-        ),
-        (
-            "delete: the newest handle deletes, also after the timeout; an older one does not",
-            standard,
-            "0: in 1\n0: take 1 10\n10: tick\n10: delete 1 1\n10: delete 1 1",
-            "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\nHeld\nGone",
-        ),
-        (
-            "delete with a stale handle deletes nothing",
-            standard,
-            "0: in 1\n0: take 1 10\n10: tick\n10: take 1 10\n10: delete 1 1\n10: held",
-            "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 1x2\nStale\n\
-             0 ready 0 delayed 1 in flight 0 leaving",
-        ),
-        (
-            "a delete that could not be written brings the message back",
-            standard,
-            "0: in 1\n0: take 1 1000\n0: abort 1\n0: take 1 1000",
-            "in\ntook 1x1\nback\ntook 1x2",
-        ),
-        (
-            "change visibility: longer, then zero",
-            standard,
-            "0: in 1\n0: take 1 10\n5: change 1 1 100\n50: tick\n50: change 1 1 0\n50: tick\n50: take 1 10",
-            "in\ntook 1x1\nchanged\nvisible 0 expired 0 exhausted 0\nchanged\nvisible 1 expired 0 exhausted 0\ntook 1x2",
-        ),
-        (
-            "change visibility: not with a stale handle, not when visible, not unknown",
-            standard,
-            "0: in 1\n0: take 1 10\n10: tick\n10: change 1 1 10\n10: take 1 10\n10: change 1 1 10\n0: change 9 1 1",
-            "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\nNotInFlight\ntook 1x2\nNotInFlight\nNotInFlight",
-        ),
-        (
-            "redrive: after the last allowed receive the message moves when its timeout passes",
-            redriven,
-            "0: in 1\n0: take 1 10\n10: tick\n10: take 1 10\n20: tick\n20: take 1 10\n20: held",
-            "in\ntook 1x1\nvisible 1 expired 0 exhausted 0\ntook 1x2\nvisible 0 expired 0 exhausted 1\n\
-             took \n0 ready 0 delayed 0 in flight 1 leaving",
-        ),
-        (
-            "retention: a message grows too old, ready or in flight",
-            short,
-            "0: in 1\n0: in 2\n0: take 1 600000\n59999: tick\n60000: tick\n60000: first",
-            "in\nin\ntook 1x1\nvisible 0 expired 0 exhausted 0\nvisible 0 expired 2 exhausted 0\nnone",
-        ),
-    ];
-    for (name, policy, script, expected) in cases {
+    for (name, policy, script, expected) in CASES {
         assert_eq!(play(*policy, script), *expected, "{name}");
     }
 }
