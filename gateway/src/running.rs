@@ -25,11 +25,14 @@ use registry::{Affected, Registry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How often the definitions are looked at.
 const DEFINITIONS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long requests under way may take to end at a shutdown.
+const API_END_TIME_MAX: Duration = Duration::from_secs(5);
 /// Records looked at, at start, for publishes that devices may send again.
 const RECALLED_RECORDS_MAX: usize = 400_000;
 
@@ -121,7 +124,7 @@ impl Running {
     pub(crate) async fn stop(self) {
         let Self { gateway, targets, tasks } = self;
         let time_max = Duration::from_secs(gateway.settings.raw.shutdown.drain_secs_max);
-        let deadline = tokio::time::Instant::now() + time_max;
+        let deadline = Instant::now() + time_max;
         tracing::info!(drain_secs_max = time_max.as_secs(), "shutting down");
         gateway.shutdown.cancel();
         gateway.connections.close_all(ReasonCode::ServerShuttingDown);
@@ -132,17 +135,16 @@ impl Running {
                 "some connections did not end in time"
             );
         }
-        if let Err(error) =
-            gateway.bus.drain(deadline.saturating_duration_since(tokio::time::Instant::now())).await
-        {
-            tracing::error!(%error, "cursors could not be kept; events are delivered again after the next start");
-        }
-        targets.close().await;
+        targets.queues.end_waits();
         gateway.ended.cancel();
         tasks.close();
-        let last = tokio::time::Instant::now() + Duration::from_secs(2);
         // A client of the API that does not let go must not hold the end.
-        let _ = tokio::time::timeout_at(last.max(deadline), tasks.wait()).await;
+        let api_deadline = deadline.min(Instant::now() + API_END_TIME_MAX);
+        let _ = tokio::time::timeout_at(api_deadline, tasks.wait()).await;
+        targets.close().await;
+        if let Err(error) = gateway.bus.drain(deadline.saturating_duration_since(Instant::now())).await {
+            tracing::error!(%error, "cursors could not be kept; events are delivered again after the next start");
+        }
         let closing = Arc::clone(&gateway);
         let closed = tokio::task::spawn_blocking(move || {
             closing.sessions.close();
