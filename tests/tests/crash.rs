@@ -1,7 +1,9 @@
 //! A PUBACK means it is on disk: `kill -9` at any moment loses nothing that was acknowledged, and what is sent again keeps its id.
 
 use anyhow::Context;
-use end_to_end::{Client, Connect, Fleet, Gateway, Publish, Site, TELEMETRY_STREAM, Will, kind, run_command, wait};
+use end_to_end::{
+    Client, Connect, Fleet, Gateway, Publish, Site, TELEMETRY_STREAM, Will, kind, run_command, wait,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +41,24 @@ fn device_and_sequence(data: &Value) -> Option<(String, u64)> {
     Some((data["deviceId"].as_str()?.to_string(), data["sequence"].as_u64()?))
 }
 
+/// Kills the gateway at moments that the seed chooses, each time while devices publish.
+fn kill_again_and_again(gateway: &mut Gateway, fleet: &mut Fleet, random: &mut StdRng) -> anyhow::Result<()> {
+    for number in 1..=KILLS {
+        // Somebody publishes again before the next blow, so that each one strikes under load.
+        let consumer = gateway.consumer.clone();
+        wait::for_true("devices to publish", Duration::from_secs(30), || {
+            consumer
+                .metrics()
+                .is_ok_and(|metrics| metrics.sum("iot_gateway_journal_records_total", "") > 100.0)
+        })
+        .with_context(|| format!("before kill {number}"))?;
+        wait::let_pass(Duration::from_millis(random.random_range(0..1_000)));
+        gateway.kill_and_start_again().with_context(|| format!("kill {number}"))?;
+        assert!(fleet.is_running(), "the fleet ended early");
+    }
+    Ok(())
+}
+
 #[test]
 fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() -> anyhow::Result<()> {
     let seed = std::env::var("CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
@@ -56,7 +76,7 @@ fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() -> anyhow::Resu
             "--connect-rate",
             "200",
             "--interval-ms",
-            "40",
+            "10",
             "--qos",
             "1",
             "--drain-secs",
@@ -71,19 +91,7 @@ fn killed_twenty_times_under_load_nothing_acknowledged_is_lost() -> anyhow::Resu
             "100000",
         ],
     )?;
-    for number in 1..=KILLS {
-        // Somebody publishes again before the next blow, so that each one strikes under load.
-        let consumer = gateway.consumer.clone();
-        wait::for_true("devices to publish", Duration::from_secs(30), || {
-            consumer
-                .metrics()
-                .is_ok_and(|metrics| metrics.sum("iot_gateway_journal_records_total", "") > 20.0)
-        })
-        .with_context(|| format!("before kill {number}"))?;
-        wait::let_pass(Duration::from_millis(random.random_range(0..700)));
-        gateway.kill_and_start_again().with_context(|| format!("kill {number}"))?;
-        assert!(fleet.is_running(), "the fleet ended early");
-    }
+    kill_again_and_again(&mut gateway, &mut fleet, &mut random)?;
     let summary = fleet.stop(Duration::from_secs(300))?;
     eprintln!("{}", summary.report);
     assert!(summary.number("acknowledged")? > 1_000, "too little load to prove anything");
