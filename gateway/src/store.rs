@@ -15,6 +15,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+/// More records than any run can fail to write; enough for four thousand million starts.
+const OFFSETS_PASSED_OVER: u64 = 1 << 32;
+
 /// Makes the directory if it is not there, for its owner alone: it holds what devices sent.
 pub(crate) fn make_directory(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
@@ -43,6 +46,7 @@ pub(crate) fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
         queue_bytes_max: raw.queue_bytes_max,
         record_bytes_max: usize::try_from(record_bytes_max).unwrap_or(usize::MAX),
         disk_bytes_max: raw.disk_bytes_max,
+        offsets_passed_over_at_open: OFFSETS_PASSED_OVER,
         ..journal::Settings::default()
     };
     let journal = Journal::open(data.join("journal"), journal_settings)?;

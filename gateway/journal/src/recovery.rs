@@ -319,6 +319,9 @@ impl Opening<'_> {
         if self.last_is_doubtful {
             next = Offset(next.0.saturating_add(OFFSETS_PASSED_OVER));
         }
+        if !self.segments.is_empty() {
+            next = Offset(next.0.saturating_add(self.settings.offsets_passed_over_at_open));
+        }
         self.recovery.next = next.max(self.settings.next_offset_min);
         self.recovery.segments = self.segments.len() as u64;
         self.recovery.oldest =

@@ -38,6 +38,10 @@ pub struct Settings {
     /// The next record's offset is at least this. Give it the highest cursor kept elsewhere plus one, so that a journal
     /// that lost its files never gives an offset again that a cursor has already passed.
     pub next_offset_min: Offset,
+    /// Offsets passed over at each opening of a journal that holds records. Records that failed (a full disk, a failed fsync) leave
+    /// nothing behind, but their offsets were handed out, readers went past them, and whoever keeps a cursor may have kept one beyond
+    /// them: new records must not be given those offsets. Default 0, for those who keep no cursors.
+    pub offsets_passed_over_at_open: u64,
     /// Where the time of records comes from.
     pub clock: Clock,
 }
@@ -54,6 +58,7 @@ impl Default for Settings {
             spare_segments: 1,
             verify_at_open_bytes_max: 1024 * MIB,
             next_offset_min: Offset(0),
+            offsets_passed_over_at_open: 0,
             clock: Clock::system(),
         }
     }

@@ -160,3 +160,17 @@ async fn time_never_goes_back_and_finds_its_offset() {
         assert_eq!(journal.offset_at_time(time).unwrap(), Offset(offset), "time {time}");
     }
 }
+
+#[tokio::test]
+async fn offsets_handed_out_to_records_that_failed_are_passed_over_at_the_next_opening() {
+    let storage = FaultyStorage::new();
+    let settings = || Settings { offsets_passed_over_at_open: 1_000, ..small() };
+    let journal = open_with(&storage, settings());
+    assert_eq!(journal.recovery().next, Offset(0), "a journal without records passes nothing over");
+    append_each(&journal, &["a", "b"]).await;
+    drop(journal);
+    let journal = open_with(&storage, settings());
+    assert_eq!(journal.recovery().next, Offset(1_002));
+    append_each(&journal, &["c"]).await;
+    assert_eq!(texts(&journal), ["a", "b", "c"]);
+}

@@ -229,16 +229,17 @@ impl Queue {
         let keeper_is_needed =
             !taken.is_empty() || !contents.to_move.is_empty() || contents.wants_more().is_some();
         let more = contents.window.held().ready > 0;
+        let rows = taken.iter().map(|taken| self.row(taken.position, Row::Received(taken.receipt)));
+        if !taken.is_empty() {
+            // Under the lock: whoever settles a message looks at it first, so that its row follows this one.
+            self.ground.writer.note(rows.collect());
+        }
         drop(contents);
         if keeper_is_needed {
             self.keeper.notify_one();
         }
         if more && !taken.is_empty() {
             self.arrivals.notify_one();
-        }
-        let rows = taken.iter().map(|taken| self.row(taken.position, Row::Received(taken.receipt)));
-        if !taken.is_empty() {
-            self.ground.writer.note(rows.collect());
         }
         Ok(taken)
     }
@@ -323,18 +324,21 @@ impl Queue {
         let mut visible = contents.tick(policy, now_ms);
         let visibility_ms = u64::from(visibility_secs) * 1000;
         let changed = contents.window.change_visibility(position, receives, visibility_ms, now_ms);
+        if let Ok(receipt) = changed {
+            // Under the lock, and before time passes, for the same reason as in `take`.
+            self.ground.writer.note(vec![self.row(position, Row::Received(receipt))]);
+        }
         visible += contents.tick(policy, now_ms);
         drop(contents);
         if visible > 0 {
             self.arrivals.notify_one();
         }
         self.keeper.notify_one();
-        let receipt = changed.map_err(|refusal| match refusal {
-            ChangeRefusal::NotInFlight => QueueError::NotInFlight,
-            ChangeRefusal::TooLong => QueueError::VisibilityTooLong,
-        })?;
-        self.ground.writer.note(vec![self.row(position, Row::Received(receipt))]);
-        Ok(())
+        match changed {
+            Ok(_) => Ok(()),
+            Err(ChangeRefusal::NotInFlight) => Err(QueueError::NotInFlight),
+            Err(ChangeRefusal::TooLong) => Err(QueueError::VisibilityTooLong),
+        }
     }
 
     fn open(&self, handle: &str) -> Result<(Position, u32), QueueError> {

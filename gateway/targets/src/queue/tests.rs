@@ -1,6 +1,7 @@
 mod model;
 mod restart;
 mod scenarios;
+mod settling;
 mod states;
 
 use std::sync::Arc;
