@@ -163,6 +163,11 @@ impl Certificate {
         }
     }
 
+    /// Whether it is [`Certificate::absent`].
+    pub fn is_absent(&self) -> bool {
+        self.fingerprint == Fingerprint::from([0; 32])
+    }
+
     /// Reads a certificate in DER.
     ///
     /// # Errors

@@ -66,6 +66,11 @@ impl<A: Attachment> Session<A> {
         }
     }
 
+    /// After policies changed: copies that wait and were allowed under the old ones are asked about again when they are sent.
+    pub fn recheck_permits(&self) {
+        self.slot.state.lock().queue.withdraw_permits();
+    }
+
     /// Asks for the connection to be closed with `reason`: its task is woken and finds it in [`Outgoing::closing`].
     pub fn close(&self, reason: ReasonCode) {
         let mut state = self.slot.state.lock();

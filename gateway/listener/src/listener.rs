@@ -119,6 +119,11 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// Whether the listener speaks TLS; one that does not has no certificates to check.
+    pub fn is_tls(&self) -> bool {
+        self.shared.current.is_some()
+    }
+
     /// The address it listens on.
     pub fn local_address(&self) -> SocketAddr {
         self.shared.local

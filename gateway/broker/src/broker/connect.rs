@@ -220,6 +220,8 @@ impl<A: Attachment> Inner<A> {
         state: &mut State<A>,
     ) -> Option<(Session<A>, Arc<dyn Wake>)> {
         let connection = state.connection.take()?;
+        // What the old connection's policies allowed says nothing about the new one's.
+        state.queue.withdraw_permits();
         slot.connected.store(false, Relaxed);
         self.counters.connected.fetch_sub(1, Relaxed);
         let session = Session {

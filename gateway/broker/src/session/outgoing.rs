@@ -16,6 +16,10 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Packets and copies dealt with while the session is locked, written or not: retained messages that a client may not receive cost
+/// time and write nothing.
+const STEPS_MAX: usize = 512;
+
 /// What [`Session::poll_outgoing`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
@@ -54,8 +58,10 @@ impl<A: Attachment> Session<A> {
             out,
         };
         let mut more = true;
-        while more && sender.out.len().saturating_sub(start) < bytes_max {
+        let mut steps = 0;
+        while more && steps < STEPS_MAX && sender.out.len().saturating_sub(start) < bytes_max {
             more = sender.step();
+            steps += 1;
         }
         let packets = sender.packets;
         if let Some(connection) = &mut state.connection {
@@ -126,7 +132,13 @@ impl<A: Attachment> Sender<'_, A> {
         if *self.quota() == 0 {
             return false;
         }
-        if let Err(reason) = self.publish(&copy, Some(packet_id), true) {
+        let connection = self.state.connection.as_ref();
+        let repeated = if connection.is_some_and(|it| it.attachment.may_receive(&copy.message.topic)) {
+            self.publish(&copy, Some(packet_id), true)
+        } else {
+            Err(DropReason::NotPermitted)
+        };
+        if let Err(reason) = repeated {
             self.state.window.remove(at);
             self.state.record(self.broker, self.slot, || Change::Landed(self.slot.key, packet_id));
             self.give_up(&copy, reason);
