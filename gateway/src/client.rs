@@ -4,6 +4,7 @@ use access::{Identity, Principal};
 use broker::Attachment;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Cloning is cheap: the broker keeps one for each connection.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ struct Facts {
     fingerprint: String,
     source_ip: String,
     peer: SocketAddr,
+    cut: AtomicBool,
 }
 
 impl Client {
@@ -24,7 +26,26 @@ impl Client {
         let identity = Identity::new(principal, client_id, peer.ip());
         let fingerprint = principal.certificate.fingerprint.to_string();
         let source_ip = identity.source_ip().to_string();
-        Self(Arc::new(Facts { identity, client_id: client_id.into(), fingerprint, source_ip, peer }))
+        Self(Arc::new(Facts {
+            identity,
+            client_id: client_id.into(),
+            fingerprint,
+            source_ip,
+            peer,
+            cut: AtomicBool::new(false),
+        }))
+    }
+
+    /// Takes everything from it that it may do. For good: nothing gives it back to this connection.
+    pub(crate) fn cut(&self) {
+        self.0.cut.store(true, Ordering::Release);
+        let certificate = Arc::clone(self.0.identity.certificate());
+        self.0.identity.refresh(&Principal { certificate, things: Arc::from([]), policies: Arc::from([]) });
+    }
+
+    /// Whether it was cut off.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.cut.load(Ordering::Acquire)
     }
 
     pub(crate) fn identity(&self) -> &Identity {

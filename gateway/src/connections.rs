@@ -25,23 +25,16 @@ pub(crate) struct Open {
 impl Open {
     /// Asks the registry again: cut off if it may not connect any more, otherwise told what it may do now.
     pub(crate) fn recheck(&self, gateway: &Gateway) {
-        let identity = self.client.identity();
-        if self.certificates.is_empty() {
-            match gateway.plain_principal() {
-                Some(principal) => identity.refresh(&principal),
-                None => self.cut("the policy of clients without a certificate is gone"),
-            }
-            return;
-        }
-        match gateway.registry.authenticate(identity.certificate(), gateway.now_ms()) {
-            Ok(principal) => identity.refresh(&principal),
-            Err(refused) => self.cut(&refused),
+        match gateway.still_admitted(&self.client) {
+            Ok(()) => self.session.recheck_permits(),
+            Err(_) if self.client.is_cut() => {}
+            Err(reason) => self.cut(&reason),
         }
     }
 
     /// Asks the listener again, after authorities or revocation lists changed.
     pub(crate) fn check_trust(&self, listener: &listener::Handle) {
-        if self.certificates.is_empty() {
+        if self.certificates.is_empty() || !listener.is_tls() || self.client.is_cut() {
             return;
         }
         if let Err(refused) = listener.check(&self.certificates) {
@@ -56,6 +49,7 @@ impl Open {
             %reason,
             "connection cut off"
         );
+        self.client.cut();
         self.session.close(ReasonCode::NotAuthorized);
     }
 }

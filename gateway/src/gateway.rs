@@ -10,6 +10,7 @@ use access::Principal;
 use broker::{Broker, Change};
 use bus::Bus;
 use journal::{Clock, Journal};
+use mqtt::ReasonCode;
 use registry::Registry;
 use registry::definitions::Definitions;
 use std::sync::Arc;
@@ -64,36 +65,47 @@ impl Gateway {
         self.sessions.persist(changes).await
     }
 
-    /// Whether a topic is within the limits.
-    pub(crate) fn check_topic(&self, topic: &str) -> Result<(), String> {
+    /// Whether topic and payload of a publish or a will are within the limits; if not, the code, a label for metrics, and what is wrong.
+    pub(crate) fn check_publish(
+        &self,
+        topic: &str,
+        payload_bytes: usize,
+    ) -> Result<(), (ReasonCode, &'static str, String)> {
         let mqtt = &self.settings.raw.mqtt;
+        if payload_bytes > mqtt.payload_bytes_max {
+            let text =
+                format!("the payload has {payload_bytes} bytes, the limit is {}", mqtt.payload_bytes_max);
+            return Err((ReasonCode::PacketTooLarge, "payload_too_large", text));
+        }
         if topic.len() > mqtt.topic_bytes_max {
-            return Err(format!(
-                "the topic has {} bytes, the limit is {}",
-                topic.len(),
-                mqtt.topic_bytes_max
-            ));
+            let text = format!("the topic has {} bytes, the limit is {}", topic.len(), mqtt.topic_bytes_max);
+            return Err((ReasonCode::TopicNameInvalid, "topic", text));
         }
         let levels = topic.bytes().filter(|byte| *byte == b'/').count() + 1;
         if levels > mqtt.topic_levels_max {
-            return Err(format!("the topic has {levels} levels, the limit is {}", mqtt.topic_levels_max));
+            let text = format!("the topic has {levels} levels, the limit is {}", mqtt.topic_levels_max);
+            return Err((ReasonCode::TopicNameInvalid, "topic", text));
         }
         Ok(())
     }
 
-    /// Whether a client that was let in would be let in now.
+    /// Whether a client that was let in would be let in now; then its permissions are those of now.
     ///
     /// # Errors
     /// Why not.
     pub(crate) fn still_admitted(&self, client: &Client) -> Result<(), String> {
-        let certificate = client.identity().certificate();
-        if *certificate == Arc::new(access::Certificate::absent()) {
-            return self.plain_principal().map(drop).ok_or_else(|| "its policy is gone".to_string());
+        if client.is_cut() {
+            return Err("it was cut off".to_string());
         }
-        self.registry
-            .authenticate(certificate, self.now_ms())
-            .map(drop)
-            .map_err(|refused| refused.to_string())
+        let identity = client.identity();
+        let principal = if identity.certificate().is_absent() {
+            self.plain_principal().ok_or_else(|| "its policy is gone".to_string())?
+        } else {
+            let admitted = self.registry.authenticate(identity.certificate(), self.now_ms());
+            admitted.map_err(|refused| refused.to_string())?
+        };
+        identity.refresh(&principal);
+        Ok(())
     }
 
     /// Who a client without a certificate is, if such clients are served.

@@ -31,6 +31,10 @@ use tokio_util::task::TaskTracker;
 
 /// How often the definitions are looked at.
 const DEFINITIONS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often every connection is asked about, beside when something changes.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the targets may take to write what consumers did last.
+const TARGETS_CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long requests under way may take to end at a shutdown.
 const API_END_TIME_MAX: Duration = Duration::from_secs(5);
 /// Records looked at, at start, for publishes that devices may send again.
@@ -71,6 +75,7 @@ impl Running {
         self.tasks.spawn(flow::wills::watch_clock(Arc::clone(gateway)));
         self.until_shutdown(Arc::clone(&gateway.definitions).watch(DEFINITIONS_LOOK_INTERVAL));
         self.until_shutdown(follow_registry(Arc::clone(gateway)));
+        self.until_shutdown(recheck_now_and_then(Arc::clone(gateway)));
         if let Some(folder) = &gateway.settings.raw.access.policies {
             self.until_shutdown(PolicyFolder::new(folder, Arc::clone(&gateway.registry)).watch());
         }
@@ -141,7 +146,9 @@ impl Running {
         // A client of the API that does not let go must not hold the end.
         let api_deadline = deadline.min(Instant::now() + API_END_TIME_MAX);
         let _ = tokio::time::timeout_at(api_deadline, tasks.wait()).await;
-        targets.close().await;
+        if tokio::time::timeout(TARGETS_CLOSE_TIME_MAX, targets.close()).await.is_err() {
+            tracing::error!("the queues did not close in time; what consumers did last may be done again");
+        }
         if let Err(error) = gateway.bus.drain(deadline.saturating_duration_since(Instant::now())).await {
             tracing::error!(%error, "cursors could not be kept; events are delivered again after the next start");
         }
@@ -283,6 +290,17 @@ async fn follow_registry(gateway: Arc<Gateway>) {
     let mut changes = gateway.registry.changes();
     while let Some(affected) = changes.next().await {
         recheck(&gateway, &affected);
+    }
+}
+
+/// Some things end without anybody announcing it: the validity of a certificate, the policy of clients without one.
+async fn recheck_now_and_then(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(RECHECK_INTERVAL).await;
+        for open in gateway.connections.all() {
+            open.recheck(&gateway);
+            tokio::task::yield_now().await;
+        }
     }
 }
 

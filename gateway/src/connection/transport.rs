@@ -33,12 +33,21 @@ pub(crate) struct Transport<S> {
     input: BytesMut,
     output: BytesMut,
     flushing: bool,
+    /// Nothing more may be written.
+    mute: bool,
     packet_bytes_max: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     pub(crate) fn new(stream: S, packet_bytes_max: usize) -> Self {
-        Self { stream, input: BytesMut::new(), output: BytesMut::new(), flushing: false, packet_bytes_max }
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            flushing: false,
+            mute: false,
+            packet_bytes_max,
+        }
     }
 
     /// The next whole packet among the bytes that were read. `version` is `None` before the CONNECT.
@@ -112,9 +121,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         Poll::Ready(Ok(read.filled().len()))
     }
 
+    /// Throws away what was not written yet. If a part of it was, the peer would take what comes next for the rest of it, so nothing may
+    /// come next.
+    pub(crate) fn forget_output(&mut self) {
+        self.output = BytesMut::new();
+        self.mute = self.mute || self.flushing;
+    }
+
     /// Writes what is left and says goodbye to the peer. The caller bounds the time.
     pub(crate) async fn close(&mut self) {
-        let _ = poll_fn(|context| self.poll_write_all(context)).await;
+        if !self.mute {
+            let _ = poll_fn(|context| self.poll_write_all(context)).await;
+        }
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.stream).await;
     }
 }

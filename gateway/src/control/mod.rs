@@ -13,8 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde_json::json;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::UnixListener;
@@ -54,8 +52,11 @@ pub(crate) async fn serve(path: &Path, controlled: Controlled) -> std::io::Resul
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    // The socket is its owner's from the moment it exists.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound?;
     let shutdown = controlled.gateway.ended.clone();
     axum::serve(listener, router(controlled)).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }

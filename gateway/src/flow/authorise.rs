@@ -13,12 +13,14 @@ pub(super) fn authorise(
 ) -> Result<Permitted<Publish>, Denied> {
     client.identity().authorise_publish(publish).inspect_err(|denied| {
         gateway.counters.publishes_denied.increment(denied.label());
+        let Some(left_out) = gateway.counters.refusal_lines.admit() else { return };
         tracing::warn!(
             client_id = client.client_id(),
             thing = client.thing_name().as_deref(),
             certificate = client.fingerprint(),
             resource = denied.resource(),
             reason = %denied,
+            left_out,
             "publish denied"
         );
     })

@@ -26,28 +26,40 @@ pub(super) struct Accepted {
     pub(super) received: Instant,
 }
 
-/// Why a message was not accepted, in the words of each step.
+/// Why a message was not accepted.
 #[derive(Debug)]
 pub(super) enum Refusal {
+    /// No policy allows it; what the client is told.
+    Denied(String),
+    /// It is beyond a limit: the code, a label for metrics, and what is wrong.
+    Limit(ReasonCode, &'static str, String),
     /// It was not taken into the journal.
     Append(AppendError),
     /// It was taken, but could not be made durable.
     Commit(CommitError),
-    /// A durable subscriber has no room.
-    Subscriber(Arc<str>),
+    /// The gateway ends.
+    ShuttingDown,
 }
 
-/// The messages of one connection that wait for the disk, in order.
+/// The messages of one connection that wait, in the order they came: for the disk, or behind one that does. A refusal waits in the same
+/// line, because acknowledgements leave in order, whatever they say `[MQTT-4.6.0-2]`.
 pub(super) struct Commits {
     producer: Producer,
-    waiting: VecDeque<Accepted>,
+    waiting: VecDeque<Waiting>,
     bytes: usize,
 }
 
+enum Waiting {
+    Accepted(Accepted),
+    Refused(Refusal, Option<AckToken>),
+}
+
 /// A message whose turn has come.
-pub(super) struct Settled {
-    pub(super) accepted: Accepted,
-    pub(super) outcome: Result<(), Refusal>,
+pub(super) enum Settled {
+    /// It is durable, or need not be.
+    Accepted(Accepted),
+    /// It is not; the token wants an answer all the same.
+    Refused(Refusal, Option<AckToken>),
 }
 
 impl Commits {
@@ -65,26 +77,27 @@ impl Commits {
         self.bytes
     }
 
-    /// Evaluates the rules, finds the subscribers, and hands what has to be durable to the journal. Waits only for room.
-    ///
-    /// # Errors
-    /// When the message is refused; the token comes back with the refusal.
+    /// Puts a refusal in line.
+    pub(super) fn refuse(&mut self, refusal: Refusal, token: Option<AckToken>) {
+        self.waiting.push_back(Waiting::Refused(refusal, token));
+    }
+
+    /// Evaluates the rules, finds the subscribers, and hands what has to be durable to the journal. Waits only for room; what is not taken
+    /// is a refusal in line.
     pub(super) async fn submit(
         &mut self,
         gateway: &Gateway,
         client: &Client,
         publish: Permitted<Publish>,
         token: Option<AckToken>,
-    ) -> Result<(), (Refusal, Option<AckToken>)> {
+    ) {
         let received = Instant::now();
         let now_ms = gateway.now_ms();
         let is_basic_ingest = rules::basic_ingest(&publish.topic).is_some();
         let message = Arc::new(Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms));
-        // Basic Ingest goes around the broker: no subscriber, nothing retained.
+        // Basic Ingest goes around the broker: no subscriber, nothing retained. A durable session whose queue is full gets no copy; the
+        // broker counts that. One client that stays away must not stop what the others publish.
         let route = (!is_basic_ingest).then(|| gateway.broker.route(&message));
-        if let Some(refused) = route.as_ref().and_then(|route| route.refused().first()) {
-            return Err((Refusal::Subscriber(Arc::clone(&refused.client_id)), token));
-        }
         let mut record = Record::new(Origin::Device, now_ms);
         evaluate::evaluate(gateway, client, &publish, &mut record);
         if let Some(route) = &route {
@@ -94,43 +107,59 @@ impl Commits {
         if !record.is_empty() {
             describe(&mut record, client, &publish);
             identify(gateway, &mut record, &publish);
-            match self.producer.append(&record).await {
+            match self.append(gateway, &record).await {
                 Ok(at) => offset = Some(at),
-                Err(error) => return Err((Refusal::Append(error), token)),
+                Err(refusal) => return self.refuse(refusal, token),
             }
             remember(gateway, &record);
         }
         self.bytes += message.bytes();
-        self.waiting.push_back(Accepted { message, route, token, offset, received });
-        Ok(())
+        self.waiting.push_back(Waiting::Accepted(Accepted { message, route, token, offset, received }));
+    }
+
+    /// A shutdown does not wait for a target that is behind.
+    async fn append(&mut self, gateway: &Gateway, record: &Record) -> Result<Offset, Refusal> {
+        tokio::select! {
+            biased;
+            appended = self.producer.append(record) => appended.map_err(Refusal::Append),
+            () = gateway.shutdown.cancelled() => Err(Refusal::ShuttingDown),
+        }
     }
 
     /// The next message in order, once everything it needs is durable. Never ready when none waits. Safe to cancel.
     pub(super) async fn next(&mut self) -> Settled {
-        let Some(first) = self.waiting.front() else { return std::future::pending().await };
-        let outcome = match first.offset {
-            None => Ok(()),
-            Some(_) => self.producer.next_outcome().await.1.map_err(Refusal::Commit),
+        let outcome = match self.waiting.front() {
+            None => return std::future::pending().await,
+            Some(Waiting::Accepted(Accepted { offset: Some(_), .. })) => self.producer.next_outcome().await.1,
+            Some(_) => Ok(()),
         };
         self.pop(outcome)
     }
 
     /// The same without waiting.
     pub(super) fn try_next(&mut self) -> Option<Settled> {
-        let outcome = match self.waiting.front()?.offset {
-            None => Ok(()),
-            Some(_) => self.producer.try_next_outcome()?.1.map_err(Refusal::Commit),
+        let outcome = match self.waiting.front()? {
+            Waiting::Accepted(Accepted { offset: Some(_), .. }) => self.producer.try_next_outcome()?.1,
+            _ => Ok(()),
         };
         Some(self.pop(outcome))
     }
 
-    fn pop(&mut self, outcome: Result<(), Refusal>) -> Settled {
-        let accepted = self.waiting.pop_front().expect("only the message at the front is settled");
-        self.bytes -= accepted.message.bytes();
+    fn pop(&mut self, outcome: Result<(), CommitError>) -> Settled {
+        let first = self.waiting.pop_front().expect("only the message at the front is settled");
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
-        Settled { accepted, outcome }
+        match (first, outcome) {
+            (Waiting::Refused(refusal, token), _) => Settled::Refused(refusal, token),
+            (Waiting::Accepted(accepted), outcome) => {
+                self.bytes -= accepted.message.bytes();
+                match outcome {
+                    Ok(()) => Settled::Accepted(accepted),
+                    Err(error) => Settled::Refused(Refusal::Commit(error), accepted.token),
+                }
+            }
+        }
     }
 }
 
@@ -196,6 +225,8 @@ impl Refusal {
     /// The reason code for the client, a label for metrics, and the whole story for the log.
     pub(super) fn explain(&self) -> (ReasonCode, &'static str, String) {
         match self {
+            Self::Denied(told) => (ReasonCode::NotAuthorized, "denied", told.clone()),
+            Self::Limit(code, label, text) => (*code, label, text.clone()),
             Self::Append(error) => (append_code(error), "not_taken", error.to_string()),
             Self::Commit(error) => {
                 let code = match error {
@@ -206,11 +237,9 @@ impl Refusal {
                 };
                 (code, "not_durable", error.to_string())
             }
-            Self::Subscriber(client_id) => (
-                ReasonCode::QuotaExceeded,
-                "subscriber_full",
-                format!("the queue of the durable session of `{client_id}` is full"),
-            ),
+            Self::ShuttingDown => {
+                (ReasonCode::ServerShuttingDown, "shutting_down", "the gateway is shutting down".to_string())
+            }
         }
     }
 }

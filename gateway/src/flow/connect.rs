@@ -151,6 +151,10 @@ async fn let_in(
             ..Refusal::new(ReasonCode::NotAuthorized, denied.label(), &denied)
         }
     })?;
+    if let Some(will) = &connect.will {
+        let checked = gateway.check_publish(&will.topic, will.payload.len());
+        checked.map_err(|(code, label, text)| Refusal::new(code, label, &format!("will: {text}")))?;
+    }
     let wake = Arc::new(Notify::new());
     let waker: Arc<dyn Wake> = {
         let wake = Arc::clone(&wake);
@@ -215,9 +219,6 @@ async fn welcome(
         "connected"
     );
     increment(&gateway.counters.connects);
-    if let Some(will) = will {
-        wills::publish(gateway, will).await;
-    }
     if let Err(error) = gateway.persist(changes).await {
         let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
         // The store has failed already; what it can't take is said by it.
@@ -226,6 +227,9 @@ async fn welcome(
         let refusal = Refusal { version: Some(version), ..refusal };
         refuse(gateway, transport, client.peer(), Some(client.client_id()), refusal).await;
         return None;
+    }
+    if let Some(will) = will {
+        wills::publish(gateway, will).await;
     }
     fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
     let Shown { certificates, trust_generation } = shown;
@@ -248,7 +252,10 @@ async fn refuse(
     refusal: Refusal,
 ) {
     gateway.counters.connects_refused.increment(refusal.label);
-    tracing::warn!(%peer, client_id, reason = %refusal.explanation, code = refusal.code.name(), "connection refused");
+    if let Some(left_out) = gateway.counters.refusal_lines.admit() {
+        let (reason, code) = (refusal.explanation.as_str(), refusal.code.name());
+        tracing::warn!(%peer, client_id, reason, code, left_out, "connection refused");
+    }
     if let Some(version) = refusal.version {
         let told = Text::try_from(refusal.told).ok().filter(|_| version == Version::V5);
         let properties = told.map_or_else(Properties::default, |told| {

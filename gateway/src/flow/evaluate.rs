@@ -28,7 +28,7 @@ pub(super) fn evaluate(gateway: &Gateway, client: &Client, publish: &Publish, re
     let held = Held::of(&publish.properties);
     let now_ms = record.accepted_at_ms;
     let mut message = None;
-    for_each_rule(&active, &publish.topic, |rule| {
+    for_each_rule(gateway, &active, &publish.topic, |rule| {
         let message = message.get_or_insert_with(|| describe(gateway, client, publish, &held, now_ms));
         match apply(rule, message) {
             Ok(Some(event)) => {
@@ -42,12 +42,15 @@ pub(super) fn evaluate(gateway: &Gateway, client: &Client, publish: &Publish, re
 }
 
 /// A publish to `$aws/rules/{rule}/…` reaches that rule alone (Basic Ingest); any other reaches the rules whose filter matches.
-fn for_each_rule(active: &ActiveRules, topic: &str, mut visit: impl FnMut(&Definition)) {
+fn for_each_rule(gateway: &Gateway, active: &ActiveRules, topic: &str, mut visit: impl FnMut(&Definition)) {
     match rules::basic_ingest(topic) {
         Some(ingest) => match active.get(ingest.rule) {
             Some(rule) => visit(rule),
             None => {
-                tracing::warn!(rule = ingest.rule, topic, "basic ingest names a rule that does not exist");
+                if let Some(left_out) = gateway.counters.rule_lines.admit() {
+                    let rule = ingest.rule;
+                    tracing::warn!(rule, topic, left_out, "basic ingest names a rule that does not exist");
+                }
             }
         },
         None => active.for_each_match(topic, |rule| visit(rule)),
@@ -155,11 +158,13 @@ fn target_name(action: &Action) -> TargetName {
 
 fn report(gateway: &Gateway, client: &Client, rule: &Definition, message: &Message<'_>, fault: &Fault) {
     gateway.counters.rule_faults.increment(&rule.name);
+    let Some(left_out) = gateway.counters.rule_lines.admit() else { return };
     tracing::warn!(
         rule = rule.name,
         client_id = client.client_id(),
         topic = message.topic(),
         reason = %fault,
+        left_out,
         "rule failed"
     );
 }

@@ -57,6 +57,8 @@ struct Connection {
     wake: Arc<Notify>,
     version: Version,
     commits: Commits,
+    /// Whether everything that the output promises was persisted.
+    promises_kept: bool,
     /// What fanning out changed in durable sessions, to be persisted.
     settled_changes: Vec<Change>,
     /// One and a half keep alive intervals; `None` when it is off `[MQTT-3.1.2-22]`.
@@ -78,6 +80,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, accepted: Accepted) {
         wake,
         version,
         commits,
+        promises_kept: true,
         settled_changes: Vec::new(),
         silence_max: (keep_alive_secs > 0).then_some(silence),
         heard: Instant::now(),
@@ -143,6 +146,9 @@ impl Connection {
     /// Does everything that can be done without waiting for the peer or the disk.
     async fn step(&mut self) -> Result<(), End> {
         while self.may_read() {
+            if self.client.is_cut() {
+                return Err(End::closed(ReasonCode::NotAuthorized, "cut off"));
+            }
             let packet = self.transport.next_packet(Some(self.version)).map_err(|error| {
                 let (reason, explanation) = (error.reason_code(), error.to_string());
                 End::Closed { reason, told: explanation.clone(), explanation }
@@ -154,19 +160,34 @@ impl Connection {
             while let Some(settled) = self.commits.try_next() {
                 self.settle(settled)?;
             }
+            // Who owes a copy is said before anything else can be said about it.
+            let changes = std::mem::take(&mut self.settled_changes);
+            self.persist(changes).await?;
         }
-        self.poll_session()?;
-        let mut changes = std::mem::take(&mut self.settled_changes);
-        changes.extend(self.session().take_changes());
+        self.poll_session().await?;
+        let changes = self.take_changes();
         // Nothing that was written to the output leaves before this: it is flushed by the next wait.
-        self.gateway
-            .persist(changes)
-            .await
-            .map_err(|error| End::closed(ReasonCode::ServerUnavailable, &error))
+        self.persist(changes).await
+    }
+
+    /// What has to be persisted before the output is flushed.
+    fn take_changes(&mut self) -> Vec<Change> {
+        let mut changes = std::mem::take(&mut self.settled_changes);
+        // A session that another connection took over is that connection's to persist.
+        if self.session().is_current() {
+            changes.extend(self.session().take_changes());
+        }
+        changes
+    }
+
+    async fn persist(&mut self, changes: Vec<Change>) -> Result<(), End> {
+        let persisted = self.gateway.persist(changes).await;
+        self.promises_kept &= persisted.is_ok();
+        persisted.map_err(|error| End::closed(ReasonCode::ServerUnavailable, &error))
     }
 
     /// Writes what the session may send now.
-    fn poll_session(&mut self) -> Result<(), End> {
+    async fn poll_session(&mut self) -> Result<(), End> {
         let now_ms = self.gateway.now_ms();
         while self.transport.unwritten() < UNWRITTEN_BYTES_MAX {
             let outgoing =
@@ -177,6 +198,8 @@ impl Connection {
             if !outgoing.more {
                 return Ok(());
             }
+            // A round may have looked at much and written little; others want the processor too.
+            tokio::task::yield_now().await;
         }
         // There is more, and the session will not wake us for it: a flush does.
         Ok(())
@@ -184,7 +207,10 @@ impl Connection {
 
     async fn receive(&mut self, packet: Packet) -> Result<(), End> {
         match self.session().receive(packet) {
-            Received::Publish(incoming) => self.publish(incoming).await,
+            Received::Publish(incoming) => {
+                self.publish(incoming).await;
+                Ok(())
+            }
             Received::Subscribe(request) => self.subscribe(&request),
             Received::Unsubscribe(request) => {
                 let ack = self.gateway.broker.unsubscribe(self.session(), &request);
@@ -204,37 +230,27 @@ impl Connection {
         }
     }
 
-    async fn publish(&mut self, incoming: Incoming) -> Result<(), End> {
+    async fn publish(&mut self, incoming: Incoming) {
         let Incoming { publish, token } = incoming;
         let counters = &self.gateway.counters;
         increment(&counters.publishes[usize::from(publish.qos.number())]);
         counters.publish_bytes.fetch_add(publish.payload.len() as u64, Relaxed);
-        if publish.payload.len() > self.gateway.settings.raw.mqtt.payload_bytes_max {
-            return self.refuse(
-                token,
-                ReasonCode::PacketTooLarge,
-                "payload_too_large",
-                "the payload is too large",
-            );
-        }
-        if let Err(error) = self.gateway.check_topic(&publish.topic) {
-            return self.refuse(token, ReasonCode::TopicNameInvalid, "topic", &error);
+        if let Err((code, label, text)) = self.gateway.check_publish(&publish.topic, publish.payload.len()) {
+            self.commits.refuse(Refusal::Limit(code, label, text), token);
+            return;
         }
         match authorise::authorise(&self.gateway, &self.client, publish) {
-            Ok(permitted) => {
-                let submitted = self.commits.submit(&self.gateway, &self.client, permitted, token).await;
-                submitted.or_else(|(refusal, token)| self.refuse_for(&refusal, token))
-            }
-            Err(denied) => self.answer(token, ReasonCode::NotAuthorized, &denied.reason_string()),
+            Ok(permitted) => self.commits.submit(&self.gateway, &self.client, permitted, token).await,
+            Err(denied) => self.commits.refuse(Refusal::Denied(denied.reason_string()), token),
         }
     }
 
     /// Acknowledges a message whose turn has come, or says why it can't.
     fn settle(&mut self, settled: Settled) -> Result<(), End> {
-        let Settled { mut accepted, outcome } = settled;
-        if let Err(refusal) = outcome {
-            return self.refuse_for(&refusal, accepted.token.take());
-        }
+        let accepted = match settled {
+            Settled::Accepted(accepted) => accepted,
+            Settled::Refused(refusal, token) => return self.refuse(&refusal, token),
+        };
         self.settled_changes.extend(fan_out::fan_out(&self.gateway, &accepted));
         if accepted.token.is_some() {
             self.gateway.counters.acknowledge_latency.record(accepted.received.elapsed());
@@ -246,33 +262,21 @@ impl Connection {
         }
     }
 
-    fn refuse_for(&mut self, refusal: &Refusal, token: Option<broker::AckToken>) -> Result<(), End> {
-        let (reason, label, explanation) = refusal.explain();
-        self.refuse(token, reason, label, &explanation)
-    }
-
-    fn refuse(
-        &mut self,
-        token: Option<broker::AckToken>,
-        reason: ReasonCode,
-        label: &'static str,
-        explanation: &str,
-    ) -> Result<(), End> {
-        self.gateway.counters.publishes_refused.increment(label);
-        tracing::warn!(
-            client_id = self.client.client_id(),
-            code = reason.name(),
-            reason = explanation,
-            "publish refused"
-        );
-        self.answer(token, reason, explanation)
-    }
-
     /// Says no to a publish: in the acknowledgement where there is one that can carry it, else by closing `[MQTT-3.3.5-2]`.
-    fn answer(&mut self, token: Option<broker::AckToken>, reason: ReasonCode, told: &str) -> Result<(), End> {
-        let closed = || End::Closed { reason, explanation: told.to_string(), told: told.to_string() };
+    fn refuse(&mut self, refusal: &Refusal, token: Option<broker::AckToken>) -> Result<(), End> {
+        let (reason, label, explanation) = refusal.explain();
+        let counters = &self.gateway.counters;
+        // A denial was counted and logged when it was made.
+        if !matches!(refusal, Refusal::Denied(_)) {
+            counters.publishes_refused.increment(label);
+            if let Some(left_out) = counters.refusal_lines.admit() {
+                let (client_id, code) = (self.client.client_id(), reason.name());
+                tracing::warn!(client_id, code, reason = explanation, left_out, "publish refused");
+            }
+        }
+        let closed = || End::Closed { reason, told: explanation.clone(), explanation: explanation.clone() };
         let Some(token) = token else { return Err(closed()) };
-        match self.open.session.acknowledge(token, reason, told) {
+        match self.open.session.acknowledge(token, reason, &explanation) {
             broker::Answer::Send(packet) => {
                 self.send(&packet);
                 Ok(())
@@ -288,7 +292,10 @@ impl Connection {
         let permit = |asked: &mqtt::SubscribeFilter| {
             client.identity().authorise_subscribe(&asked.filter).map_err(|denied| {
                 gateway.counters.subscribes_denied.increment(denied.label());
-                tracing::warn!(client_id = client.client_id(), filter = %asked.filter, reason = %denied, "subscribe denied");
+                if let Some(left_out) = gateway.counters.refusal_lines.admit() {
+                    let filter = asked.filter.as_str();
+                    tracing::warn!(client_id = client.client_id(), filter, reason = %denied, left_out, "subscribe denied");
+                }
                 Denial::new(ReasonCode::NotAuthorized, denied.reason_string())
             })
         };
@@ -309,6 +316,12 @@ impl Connection {
         if matches!(end, End::Closed { .. }) {
             // The client may still read: what is about to be durable gets its acknowledgement first.
             let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.settle_all()).await;
+        }
+        // What is in the output may promise something that is not persisted yet. If it can't be, the client must not hear it.
+        let changes = self.take_changes();
+        let kept = self.persist(changes).await.is_ok() && self.promises_kept && self.session().is_current();
+        if !kept {
+            self.transport.forget_output();
         }
         let parting = self.say_goodbye(&end).await;
         // There may be nobody left to answer, but subscribers get what was committed.

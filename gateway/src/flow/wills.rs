@@ -1,7 +1,7 @@
 //! Messages that clients left behind: published like any other, through authorisation, rules and the durable write.
 
 use super::authorise;
-use super::commit::Commits;
+use super::commit::{Commits, Settled};
 use super::fan_out;
 use crate::client::Client;
 use crate::gateway::Gateway;
@@ -18,7 +18,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Publishes a will that is due.
 pub(crate) async fn publish(gateway: &Arc<Gateway>, will: DueWill<Client>) {
     let Some(client) = will.attachment else {
-        tracing::warn!(client_id = %will.client_id, topic = %will.message.topic, "a will from before the restart has no identity, it is not published");
+        tracing::warn!(client_id = %will.client_id, topic = will.message.topic.as_str(), "a will from before the restart has no identity, it is not published");
         return;
     };
     if let Err(reason) = gateway.still_admitted(&client) {
@@ -41,17 +41,13 @@ pub(crate) async fn publish(gateway: &Arc<Gateway>, will: DueWill<Client>) {
     };
     let Ok(permitted) = authorise::authorise(gateway, &client, publish) else { return };
     let mut commits = Commits::new(gateway.bus.producer());
-    if let Err((refusal, _)) = commits.submit(gateway, &client, permitted, None).await {
-        let (_, label, explanation) = refusal.explain();
-        gateway.counters.publishes_refused.increment(label);
-        tracing::warn!(client_id = client.client_id(), reason = explanation, "will refused");
-        return;
-    }
-    let settled = commits.next().await;
-    match settled.outcome {
-        Ok(()) => persist(gateway, fan_out::fan_out(gateway, &settled.accepted)).await,
-        Err(refusal) => {
-            tracing::warn!(client_id = client.client_id(), reason = refusal.explain().2, "will lost");
+    commits.submit(gateway, &client, permitted, None).await;
+    match commits.next().await {
+        Settled::Accepted(accepted) => persist(gateway, fan_out::fan_out(gateway, &accepted)).await,
+        Settled::Refused(refusal, _) => {
+            let (_, label, explanation) = refusal.explain();
+            gateway.counters.publishes_refused.increment(label);
+            tracing::warn!(client_id = client.client_id(), reason = explanation, "will not published");
         }
     }
 }

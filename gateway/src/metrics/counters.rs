@@ -3,7 +3,7 @@
 use super::exposition::Sample;
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Distinct reasons, rules and the like under one name; more are counted together, so that a label can't fill the memory.
 const LABELS_MAX: usize = 1000;
@@ -73,6 +73,44 @@ impl Latency {
     }
 }
 
+/// Lines of one kind in the log each second; what a peer can cause at will must not fill the disk or hide the rest. The counters tell of
+/// all.
+const LINES_PER_SECOND_MAX: u64 = 50;
+
+/// Bounds the lines of one kind.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    since: Instant,
+    /// The second counted, in the upper half, and the lines in it.
+    second: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { since: Instant::now(), second: AtomicU64::new(0), left_out: AtomicU64::new(0) }
+    }
+}
+
+impl Lines {
+    /// Whether one more line may be written, and then how many were left out before it.
+    pub(crate) fn admit(&self) -> Option<u64> {
+        let now = self.since.elapsed().as_secs() << 32;
+        let counted = self.second.fetch_update(Relaxed, Relaxed, |counted| {
+            Some(if counted & !0xFFFF_FFFF == now { counted + 1 } else { now + 1 })
+        });
+        let line = match counted {
+            Ok(before) if before & !0xFFFF_FFFF == now => before & 0xFFFF_FFFF,
+            _ => 0,
+        };
+        if line < LINES_PER_SECOND_MAX {
+            return Some(self.left_out.swap(0, Relaxed));
+        }
+        self.left_out.fetch_add(1, Relaxed);
+        None
+    }
+}
+
 /// Everything the connection tasks count.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -98,6 +136,10 @@ pub(crate) struct Counters {
     pub(crate) rule_matches: ByLabel,
     /// Messages whose evaluation failed, by rule.
     pub(crate) rule_faults: ByLabel,
+    /// Lines about peers that were refused something.
+    pub(crate) refusal_lines: Lines,
+    /// Lines about rules that failed.
+    pub(crate) rule_lines: Lines,
     /// Messages recognised as sent again by the device; their events keep their ids.
     pub(crate) resends_recognised: AtomicU64,
 }
@@ -122,6 +164,15 @@ mod tests {
         assert_eq!(samples[1].value, 2.0);
         assert_eq!(samples.last().unwrap().value, 3.0);
         assert_eq!(samples[samples.len() - 3].labels[0].1, "+Inf");
+    }
+
+    #[test]
+    fn lines_are_bounded_and_those_left_out_are_told() {
+        let lines = Lines::default();
+        let admitted = (0..1000).filter(|_| lines.admit().is_some()).count() as u64;
+        // The clock may have turned to another second in between.
+        assert!((LINES_PER_SECOND_MAX..=2 * LINES_PER_SECOND_MAX).contains(&admitted), "{admitted}");
+        assert!(lines.left_out.load(Relaxed) > 0);
     }
 
     #[test]

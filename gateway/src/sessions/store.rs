@@ -9,6 +9,7 @@ use journal::state::{Batch, StateError, StateStore, Table};
 use journal::{Journal, Offset, Reader};
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that wait for the thread; connections wait when it is full.
@@ -18,7 +19,7 @@ const REQUESTS_PER_COMMIT_MAX: usize = 1024;
 /// Journal records looked at in one go when nobody asks for anything.
 const RECORDS_PER_LOOK_MAX: usize = 10_000;
 /// How often the journal is followed when nobody asks for anything.
-const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The tables.
 pub(super) struct Tables {
@@ -109,6 +110,15 @@ fn is_promise(change: &Change) -> bool {
     !matches!(change, Change::Settled(..) | Change::Landed(..) | Change::Moved { .. })
 }
 
+/// The record that a change is about, if it is about one.
+fn offset_of(change: &Change) -> Option<u64> {
+    match change {
+        Change::Settled(_, offset) | Change::Moved { offset, .. } => Some(*offset),
+        Change::Flying(_, flight) => flight.offset,
+        _ => None,
+    }
+}
+
 /// What the thread owns.
 pub(super) struct Writer {
     pub(super) tables: Tables,
@@ -117,13 +127,15 @@ pub(super) struct Writer {
     /// How many copies are owed from each offset; the first is what the journal must keep.
     pub(super) owed: BTreeMap<u64, u32>,
     pub(super) next_order: u64,
+    /// Whether the last look at the journal ended before its end.
+    is_behind: bool,
     pub(super) failed: Option<StoreFailed>,
 }
 
 impl Writer {
     pub(super) fn new(tables: Tables, journal: &Journal, from: Offset, floor: Floor) -> Self {
         let reader = journal.read_from(from);
-        Self { tables, reader, floor, owed: BTreeMap::new(), next_order: 0, failed: None }
+        Self { tables, reader, floor, owed: BTreeMap::new(), next_order: 0, is_behind: false, failed: None }
     }
 
     fn run(mut self, mut received: mpsc::Receiver<Request>) {
@@ -134,7 +146,8 @@ impl Writer {
         let mut requests = Vec::new();
         loop {
             let wait = received.recv_many(&mut requests, REQUESTS_PER_COMMIT_MAX);
-            let count = runtime.block_on(async { tokio::time::timeout(LOOK_INTERVAL, wait).await });
+            let time_max = if self.is_behind { Duration::ZERO } else { LOOK_INTERVAL };
+            let count = runtime.block_on(async { tokio::time::timeout(time_max, wait).await });
             let outcome = match count {
                 Ok(0) => break,
                 Ok(_) | Err(_) => self.commit(&requests),
@@ -168,8 +181,17 @@ impl Writer {
 
     fn write(&mut self, requests: &[Request], durable: bool) -> Result<(), StoreFailed> {
         let mut batch = self.tables.store.batch();
-        // Copies first: a change can only be about a copy whose record is durable.
-        self.follow(&mut batch).map_err(failed)?;
+        // Copies first: a change can only be about a copy whose record is durable, and that copy has to be known by then.
+        let goal = requests.iter().flat_map(|request| &request.changes).filter_map(offset_of).max();
+        loop {
+            self.follow(&mut batch).map_err(failed)?;
+            if goal.is_none_or(|goal| self.reader.position().0 > goal) || !self.is_behind {
+                break;
+            }
+            std::mem::replace(&mut batch, self.tables.store.batch()).commit_lazily().map_err(failed)?;
+        }
+        // A session that ends is forgotten with the copies that are in the store by now.
+        std::mem::replace(&mut batch, self.tables.store.batch()).commit_lazily().map_err(failed)?;
         for change in requests.iter().flat_map(|request| &request.changes) {
             self.apply(&mut batch, change).map_err(failed)?;
         }
@@ -183,13 +205,19 @@ impl Writer {
     /// Notes the copies and the retained messages of what became durable.
     pub(super) fn follow(&mut self, batch: &mut Batch) -> Result<(), StateError> {
         let start = self.reader.position();
+        self.is_behind = true;
         for _ in 0..RECORDS_PER_LOOK_MAX {
             match self.reader.next() {
                 Ok(Some(entry)) => self.note(batch, entry.offset, &entry.payload)?,
-                Ok(None) => break,
+                Ok(None) => {
+                    self.is_behind = false;
+                    break;
+                }
                 Err(journal::ReadError::Trimmed { oldest, .. }) => self.reader.seek(oldest),
                 Err(error) => {
+                    // The place stays; the next look tries again.
                     tracing::error!(%error, "the journal can't be followed for sessions");
+                    self.is_behind = false;
                     break;
                 }
             }
