@@ -4,6 +4,7 @@
 //! is are kept, and the journal is read on as the window drains. Takes the time as an argument; reads at most a page of
 //! the state store, and only while messages of an earlier run come by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::{Delivery, Position};
@@ -52,7 +53,7 @@ impl Default for Limits {
 pub struct Counts {
     /// Messages that came in, those found again at a restart included.
     pub arrived: u64,
-    /// Messages that an earlier run had settled, found again at a restart.
+    /// Messages that were settled already when they came into the window, mostly by an earlier run.
     pub settled_before: u64,
     /// Messages handed to consumers, every receive counted.
     pub received: u64,
@@ -103,6 +104,8 @@ pub(super) struct Contents {
     pub(super) expired: Vec<Position>,
     limits: Limits,
     remembered: Remembered,
+    /// How many deletes of a message are being written, in the window or past it. As many as callers wait.
+    deleting: BTreeMap<Position, usize>,
     backlog: Option<Backlog>,
     /// The last message heard of.
     observed_to: Option<Position>,
@@ -119,6 +122,7 @@ impl Contents {
             expired: Vec::new(),
             limits,
             remembered,
+            deleting: BTreeMap::new(),
             backlog: None,
             observed_to: None,
             purged_before: Offset(0),
@@ -139,9 +143,20 @@ impl Contents {
         }
         if let Some(backlog) = &mut self.backlog {
             backlog.messages += 1;
-        } else if !self.has_room() || self.admit(delivery, attributes, now_ms).is_err() {
+        } else if !self.has_room() || self.recall(delivery, attributes, now_ms).is_err() {
             self.backlog = Some(Backlog { next: position, messages: 1 });
         }
+    }
+
+    fn recall(
+        &mut self,
+        delivery: &Delivery,
+        attributes: &Attributes,
+        now_ms: u64,
+    ) -> Result<(), StateError> {
+        let row = self.remembered.look_up(delivery.position)?;
+        self.admit(delivery, row, attributes, now_ms);
+        Ok(())
     }
 
     /// Where to read on, when there are messages past the window and room for them in it.
@@ -170,6 +185,8 @@ impl Contents {
         // A purge may have come in between.
         let Some(backlog) = self.backlog.filter(|backlog| backlog.next == from) else { return Ok(()) };
         let observed_to = self.observed_to.unwrap_or(from);
+        // Read anew each time: messages past the window may have been deleted since, with handles of an earlier run.
+        let mut remembered = self.remembered.anew();
         let mut left = backlog;
         for delivery in deliveries.iter().filter(|delivery| delivery.position <= observed_to) {
             left.next = delivery.position;
@@ -177,7 +194,8 @@ impl Contents {
             if !self.has_room() {
                 return Ok(());
             }
-            self.admit(delivery, attributes, now_ms)?;
+            let row = remembered.look_up(delivery.position)?;
+            self.admit(delivery, row, attributes, now_ms);
             left.messages = left.messages.saturating_sub(1);
         }
         left.next = next;
@@ -195,11 +213,11 @@ impl Contents {
         held.ready < self.limits.ready_messages_max && held.delayed < self.limits.delayed_messages_max
     }
 
-    fn admit(&mut self, delivery: &Delivery, attributes: &Attributes, now_ms: u64) -> Result<(), StateError> {
-        let receipt = match self.remembered.look_up(delivery.position)? {
+    fn admit(&mut self, delivery: &Delivery, row: Option<Row>, attributes: &Attributes, now_ms: u64) {
+        let receipt = match row {
             Some(Row::Settled) => {
                 self.counts.settled_before += 1;
-                return Ok(());
+                return;
             }
             Some(Row::Received(receipt)) => receipt,
             None => super::window::Receipt::default(),
@@ -215,7 +233,9 @@ impl Contents {
             receipt,
         };
         self.window.insert(arrival, now_ms);
-        Ok(())
+        if self.deleting.contains_key(&delivery.position) {
+            self.window.begin_delete(delivery.position);
+        }
     }
 
     /// Lets time pass. Returns how many messages became ready.
@@ -245,6 +265,27 @@ impl Contents {
     /// True when no more messages may be in flight.
     pub(super) fn is_over_limit(&self) -> bool {
         self.window.held().in_flight >= self.limits.in_flight_messages_max
+    }
+
+    /// Keeps a message from being received while its delete is written, wherever it is; until
+    /// [`end_delete`](Self::end_delete).
+    pub(super) fn begin_delete(&mut self, position: Position) {
+        *self.deleting.entry(position).or_default() += 1;
+        self.window.begin_delete(position);
+    }
+
+    /// Ends what [`begin_delete`](Self::begin_delete) began. A message that is not `deleted` comes back, unless
+    /// somebody else is still deleting it.
+    pub(super) fn end_delete(&mut self, position: Position, deleted: bool) {
+        let others = self.deleting.remove(&position).unwrap_or_default().saturating_sub(1);
+        if others > 0 {
+            self.deleting.insert(position, others);
+        }
+        if deleted {
+            self.depart(position, Departure::Deleted);
+        } else if others == 0 {
+            self.window.abort_delete(position);
+        }
     }
 
     /// Forgets a message whose departure is on disk.

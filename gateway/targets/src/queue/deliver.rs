@@ -292,12 +292,13 @@ impl Queue {
         {
             let mut contents = self.contents.lock();
             match contents.window.claim(position, receives) {
-                Claim::Held => contents.window.begin_delete(position),
+                Claim::Held => {}
                 Claim::Stale => return Ok(()),
-                // Perhaps its first delete is the one that could not be written, so it is written again.
+                // Perhaps it waits past the window since a restart, or its first delete could not be written.
                 Claim::Gone if contents.floor().is_some_and(|floor| floor <= position) => {}
                 Claim::Gone => return Ok(()),
             }
+            contents.begin_delete(position);
         }
         let undo = UndoDelete { queue: self, position: Some(position) };
         self.ground.writer.commit(vec![self.row(position, Row::Settled)]).await?;
@@ -393,7 +394,7 @@ struct UndoDelete<'a> {
 impl UndoDelete<'_> {
     fn confirm(mut self) {
         if let Some(position) = self.position.take() {
-            self.queue.contents.lock().depart(position, Departure::Deleted);
+            self.queue.contents.lock().end_delete(position, true);
             self.queue.keeper.notify_one();
         }
     }
@@ -402,7 +403,7 @@ impl UndoDelete<'_> {
 impl Drop for UndoDelete<'_> {
     fn drop(&mut self) {
         if let Some(position) = self.position {
-            self.queue.contents.lock().window.abort_delete(position);
+            self.queue.contents.lock().end_delete(position, false);
             self.queue.arrivals.notify_one();
         }
     }

@@ -82,10 +82,11 @@ impl Row {
     }
 }
 
-/// Looks up what the last run left, page by page, for positions that only ever go up.
+/// Looks up rows, page by page, for positions that only ever go up.
 ///
-/// What this run writes concerns messages that were looked up before, so once the last row is passed there is nothing
-/// more to look for and looking costs nothing.
+/// Does not see what is written about positions ahead of it while it goes on. Nothing is written about a message that
+/// nobody has heard of, so for new messages one is enough: once the last row is passed, looking costs nothing. What
+/// waits past the window needs a [fresh](Self::anew) one each time.
 #[derive(Debug)]
 pub(super) struct Remembered {
     table: Table,
@@ -97,6 +98,11 @@ pub(super) struct Remembered {
 impl Remembered {
     pub(super) fn new(table: Table, queue_id: u64) -> Self {
         Self { table, queue_id, page: VecDeque::new(), finished: false }
+    }
+
+    /// One that sees the rows as they are now.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.table.clone(), self.queue_id)
     }
 
     /// What is remembered of the message at `position`. Reads from the store now and then, for microseconds.

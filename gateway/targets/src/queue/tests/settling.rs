@@ -48,3 +48,56 @@ async fn a_delete_that_was_answered_outlives_a_change_of_visibility_at_that_mome
     assert_eq!(bodies(&bench.receive_all("alerts", 1).await), ["anchor"]);
     assert_eq!(bench.queue("alerts").counts().settled_before, handles.len() as u64);
 }
+
+/// A queue that was restarted with more messages than its window takes, all received before and visible again; and
+/// what was received, in order.
+async fn behind_the_window() -> (Bench, Vec<Received>) {
+    let limits = Limits { ready_messages_max: 10, ..Limits::default() };
+    let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
+    let texts: Vec<String> = (0..30).map(|number| format!("{number:02}")).collect();
+    bench.send("alerts", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let received = bench.receive_all("alerts", texts.len()).await;
+    bench.advance_secs(31);
+    (bench.restart(true).await, received)
+}
+
+#[tokio::test]
+async fn a_delete_past_the_window_holds_in_the_same_run() {
+    let (bench, received) = behind_the_window().await;
+    for message in received.iter().filter(|message| ["20", "25"].contains(&message.body.as_str())) {
+        bench.queue("alerts").delete(&message.handle).await.unwrap();
+    }
+    let again = bench.receive_all("alerts", 28).await;
+    assert!(!bodies(&again).contains(&"20") && !bodies(&again).contains(&"25"), "{:?}", bodies(&again));
+    assert!(bench.receive("alerts").await.is_empty());
+    assert_eq!(bench.queue("alerts").counts().waiting(), 28);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_into_the_window_while_its_delete_is_written_is_not_received() {
+    let (bench, received) = behind_the_window().await;
+    let last = received.iter().find(|message| message.body == "29").unwrap();
+    let queue = bench.queue("alerts");
+    let mut delete = Box::pin(queue.delete(&last.handle));
+    // On this thread nothing else runs before the first await that waits, so the row is asked for and not yet there.
+    assert!(futures::poll!(&mut delete).is_pending());
+    let again = bench.receive_all("alerts", 29).await;
+    assert!(!bodies(&again).contains(&"29"));
+    delete.await.unwrap();
+    assert!(bench.receive("alerts").await.is_empty());
+    bench.until("alerts", |queue| queue.counts().waiting() == 29).await;
+}
+
+#[tokio::test]
+async fn a_delete_whose_caller_went_away_does_not_show_what_another_is_deleting() {
+    let bench = Bench::open(&[("alerts", Attributes::default())]).await;
+    let received = anchored(&bench, &["a"]).await;
+    let queue = bench.queue("alerts");
+    let (mut one, mut other) =
+        (Box::pin(queue.delete(&received[0].handle)), Box::pin(queue.delete(&received[0].handle)));
+    assert!(futures::poll!(&mut one).is_pending() && futures::poll!(&mut other).is_pending());
+    drop(one);
+    assert!(bench.receive("alerts").await.is_empty());
+    other.await.unwrap();
+    assert_eq!(queue.counts().deleted, 1);
+}
