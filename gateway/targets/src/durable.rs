@@ -66,11 +66,20 @@ impl Writer {
     }
 
     /// Makes the changes soon if there is room, in order with all others. They survive the death of the process.
-    pub(crate) fn note(&self, changes: Vec<Change>) {
-        if let Some(requests) = &*self.requests.lock() {
-            // What is noted is a convenience (receive counts); under pressure it is the first thing to go.
-            let _ = requests.try_send(Request { changes, done: None });
-        }
+    /// False when there is no room, or the writer has ended: nothing of it will be written.
+    #[must_use = "what there is no room for is not written"]
+    pub(crate) fn note(&self, changes: Vec<Change>) -> bool {
+        let requests = self.requests.lock();
+        requests.as_ref().is_some_and(|requests| requests.try_send(Request { changes, done: None }).is_ok())
+    }
+
+    /// Has no room for anything while `work` runs.
+    #[cfg(test)]
+    pub(crate) fn refusing<T>(&self, work: impl FnOnce() -> T) -> T {
+        let requests = self.requests.lock().take();
+        let done = work();
+        *self.requests.lock() = requests;
+        done
     }
 
     /// Writes what waits and ends the thread. Blocks until that is done.
@@ -149,9 +158,19 @@ mod tests {
         let store = StateStore::open(directory.path()).unwrap();
         let table = store.table("t").unwrap();
         let writer = Writer::start(store, "test").unwrap();
-        writer.note(vec![change(&table, 1)]);
+        assert!(writer.note(vec![change(&table, 1)]));
         writer.close();
+        assert!(!writer.note(vec![change(&table, 3)]));
         assert_eq!(table.len().unwrap(), 1);
         assert!(matches!(writer.commit(vec![change(&table, 2)]).await, Err(WriteError::Closed)));
+    }
+    #[test]
+    fn a_note_without_room_is_refused_and_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = StateStore::open(directory.path()).unwrap().table("t").unwrap();
+        let (requests, _waiting) = mpsc::channel(1);
+        let writer = Writer { requests: Mutex::new(Some(requests)), thread: Mutex::new(None) };
+        assert!(writer.note(vec![change(&table, 1)]));
+        assert!(!writer.note(vec![change(&table, 2)]));
     }
 }

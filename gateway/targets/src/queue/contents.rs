@@ -90,7 +90,6 @@ struct Backlog {
 pub(super) enum Departure {
     Deleted,
     Moved,
-    Lost,
 }
 
 /// See the module.
@@ -100,8 +99,8 @@ pub(super) struct Contents {
     pub(super) counts: Counts,
     /// Messages that have to move to the dead-letter queue.
     pub(super) to_move: Vec<Position>,
-    /// Messages that expired and are not yet noted as settled.
-    pub(super) expired: Vec<Position>,
+    /// Messages that expired or were lost and are not yet noted as settled.
+    pub(super) to_settle: Vec<Position>,
     limits: Limits,
     remembered: Remembered,
     /// How many deletes of a message are being written, in the window or past it. As many as callers wait.
@@ -119,7 +118,7 @@ impl Contents {
             window: Window::default(),
             counts: Counts::default(),
             to_move: Vec::new(),
-            expired: Vec::new(),
+            to_settle: Vec::new(),
             limits,
             remembered,
             deleting: BTreeMap::new(),
@@ -242,7 +241,7 @@ impl Contents {
     pub(super) fn tick(&mut self, policy: Policy, now_ms: u64) -> usize {
         let tick = self.window.tick(policy, now_ms);
         self.counts.expired += tick.expired.len() as u64;
-        self.expired.extend(tick.expired);
+        self.to_settle.extend(tick.expired);
         self.to_move.extend(tick.exhausted);
         tick.visible
     }
@@ -296,7 +295,14 @@ impl Contents {
         match departure {
             Departure::Deleted => self.counts.deleted += 1,
             Departure::Moved => self.counts.moved += 1,
-            Departure::Lost => self.counts.lost += 1,
+        }
+    }
+
+    /// Forgets a message that can't be read any more.
+    pub(super) fn lose(&mut self, position: Position) {
+        if self.window.remove(position) {
+            self.counts.lost += 1;
+            self.to_settle.push(position);
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attributes::Attributes;
-use super::contents::{Contents, Counts, Departure, Limits};
+use super::contents::{Contents, Counts, Limits};
 use super::error::QueueError;
 use super::handle::Handles;
 use super::memory::{self, Row};
@@ -232,7 +232,7 @@ impl Queue {
         let rows = taken.iter().map(|taken| self.row(taken.position, Row::Received(taken.receipt)));
         if !taken.is_empty() {
             // Under the lock: whoever settles a message looks at it first, so that its row follows this one.
-            self.ground.writer.note(rows.collect());
+            self.note_receives(rows.collect());
         }
         drop(contents);
         if keeper_is_needed {
@@ -242,6 +242,13 @@ impl Queue {
             self.arrivals.notify_one();
         }
         Ok(taken)
+    }
+
+    fn note_receives(&self, rows: Vec<Change>) {
+        // A convenience: without it a crash forgets a receive and shows the message earlier.
+        if !self.ground.writer.note(rows) {
+            tracing::debug!(queue = self.name(), "receives are not noted, too much waits to be written");
+        }
     }
 
     async fn with_bodies(&self, taken: Vec<Taken>) -> Result<Vec<Received>, QueueError> {
@@ -278,8 +285,9 @@ impl Queue {
     /// A message whose record can't be read any more will never be readable.
     pub(super) fn give_up(&self, position: Position) {
         tracing::error!(queue = self.name(), offset = %position.offset, "message is damaged in the journal and lost");
-        self.contents.lock().depart(position, Departure::Lost);
-        self.ground.writer.note(vec![self.row(position, Row::Settled)]);
+        self.contents.lock().lose(position);
+        // It notes that the message is settled, again if need be.
+        self.keeper.notify_one();
     }
 
     /// Deletes a message for good. An old handle deletes nothing and is no error, and neither is a second delete, as
@@ -327,7 +335,7 @@ impl Queue {
         let changed = contents.window.change_visibility(position, receives, visibility_ms, now_ms);
         if let Ok(receipt) = changed {
             // Under the lock, and before time passes, for the same reason as in `take`.
-            self.ground.writer.note(vec![self.row(position, Row::Received(receipt))]);
+            self.note_receives(vec![self.row(position, Row::Received(receipt))]);
         }
         visible += contents.tick(policy, now_ms);
         drop(contents);

@@ -53,8 +53,30 @@ pub(super) async fn run(queue: Arc<Queue>, neighbours: Arc<dyn Neighbours>, stop
             () = sleep_until(wake_at) => {}
         }
     }
-    keeper.note_expired();
+    // Nobody tries again after this, so it waits for its turn at the writer, which then has room.
+    while !note_settled(&keeper.queue) {
+        if keeper.queue.ground.writer.commit(Vec::new()).await.is_err() {
+            break;
+        }
+    }
     keeper.raise_floor().await;
+}
+
+/// Notes what left the queue by itself, expired or lost. False when there was no room for it, and it has to be tried
+/// again: not noted, it would be there again after a restart if the retention has become longer by then.
+pub(super) fn note_settled(queue: &Queue) -> bool {
+    let positions = std::mem::take(&mut queue.contents.lock().to_settle);
+    if positions.is_empty() {
+        return true;
+    }
+    let rows = positions.iter().map(|position| queue.row(*position, Row::Settled)).collect();
+    let noted = queue.ground.writer.note(rows);
+    if noted {
+        tracing::debug!(queue = queue.name(), messages = positions.len(), "messages expired or lost");
+    } else {
+        queue.contents.lock().to_settle.extend(positions);
+    }
+    noted
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -77,8 +99,8 @@ impl Keeper {
     async fn step(&mut self) -> Option<Instant> {
         let mut wake_at = None;
         self.let_time_pass();
-        self.note_expired();
-        if !self.move_exhausted().await || !self.refill().await {
+        let noted = note_settled(&self.queue);
+        if !self.move_exhausted().await || !self.refill().await || !noted {
             wake_at = Some(Instant::now() + RETRY);
         }
         let mut floor_at = Instant::now() + IDLE_INTERVAL;
@@ -115,16 +137,6 @@ impl Keeper {
         let in_ms = due_ms.saturating_sub(self.queue.ground.clock.now_ms());
         // A clock that jumps moves deadlines, so the sleep is cut into pieces.
         Some(Instant::now() + Duration::from_millis(in_ms.min(60_000)))
-    }
-
-    /// Expiry is decided by time, so that it is found again after a crash; noting it saves counting it twice.
-    fn note_expired(&self) {
-        let expired = std::mem::take(&mut self.queue.contents.lock().expired);
-        if !expired.is_empty() {
-            tracing::debug!(queue = self.queue.name(), messages = expired.len(), "messages expired");
-            let rows = expired.into_iter().map(|position| self.queue.row(position, Row::Settled));
-            self.queue.ground.writer.note(rows.collect());
-        }
     }
 
     /// Moves what was received too often. False when it has to be tried again.

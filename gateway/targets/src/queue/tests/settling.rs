@@ -101,3 +101,25 @@ async fn a_delete_whose_caller_went_away_does_not_show_what_another_is_deleting(
     other.await.unwrap();
     assert_eq!(queue.counts().deleted, 1);
 }
+
+#[tokio::test]
+async fn an_expired_message_stays_away_although_the_writer_had_no_room_at_first() {
+    let brief = Attributes { retention_secs: 60, ..Attributes::default() };
+    let bench = Bench::open(&[("alerts", brief)]).await;
+    // Sent with a later time, so that it does not expire and the floor stays below what does.
+    bench.advance_secs(100);
+    bench.send("alerts", &["anchor"]).await;
+    bench.now_ms.fetch_sub(100_000, Ordering::SeqCst);
+    bench.send("alerts", &["a", "b"]).await;
+    bench.until("alerts", |queue| queue.held().ready == 3).await;
+    let queue = bench.queue("alerts");
+    queue.ground.writer.refusing(|| {
+        bench.now_ms.fetch_add(61_000, Ordering::SeqCst);
+        queue.contents.lock().tick(queue.policy(), bench.now_ms.load(Ordering::SeqCst));
+        assert!(!keeper::note_settled(&queue));
+    });
+    assert_eq!(queue.counts().expired, 2);
+    let bench = bench.restart(true).await;
+    let counts = bench.queue("alerts").counts();
+    assert_eq!((counts.settled_before, counts.expired), (2, 0));
+}
