@@ -290,6 +290,26 @@ fn a_revocation_list_on_disk_cuts_off_whoever_it_names() -> anyhow::Result<()> {
 }
 
 #[test]
+fn after_a_revocation_others_are_let_in_and_the_will_of_the_revoked_is_not_published() -> anyhow::Result<()> {
+    let (mut site, gateway) = ground()?;
+    let mut witness = Client::connect_plain(site.plain_address, &Connect::clean(V5, "witness"))?;
+    assert_eq!(witness.subscribe("plant/#", 1)?, 1);
+    let mut connect = Connect::clean(V5, "kiln-1");
+    let topic = "plant/kiln-1/telemetry".to_string();
+    connect.will = Some(end_to_end::Will { topic, payload: b"a last word".to_vec() });
+    let mut revoked = Client::connect_tls(site.tls_address, &site.device("kiln-1")?, &connect)?;
+    site.authority().revoke("kiln-1", Reason::KeyCompromise)?;
+    gateway.hang_up()?;
+    revoked.wait_for_the_end()?;
+    gateway.log.wait_for("connection cut off", |line| line.field("client_id") == "kiln-1")?;
+    let mut other =
+        Client::connect_tls(site.tls_address, &site.device("kiln-2")?, &Connect::clean(V5, "kiln-2"))?;
+    assert!(other.publish("plant/kiln-2/telemetry", "still here")? < 0x80);
+    assert_eq!(witness.receive()?.payload, b"still here", "the will of a revoked device is not published");
+    Ok(())
+}
+
+#[test]
 fn a_tls_session_is_not_resumed_past_a_revocation() -> anyhow::Result<()> {
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         let (site, gateway) = ground()?;

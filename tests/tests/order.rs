@@ -1,0 +1,49 @@
+//! Answers leave in the order of what they answer, and nobody stands in the way of others.
+
+use end_to_end::{Client, Connect, Gateway, Site, kind};
+
+const V5: u8 = 5;
+
+/// [MQTT-4.6.0-2]: a refusal is known at once, a success only when the disk has it; the refusal waits.
+#[test]
+fn refusals_and_acknowledgements_leave_in_the_order_of_the_publishes() -> anyhow::Result<()> {
+    let site = Site::with_queue("")?;
+    site.register(&["kiln-1"])?;
+    let _gateway = Gateway::start(&site)?;
+    let mut client =
+        Client::connect_tls(site.tls_address, &site.device("kiln-1")?, &Connect::clean(V5, "kiln-1"))?;
+    let mut expected = Vec::new();
+    for number in 0..40 {
+        let allowed = number % 3 != 1;
+        let topic = if allowed { "plant/kiln-1/telemetry" } else { "plant/kiln-2/telemetry" };
+        let id = client.send_publish(topic, format!("{{\"n\":{number}}}"), 1)?;
+        expected.push((id, allowed));
+    }
+    for (id, allowed) in expected {
+        let answer = client.expect(kind::PUBACK)?;
+        assert_eq!(answer.id(), id, "answers come in order");
+        assert_eq!(answer.reason() < 0x80, allowed);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_subscriber_that_stays_away_does_not_stop_what_others_publish() -> anyhow::Result<()> {
+    let site = Site::with_queue("[mqtt]\nqueued_messages_per_client_max = 5\n")?;
+    site.register(&["kiln-1"])?;
+    let _gateway = Gateway::start(&site)?;
+    let options = site.device("kiln-1")?;
+    let mut absent = Client::connect_plain(site.plain_address, &Connect::durable(V5, "absent"))?;
+    assert_eq!(absent.subscribe("plant/#", 1)?, 1);
+    absent.disconnect()?;
+    let mut client = Client::connect_tls(site.tls_address, &options, &Connect::clean(V5, "kiln-1"))?;
+    for number in 0..50 {
+        let reason = client.publish("plant/kiln-1/telemetry", format!("{{\"n\":{number}}}"))?;
+        assert!(reason < 0x80, "message {number} was refused with {reason:#x}");
+    }
+    // It gets what its queue held.
+    let mut back = Client::connect_plain(site.plain_address, &Connect::durable(V5, "absent"))?;
+    let first = back.receive()?;
+    assert_eq!(first.payload, b"{\"n\":0}");
+    Ok(())
+}
