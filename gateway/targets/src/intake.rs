@@ -1,12 +1,19 @@
 //! What queues and streams ask of the bus: to be shown events, and to take what is sent through the API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{
     AppendError, Bus, CommitError, DeclareError, LaneLimits, Offset, Producer, Record, Removal, TargetName,
     View, ViewHandle,
 };
+use futures::FutureExt;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+/// How long the records of one call wait for room, all together. A little more than the bus lets one of them wait by
+/// default, so that the refusal is the bus's, which says what is full.
+const BATCH_WAIT_MAX: Duration = Duration::from_secs(11);
 
 /// Why something sent was not accepted. Nothing is known to be on disk.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +21,14 @@ pub enum IntakeError {
     /// It was not taken.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// Neither its target nor the journal had room for it in the time that all records of the call have together.
+    #[error(
+        "target `{target}`, or the journal, has no room now; try again later, or raise the target's limits"
+    )]
+    NoRoom {
+        /// Where it should have gone.
+        target: String,
+    },
     /// It was taken but is not known to be durable.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -23,7 +38,7 @@ impl IntakeError {
     /// True when the same may be accepted later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Append(AppendError::Full { .. }) | Self::Commit(_) => true,
+            Self::Append(AppendError::Full { .. }) | Self::NoRoom { .. } | Self::Commit(_) => true,
             Self::Append(AppendError::Journal(error)) => {
                 !matches!(error, journal::AppendError::TooLarge { .. })
             }
@@ -67,12 +82,34 @@ impl Intake {
         *self.bus.frontier().borrow()
     }
 
-    /// Writes the records and returns when each is on disk or refused, in order.
+    /// Writes the records and returns when each is on disk or refused, in order. Waits for room, but once for all of
+    /// them.
     pub(crate) async fn accept(&self, records: &[Record]) -> Vec<Result<Offset, IntakeError>> {
+        self.accept_until(records, Some(Instant::now() + BATCH_WAIT_MAX)).await
+    }
+
+    /// The same without waiting for room.
+    pub(crate) async fn accept_at_once(&self, records: &[Record]) -> Vec<Result<Offset, IntakeError>> {
+        self.accept_until(records, None).await
+    }
+
+    async fn accept_until(
+        &self,
+        records: &[Record],
+        mut deadline: Option<Instant>,
+    ) -> Vec<Result<Offset, IntakeError>> {
         let mut producer = self.bus.producer();
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
-            outcomes.push(append(&mut producer, record).await);
+            let outcome = append(&mut producer, record, deadline).await;
+            if matches!(
+                outcome,
+                Err(IntakeError::Append(AppendError::Full { .. }) | IntakeError::NoRoom { .. })
+            ) {
+                // The time for waiting is used up; what still fits without waiting is welcome.
+                deadline = None;
+            }
+            outcomes.push(outcome);
         }
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
             let (_, settled) = producer.next_outcome().await;
@@ -84,6 +121,22 @@ impl Intake {
     }
 }
 
-async fn append(producer: &mut Producer, record: &Record) -> Result<Offset, IntakeError> {
-    Ok(producer.append(record).await?)
+/// Waits for room until `deadline`, or not at all. A record that found none in time is not in the journal.
+async fn append(
+    producer: &mut Producer,
+    record: &Record,
+    deadline: Option<Instant>,
+) -> Result<Offset, IntakeError> {
+    // Unconstrained, since otherwise the runtime's budget for one task could look like a lack of room.
+    let append = tokio::task::unconstrained(producer.append(record));
+    let appended = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, append).await.ok(),
+        None => append.now_or_never(),
+    };
+    let no_room = || {
+        let mut routes = record.events.iter().flat_map(|event| &event.routes);
+        let target = routes.next().map(|route| route.target.to_string()).unwrap_or_default();
+        IntakeError::NoRoom { target }
+    };
+    Ok(appended.ok_or_else(no_room)??)
 }

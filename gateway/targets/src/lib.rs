@@ -9,6 +9,7 @@ pub mod queue;
 pub mod stream;
 
 mod durable;
+mod ending;
 #[cfg(test)]
 mod fixture;
 mod intake;

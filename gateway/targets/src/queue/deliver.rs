@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bus::{Delivery, Position, Record, TargetName, View, ViewHandle};
+use bus::{Delivery, Position, TargetName, View, ViewHandle};
 use futures::future::join_all;
 use journal::Clock;
 use journal::state::Table;
@@ -157,7 +157,7 @@ impl Queue {
             outcomes.push(Ok(Sent { id: message::sent_id(&record) }));
             records.push(record);
         }
-        let accepted = self.accept(&records).await;
+        let accepted = self.ground.intake.accept(&records).await;
         let taken = outcomes.iter_mut().filter(|outcome| outcome.is_ok());
         for (outcome, accepted) in taken.zip(accepted) {
             if let Err(error) = accepted {
@@ -165,13 +165,6 @@ impl Queue {
             }
         }
         outcomes
-    }
-
-    pub(super) async fn accept(
-        &self,
-        records: &[Record],
-    ) -> Vec<Result<bus::Offset, crate::intake::IntakeError>> {
-        self.ground.intake.accept(records).await
     }
 
     /// Receives messages and hides them from others. Waits when there is none; an empty answer is no error.

@@ -18,6 +18,7 @@ use super::error::QueueError;
 use super::handle::{Handles, Secret};
 use super::{KIND, keeper, memory};
 use crate::durable::Writer;
+use crate::ending;
 use crate::intake::Intake;
 use crate::reading::{Reading, on_disk_thread};
 
@@ -244,11 +245,11 @@ impl Queues {
         self.inner.waits.cancel();
     }
 
-    /// The last step of a shutdown, after the API has stopped: ends the tasks, then writes what waits. Messages that were being received are received again later.
+    /// The last step of a shutdown, after the API has stopped: ends the tasks, for which it waits a bounded time, then
+    /// writes what waits. Messages that were being received are received again later.
     pub async fn close(&self) {
         self.inner.stop.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        ending::wait_for(&self.inner.tasks, "queues").await;
         let writer = Arc::clone(&self.inner.writer);
         on_disk_thread(move || writer.close()).await;
     }

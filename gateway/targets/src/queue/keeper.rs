@@ -189,16 +189,20 @@ impl Keeper {
             }
         }
         // On disk there before it leaves here: a crash in between shows the message twice, with one id.
+        // Without waiting for room: it is tried again anyway, and the queue has other work.
+        let outcomes = self.queue.ground.intake.accept_at_once(&records).await;
         let mut failure = None;
         let mut there = Vec::with_capacity(moving.len());
-        for (position, outcome) in moving.into_iter().zip(self.queue.accept(&records).await) {
+        for (position, outcome) in moving.into_iter().zip(outcomes) {
             match outcome {
                 Ok(_) => there.push(position),
                 Err(error) => failure = Some(error),
             }
         }
-        let rows = there.iter().map(|position| self.queue.row(*position, Row::Settled)).collect();
-        self.queue.ground.writer.commit(rows).await?;
+        if !there.is_empty() {
+            let rows = there.iter().map(|position| self.queue.row(*position, Row::Settled)).collect();
+            self.queue.ground.writer.commit(rows).await?;
+        }
         let mut contents = self.queue.contents.lock();
         there.iter().for_each(|position| contents.depart(*position, Departure::Moved));
         drop(contents);

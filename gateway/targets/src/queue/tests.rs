@@ -1,3 +1,4 @@
+mod fullness;
 mod model;
 mod restart;
 mod scenarios;

@@ -19,6 +19,7 @@ use super::error::StreamError;
 use super::index::Index;
 use super::iterator::{Iterator, Secret};
 use super::keeper::{self, Snapshot};
+use crate::ending;
 use crate::intake::Intake;
 use crate::reading::{Reading, first_of, on_disk_thread};
 
@@ -223,11 +224,10 @@ impl Streams {
         on_disk_thread(move || inner.change(&stream, |definition| change(&mut definition.tags))).await
     }
 
-    /// Keeps the indexes and ends the tasks.
+    /// Keeps the indexes and ends the tasks, for which it waits a bounded time.
     pub async fn close(&self) {
         self.inner.stop.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        ending::wait_for(&self.inner.tasks, "streams").await;
     }
 }
 
