@@ -10,6 +10,7 @@ mod demo;
 mod flow;
 mod gateway;
 mod health;
+mod http;
 mod listeners;
 mod logging;
 mod metrics;

@@ -82,13 +82,7 @@ impl Running {
         tracing::info!(address = %api.local_addr()?, "listening for the API");
         let router = crate::aws::protocols(&gateway.settings, &self.targets)
             .merge(health::router(Arc::clone(gateway)));
-        let ended = gateway.ended.clone();
-        self.tasks.spawn(async move {
-            let serving = axum::serve(api, router).with_graceful_shutdown(ended.cancelled_owned());
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the API ended");
-            }
-        });
+        self.tasks.spawn(crate::http::serve(api, router, gateway.ended.clone()));
         let socket = crate::command::control_client::socket_path(&gateway.settings.raw.data_directory);
         let controlled = Controlled { gateway: Arc::clone(gateway), targets: Arc::clone(&self.targets) };
         self.tasks.spawn(async move {

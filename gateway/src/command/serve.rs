@@ -5,7 +5,7 @@ use crate::logging;
 use crate::running::Running;
 use clap::Args;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iot-gateway serve --config gateway.toml\n\n\
@@ -27,8 +27,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
+        // Before anything is served: a signal that comes while the gateway starts must end it in order, too.
+        let signals = Signals::listen()?;
         let running = Running::start(settings).await?;
-        wait_for_the_end(&running).await?;
+        signals.wait_for_the_end(&running).await;
         running.stop().await;
         anyhow::Ok(())
     });
@@ -38,15 +40,30 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn wait_for_the_end(running: &Running) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tracing::info!("ready");
-    loop {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => running.reload().await,
+/// What the outside world can tell a process.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait_for_the_end(mut self, running: &Running) {
+        tracing::info!("ready");
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => running.reload().await,
+            }
         }
     }
 }
