@@ -112,6 +112,7 @@ impl Commits {
                 Err(refusal) => return self.refuse(refusal, token),
             }
             remember(gateway, &record);
+            explain(client, &record, offset);
         }
         self.bytes += message.bytes();
         self.waiting.push_back(Waiting::Accepted(Accepted { message, route, token, offset, received }));
@@ -160,6 +161,27 @@ impl Commits {
                 }
             }
         }
+    }
+}
+
+/// One line for each event, with everything that finds it again in other logs, at the target and in the journal.
+fn explain(client: &Client, record: &Record, offset: Option<Offset>) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for event in &record.events {
+        let targets: Vec<&str> = event.routes.iter().map(|route| route.target.as_str()).collect();
+        tracing::debug!(
+            client_id = client.client_id(),
+            thing = client.thing_name().as_deref(),
+            topic = record.topic,
+            rule = event.rule,
+            event_id = record.event_id(event).as_str(),
+            traceparent = record.traceparent,
+            offset = offset.map(|offset| offset.0),
+            targets = targets.join(", "),
+            "event on its way to the journal"
+        );
     }
 }
 

@@ -252,6 +252,13 @@ impl Connection {
             Settled::Refused(refusal, token) => return self.refuse(&refusal, token),
         };
         self.settled_changes.extend(fan_out::fan_out(&self.gateway, &accepted));
+        tracing::debug!(
+            client_id = self.client.client_id(),
+            topic = accepted.message.topic.as_str(),
+            offset = accepted.offset.map(|offset| offset.0),
+            packet_id = accepted.token.as_ref().map(|token| token.packet_id().get()),
+            "publish accepted"
+        );
         if accepted.token.is_some() {
             self.gateway.counters.acknowledge_latency.record(accepted.received.elapsed());
         }
