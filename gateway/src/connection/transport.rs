@@ -10,10 +10,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Read at once at most; a TLS record holds at most 16 KiB.
 const READ_BYTES: usize = 8 * 1024;
+
+/// How long a peer that was told goodbye may take to close its side.
+const LAST_READ_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// What the connection's task waits for.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,6 +138,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             let _ = poll_fn(|context| self.poll_write_all(context)).await;
         }
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.stream).await;
+        // Closing a socket with bytes unread resets it, and the reset can overtake the DISCONNECT that says why.
+        let _ = tokio::time::timeout(LAST_READ_TIME_MAX, self.read_to_the_end()).await;
+    }
+
+    async fn read_to_the_end(&mut self) {
+        loop {
+            self.input.clear();
+            match poll_fn(|context| self.poll_read_some(context)).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
     }
 }
 
