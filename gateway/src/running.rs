@@ -6,7 +6,8 @@ use crate::connections::Connections;
 use crate::control::{self, Controlled};
 use crate::flow;
 use crate::flow::deliver::Targets;
-use crate::gateway::{Gateway, packet_bytes_max};
+use crate::gateway::Gateway;
+use crate::limits::broker_limits;
 use crate::metrics::Counters;
 use crate::policies::PolicyFolder;
 use crate::resends::{REMEMBERED, Resends};
@@ -14,7 +15,7 @@ use crate::sessions::SessionStore;
 use crate::settings::{RegisterUnknown, Settings};
 use crate::{health, listeners, store};
 use anyhow::Context;
-use broker::{Broker, Limits};
+use broker::Broker;
 use bus::{Bus, BusSettings, Record};
 use journal::state::StateStore;
 use journal::{Clock, Journal};
@@ -241,28 +242,6 @@ fn definitions(settings: &Settings) -> anyhow::Result<Arc<Definitions>> {
     open_definitions(settings, &folder)
         .map_err(|fault| anyhow::anyhow!("{fault}"))
         .context("rule definitions")
-}
-
-fn broker_limits(settings: &Settings) -> Limits {
-    let mqtt = &settings.raw.mqtt;
-    Limits {
-        sessions_max: mqtt.sessions_max,
-        client_id_bytes_max: mqtt.client_id_bytes_max,
-        keep_alive_secs_max: mqtt.keep_alive_secs_max,
-        session_expiry_secs_max: mqtt.session_expiry_secs_max,
-        inbound_window_messages_max: mqtt.receive_maximum,
-        packet_bytes_max: u32::try_from(packet_bytes_max(settings)).unwrap_or(u32::MAX),
-        inbound_topic_aliases_max: mqtt.topic_alias_maximum,
-        outbound_topic_aliases_max: mqtt.topic_alias_maximum,
-        filter_bytes_max: mqtt.topic_bytes_max,
-        filter_levels_max: mqtt.topic_levels_max,
-        filters_per_subscribe_max: mqtt.filters_per_subscribe_max,
-        subscriptions_per_session_max: mqtt.subscriptions_per_client_max,
-        retained_messages_max: mqtt.retained_messages_max,
-        queue_messages_max: mqtt.queued_messages_per_client_max,
-        queue_bytes_max: mqtt.queued_bytes_per_client_max,
-        ..Limits::default()
-    }
 }
 
 /// What was accepted shortly before the end of the last run: a device that got no acknowledgement sends it again.

@@ -41,7 +41,7 @@ pub use limits::{Limits, QueueFull, QueueFullQos0};
 pub use message::Message;
 pub use received::{AckToken, Answer, Incoming, Parting, Received};
 pub use retained::Retention;
-pub use route::{Delivered, Owed, Refused, Route};
+pub use route::{Delivered, Overflowed, Owed, Route};
 pub use session::{Outgoing, Session};
 pub use stats::{DropReason, Stats};
 pub use verdict::{Denial, Refusal, Violation};

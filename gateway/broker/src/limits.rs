@@ -15,11 +15,16 @@ pub enum QueueFullQos0 {
 /// What happens to a QoS 1 or 2 copy that finds its session's queue full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QueueFull {
-    /// The copy is refused: [`crate::Route::refused`] names the session, so the publisher can be told before anything is acknowledged.
+    /// The session that can't keep up ends when the message is delivered to the others: its connection is closed with 0x97 (quota
+    /// exceeded), and its client learns from the next CONNACK (session present 0) that something is missing. See
+    /// [`crate::Delivered::overflowed`].
     #[default]
+    EndSession,
+    /// The message is not to be accepted: [`crate::Route::refusal`] names a session without room, and the publisher can be told before
+    /// anything is written. Nobody gets it.
     Refuse,
-    /// As `Refuse`, and the client's connection, if any, is closed with 0x97 (quota exceeded).
-    Disconnect,
+    /// The copy is dropped and counted, the others get theirs; its client does not learn of it. What AWS IoT Core does.
+    DropNewest,
 }
 
 /// Bounds of sessions, subscriptions and queues.
@@ -75,6 +80,9 @@ pub struct Limits {
     pub queue_messages_max: usize,
     /// Bytes of topic, payload and properties of the copies waiting for one session.
     pub queue_bytes_max: usize,
+    /// Bytes of the copies waiting for all sessions together; a message with several copies counts several times. Once half of it is
+    /// taken, a session is full too when it holds more than an even share of that half, so that a few can't take the room of all.
+    pub queued_bytes_max: usize,
     /// Policy for QoS 0 copies when the queue is full.
     pub queue_full_qos0: QueueFullQos0,
     /// Policy for QoS 1 and 2 copies when the queue is full.
@@ -109,8 +117,9 @@ impl Default for Limits {
             retained_bytes_max: 1 << 30,
             queue_messages_max: 1_000,
             queue_bytes_max: 16 << 20,
+            queued_bytes_max: 2 << 30,
             queue_full_qos0: QueueFullQos0::DropOldest,
-            queue_full: QueueFull::Refuse,
+            queue_full: QueueFull::EndSession,
             queue_qos0_offline: false,
         }
     }
@@ -132,6 +141,7 @@ impl Limits {
             filters_per_subscribe_max: 8,
             subscriptions_per_session_max: 50,
             subscriptions_max: 500_000,
+            queue_full: QueueFull::DropNewest,
             ..Self::default()
         }
     }

@@ -1,12 +1,12 @@
 //! Who gets a message, decided before it is durable and acted on afterwards.
 
-use crate::broker::{Broker, Inner};
+use crate::broker::{Broker, DueWill, Inner};
 use crate::change::{Change, CopyOptions, SessionKey};
 use crate::index::{Entry, Group};
 use crate::retained::Retention;
 use crate::session::{Identifiers, Slot, Subscriber};
 use crate::{Attachment, DropReason, Message, QueueFull};
-use mqtt::{Qos, ReasonCode};
+use mqtt::Qos;
 use smallvec::SmallVec;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,9 @@ use std::sync::atomic::Ordering;
 /// The subscribers of one message.
 pub struct Route<A> {
     pub(crate) targets: SmallVec<[Target<A>; 2]>,
-    refused: Vec<Refused>,
+    /// Sessions without room for their copy.
+    pub(crate) full: Vec<Arc<Slot<A>>>,
+    refuses: bool,
     /// [`Inner::subscribed`] when the route was made.
     pub(crate) made_at: u64,
 }
@@ -38,28 +40,32 @@ pub struct Owed {
     pub options: CopyOptions,
 }
 
-/// A session that can't take a QoS 1 or 2 copy now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Its session.
-    pub key: SessionKey,
+/// A session that ended because it had no room for a QoS 1 or 2 copy.
+#[derive(Debug)]
+pub struct Overflowed<A> {
     /// The client.
     pub client_id: Arc<str>,
-    /// Why.
-    pub reason: DropReason,
+    /// Copies lost with it: those that waited or were not acknowledged yet and found no other member of their shared group, and the one
+    /// there was no room for. Each is counted under its reason.
+    pub copies_lost: usize,
+    /// Its will, due now.
+    pub will: Option<DueWill<A>>,
 }
 
 /// What became of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivered {
+#[derive(Debug)]
+pub struct Delivered<A> {
     /// Copies that entered an outbox.
     pub queued: usize,
     /// Copies that did not; the reasons are in [`crate::Stats`].
     pub dropped: usize,
     /// What became of the retained message.
     pub retention: Retention,
-    /// What to persist: copies of the journal record that are owed no more, or to another session. Nearly always empty.
+    /// What to persist before the publisher is told that its message was taken: copies of the journal record that are owed no more, or to
+    /// another session, and sessions that ended. Nearly always empty.
     pub changes: Vec<Change>,
+    /// Sessions that ended for want of room ([`QueueFull::EndSession`]): log them, publish their wills.
+    pub overflowed: Vec<Overflowed<A>>,
 }
 
 impl<A> Route<A> {
@@ -88,15 +94,16 @@ impl<A> Route<A> {
         )
     }
 
-    /// Sessions whose queue is full: already counted, not part of the route. A publisher can be told 0x97 and nothing written.
-    pub fn refused(&self) -> &[Refused] {
-        &self.refused
+    /// A client whose session has no room, where the policy is [`QueueFull::Refuse`]: the message is not to be accepted (0x97, quota
+    /// exceeded), and nothing is to be written. Nothing was counted, and the same message can be routed again later.
+    pub fn refusal(&self) -> Option<&str> {
+        self.full.first().filter(|_| self.refuses).map(|slot| &*slot.client_id)
     }
 
     /// Sessions this route decided about, shared subscriptions aside.
     pub(crate) fn known(&self) -> HashSet<SessionKey> {
         let own = self.targets.iter().filter(|target| target.shared.is_none()).map(|target| target.slot.key);
-        own.chain(self.refused.iter().map(|refused| refused.key)).collect()
+        own.chain(self.full.iter().map(|slot| slot.key)).collect()
     }
 }
 
@@ -111,7 +118,8 @@ impl<A: Attachment> Broker<A> {
         let inner = &*self.inner;
         let mut route = Route {
             targets: SmallVec::new(),
-            refused: Vec::new(),
+            full: Vec::new(),
+            refuses: inner.limits.queue_full == QueueFull::Refuse,
             made_at: inner.subscribed.load(Ordering::Acquire),
         };
         let mut filters = 0;
@@ -122,7 +130,7 @@ impl<A: Attachment> Broker<A> {
         if filters > 1 {
             merge_overlapping(&mut route.targets);
         }
-        inner.refuse_full(message, &mut route);
+        inner.take_out_full(message, &mut route);
         route
     }
 }
@@ -154,41 +162,45 @@ impl<A: Attachment> Inner<A> {
             let slot = &member.slot;
             let waits_offline = message.qos.min(member.options.qos) > Qos::AtMostOnce && slot.is_durable();
             let serves = allowed(slot) && (slot.is_connected() || waits_offline);
-            serves.then(|| (!slot.is_full(&self.limits, bytes), slot.is_connected()))
+            serves.then(|| (!self.is_full(slot, bytes), slot.is_connected()))
         };
         group.choose(rank).map(|member| member.target(message, Some(group.whole().clone())))
     }
 
+    /// Whether a session has no room for a copy of `bytes` more.
+    pub(crate) fn is_full(&self, slot: &Slot<A>, bytes: usize) -> bool {
+        let (messages, held) = slot.gauge();
+        let after = held.saturating_add(bytes);
+        if messages >= self.limits.queue_messages_max || after > self.limits.queue_bytes_max {
+            return true;
+        }
+        let all = self.counters.queued_bytes.load(Ordering::Relaxed) as usize;
+        let shared = self.limits.queued_bytes_max / 2;
+        if all <= shared {
+            return false;
+        }
+        let backlogged = self.counters.backlogged.load(Ordering::Relaxed).max(1) as usize;
+        all.saturating_add(bytes) > self.limits.queued_bytes_max || after > shared / backlogged
+    }
+
     /// Takes full sessions out of the route before anything is promised to them. Publishes between their route and their delivery do
     /// not see each other here, so a queue can exceed its bound by as many as are under way at once.
-    fn refuse_full(&self, message: &Message, route: &mut Route<A>) {
+    fn take_out_full(&self, message: &Message, route: &mut Route<A>) {
         let bytes = message.bytes();
-        let is_refused =
-            |target: &Target<A>| target.qos > Qos::AtMostOnce && target.slot.is_full(&self.limits, bytes);
-        if !route.targets.iter().any(is_refused) {
+        let is_full = |target: &Target<A>| target.qos > Qos::AtMostOnce && self.is_full(&target.slot, bytes);
+        if !route.targets.iter().any(is_full) {
             return;
         }
-        let mut full = Vec::new();
-        route.targets.retain(|target| {
-            let refused = is_refused(target);
-            if refused {
+        let Route { targets, full, .. } = route;
+        targets.retain(|target| {
+            let is_full = is_full(target);
+            if is_full {
                 full.push(target.slot.clone());
             }
-            !refused
+            !is_full
         });
-        self.counters.drop_copies(DropReason::QueueFull, full.len() as u64);
-        for slot in full {
-            if self.limits.queue_full == QueueFull::Disconnect {
-                let wake = slot.state.lock().close(ReasonCode::QuotaExceeded);
-                if let Some(wake) = wake {
-                    wake.wake();
-                }
-            }
-            route.refused.push(Refused {
-                key: slot.key,
-                client_id: slot.client_id.clone(),
-                reason: DropReason::QueueFull,
-            });
+        if !route.refuses {
+            self.counters.drop_copies(DropReason::QueueFull, route.full.len() as u64);
         }
     }
 }

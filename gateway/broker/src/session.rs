@@ -56,6 +56,11 @@ impl<A: Attachment> Session<A> {
         self.slot.state.lock().is_current(self.generation)
     }
 
+    /// Why this connection has the session no more: another one took it `[MQTT-3.1.4-3]`, or the server ended it.
+    pub fn lost_to(&self) -> ReasonCode {
+        self.slot.state.lock().lost_to()
+    }
+
     /// Replaces identity and policies, after they changed. Later deliveries are checked against the new ones.
     pub fn set_attachment(&self, attachment: A) {
         let mut state = self.slot.state.lock();
@@ -94,6 +99,10 @@ impl<A: Attachment> Session<A> {
 impl<A: Attachment> State<A> {
     pub(crate) fn is_current(&self, generation: u32) -> bool {
         !self.ended && self.generation == generation && self.connection.is_some()
+    }
+
+    pub(crate) fn lost_to(&self) -> ReasonCode {
+        self.ended_for.filter(|_| self.ended).unwrap_or(ReasonCode::SessionTakenOver)
     }
 
     /// Wants the connection closed; the task to wake.

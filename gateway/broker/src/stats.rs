@@ -68,6 +68,8 @@ pub struct Stats {
     pub received: u64,
     /// Copies written to clients, repeats included.
     pub sent: u64,
+    /// Sessions ended because they had no room for a copy.
+    pub sessions_overflowed: u64,
     /// Copies dropped, since the start.
     pub dropped: [u64; REASONS],
 }
@@ -88,6 +90,9 @@ pub(crate) struct Counters {
     pub(crate) queued_bytes: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
+    /// Sessions with at least one copy waiting or in flight.
+    pub(crate) backlogged: AtomicU64,
+    pub(crate) sessions_overflowed: AtomicU64,
     dropped: [AtomicU64; REASONS],
 }
 
@@ -96,6 +101,11 @@ impl Counters {
     pub(crate) fn apply(&self, before: (usize, usize), after: (usize, usize)) {
         if before == after {
             return;
+        }
+        match (before.0, after.0) {
+            (0, 1..) => _ = self.backlogged.fetch_add(1, Relaxed),
+            (1.., 0) => _ = self.backlogged.fetch_sub(1, Relaxed),
+            _ => {}
         }
         // Wrapping differences add up to the right sum, whichever way they go.
         self.queued_messages.fetch_add((after.0 as u64).wrapping_sub(before.0 as u64), Relaxed);
@@ -119,6 +129,7 @@ impl Counters {
             queued_bytes: self.queued_bytes.load(Relaxed),
             received: self.received.load(Relaxed),
             sent: self.sent.load(Relaxed),
+            sessions_overflowed: self.sessions_overflowed.load(Relaxed),
             dropped: std::array::from_fn(|reason| self.dropped[reason].load(Relaxed)),
         }
     }

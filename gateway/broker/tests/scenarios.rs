@@ -58,7 +58,15 @@ fn limits(case: &Case) -> Limits {
         match name {
             "queue_messages_max" => limits.queue_messages_max = number,
             "queue_bytes_max" => limits.queue_bytes_max = number,
-            "queue_full" if value == "disconnect" => limits.queue_full = QueueFull::Disconnect,
+            "queued_bytes_max" => limits.queued_bytes_max = number,
+            "queue_full" => {
+                limits.queue_full = match value {
+                    "end_session" => QueueFull::EndSession,
+                    "refuse" => QueueFull::Refuse,
+                    "drop_newest" => QueueFull::DropNewest,
+                    other => panic!("unknown policy `{other}`"),
+                }
+            }
             "queue_full_qos0" if value == "drop_newest" => limits.queue_full_qos0 = QueueFullQos0::DropNewest,
             "queue_qos0_offline" => limits.queue_qos0_offline = true,
             "inbound_window" => limits.inbound_window_messages_max = number as u16,
@@ -98,6 +106,7 @@ fn check_stats(stage: &Stage, line: &str, place: &str) {
             "retained" => stats.retained_messages,
             "queued_messages" => stats.queued_messages,
             "queued_bytes" => stats.queued_bytes,
+            "overflowed" => stats.sessions_overflowed,
             "owed" => stage.owed() as u64,
             "stored_sessions" => stage.stored_sessions() as u64,
             label => {

@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     Denied(String),
     /// It is beyond a limit: the code, a label for metrics, and what is wrong.
     Limit(ReasonCode, &'static str, String),
+    /// The queue of this client is full, and the settings say that publishers wait for it.
+    SubscriberFull(String),
     /// It was not taken into the journal.
     Append(AppendError),
     /// It was taken, but could not be made durable.
@@ -95,9 +97,11 @@ impl Commits {
         let now_ms = gateway.now_ms();
         let is_basic_ingest = rules::basic_ingest(&publish.topic).is_some();
         let message = Arc::new(Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms));
-        // Basic Ingest goes around the broker: no subscriber, nothing retained. A durable session whose queue is full gets no copy; the
-        // broker counts that. One client that stays away must not stop what the others publish.
+        // Basic Ingest goes around the broker: no subscriber, nothing retained.
         let route = (!is_basic_ingest).then(|| gateway.broker.route(&message));
+        if let Some(client_id) = route.as_ref().and_then(Route::refusal) {
+            return self.refuse(Refusal::SubscriberFull(client_id.to_string()), token);
+        }
         let mut record = Record::new(Origin::Device, now_ms);
         evaluate::evaluate(gateway, client, &publish, &mut record);
         if let Some(route) = &route {
@@ -244,11 +248,24 @@ fn remember(gateway: &Gateway, record: &Record) {
 }
 
 impl Refusal {
+    /// The client because of which it is refused; not for the publisher's eyes.
+    pub(super) fn subscriber(&self) -> Option<&str> {
+        match self {
+            Self::SubscriberFull(client_id) => Some(client_id),
+            _ => None,
+        }
+    }
+
     /// The reason code for the client, a label for metrics, and the whole story for the log.
     pub(super) fn explain(&self) -> (ReasonCode, &'static str, String) {
         match self {
             Self::Denied(told) => (ReasonCode::NotAuthorized, "denied", told.clone()),
             Self::Limit(code, label, text) => (*code, label, text.clone()),
+            Self::SubscriberFull(_) => (
+                ReasonCode::QuotaExceeded,
+                "subscriber_full",
+                "the queue of a subscriber is full; try again later".to_string(),
+            ),
             Self::Append(error) => (append_code(error), "not_taken", error.to_string()),
             Self::Commit(error) => {
                 let code = match error {

@@ -1,11 +1,13 @@
 //! Step 6: what was committed reaches MQTT subscribers, and the publisher its acknowledgement.
 
 use super::commit::Accepted;
+use super::wills;
 use crate::client::Client;
 use crate::gateway::Gateway;
-use broker::{Answer, Change, Session};
+use broker::{Answer, Change, Overflowed, Session};
 use bytes::BytesMut;
 use mqtt::{Packet, ReasonCode, Version};
+use std::sync::Arc;
 
 /// What is to be done with the connection after an acknowledgement.
 #[derive(Debug)]
@@ -14,12 +16,30 @@ pub(super) enum Next {
     Close(broker::Violation),
 }
 
-/// Hands the copies of a message that is durable, or need not be, to the sessions that get it. What comes back is to be persisted, with no
-/// hurry: it says only which copies are owed no more, or by whom.
-pub(super) fn fan_out(gateway: &Gateway, accepted: &Accepted) -> Vec<Change> {
+/// Hands the copies of a message that is durable, or need not be, to the sessions that get it. What comes back is to be persisted before
+/// the publisher is told that its message was taken: which copies are owed no more, or by whom, and which sessions ended.
+pub(super) fn fan_out(gateway: &Arc<Gateway>, accepted: &Accepted) -> Vec<Change> {
     let Some(route) = &accepted.route else { return Vec::new() };
     let offset = accepted.offset.map(|offset| offset.0);
-    gateway.broker.deliver(route, &accepted.message, offset, gateway.now_ms()).changes
+    let delivered = gateway.broker.deliver(route, &accepted.message, offset, gateway.now_ms());
+    for overflowed in delivered.overflowed {
+        bury(gateway, overflowed);
+    }
+    delivered.changes
+}
+
+/// Says that a session ended because its client could not keep up, and publishes its will. A task of its own: the publisher does not wait
+/// for it, and there is at most one for each session.
+fn bury(gateway: &Arc<Gateway>, overflowed: Overflowed<Client>) {
+    let Overflowed { client_id, copies_lost, will } = overflowed;
+    tracing::warn!(
+        %client_id,
+        copies_lost,
+        "session ended, its queue was full; raise `mqtt.queued_messages_per_client_max` or `mqtt.queued_bytes_per_client_max`, or see why the client is slow"
+    );
+    let Some(will) = will else { return };
+    let gateway = Arc::clone(gateway);
+    gateway.connection_tasks.clone().spawn(async move { wills::publish(&gateway, will).await });
 }
 
 /// Writes the PUBACK or PUBREC of a message, in the order in which the messages came `[MQTT-4.6.0-2]`.

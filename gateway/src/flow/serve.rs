@@ -225,7 +225,8 @@ impl Connection {
             Received::Disconnect(parting) => Err(End::Disconnected(parting)),
             Received::Violation(violation) => Err(End::violation(&violation)),
             Received::Superseded => {
-                Err(End::closed(ReasonCode::SessionTakenOver, "another connection took the session"))
+                let reason = self.session().lost_to();
+                Err(End::closed(reason, reason.name()))
             }
         }
     }
@@ -278,7 +279,15 @@ impl Connection {
             counters.publishes_refused.increment(label);
             if let Some(left_out) = counters.refusal_lines.admit() {
                 let (client_id, code) = (self.client.client_id(), reason.name());
-                tracing::warn!(client_id, code, reason = explanation, left_out, "publish refused");
+                let subscriber = refusal.subscriber();
+                tracing::warn!(
+                    client_id,
+                    subscriber,
+                    code,
+                    reason = explanation,
+                    left_out,
+                    "publish refused"
+                );
             }
         }
         let closed = || End::Closed { reason, told: explanation.clone(), explanation: explanation.clone() };

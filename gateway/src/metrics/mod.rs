@@ -117,6 +117,12 @@ const METRICS: &[Metric] = &[
         let dropped = DropReason::ALL.iter();
         dropped.map(|reason| Sample::labelled("reason", reason.label(), s.broker.dropped(*reason))).collect()
     }),
+    counter("iot_gateway_sessions_overflowed_total", "Sessions ended because their queue was full", |s| {
+        Sample::plain(s.broker.sessions_overflowed)
+    }),
+    gauge("iot_gateway_session_queued_bytes", "Bytes of those copies", |s| {
+        Sample::plain(s.broker.queued_bytes)
+    }),
     counter("iot_gateway_events_accepted_total", "Events made durable", |s| {
         books(s, |counts| counts.accepted)
     }),

@@ -11,7 +11,9 @@ mod secret;
 
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
-pub(crate) use raw::{Function, Http, LogFormat, Overflow, Queue, Raw, RegisterUnknown, Stream};
+pub(crate) use raw::{
+    Function, Http, LogFormat, Overflow, Queue, QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream,
+};
 pub(crate) use secret::AccessKey;
 
 use std::path::{Path, PathBuf};

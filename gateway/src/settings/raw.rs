@@ -175,6 +175,12 @@ pub(crate) struct Mqtt {
     pub(crate) subscriptions_per_client_max: usize,
     pub(crate) queued_messages_per_client_max: usize,
     pub(crate) queued_bytes_per_client_max: usize,
+    /// Bytes that wait for all clients together. Once half of it is taken, a client with more than an even share of that half is full too.
+    pub(crate) queued_bytes_max: usize,
+    /// What happens to a message at QoS 1 or 2 for a client whose queue is full.
+    pub(crate) queue_full: QueueFull,
+    /// What happens to a message at QoS 0 for a client whose queue is full.
+    pub(crate) queue_full_qos0: QueueFullQos0,
     pub(crate) retained_messages_max: usize,
     pub(crate) sessions_max: usize,
 }
@@ -194,10 +200,36 @@ impl Default for Mqtt {
             subscriptions_per_client_max: 512,
             queued_messages_per_client_max: 1000,
             queued_bytes_per_client_max: 16_777_216,
+            queued_bytes_max: 2 << 30,
+            queue_full: QueueFull::EndSession,
+            queue_full_qos0: QueueFullQos0::DropOldest,
             retained_messages_max: 1_000_000,
             sessions_max: 1_000_000,
         }
     }
+}
+
+/// The switch `queue_full`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum QueueFull {
+    /// The session of the client that can't keep up ends: its connection is closed with 0x97 (quota exceeded), its next CONNACK says that no
+    /// session is present, and the log says how many messages went with it. The others get the message.
+    EndSession,
+    /// The publisher is told 0x97 and nobody gets the message; one that speaks MQTT 3.1.1 waits, and is closed when no room comes.
+    Refuse,
+    /// This client does not get the message, which is counted, and the others do. What AWS IoT Core does.
+    DropNewest,
+}
+
+/// The switch `queue_full_qos0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum QueueFullQos0 {
+    /// The oldest QoS 0 message that waits makes room.
+    DropOldest,
+    /// The new one is dropped.
+    DropNewest,
 }
 
 /// `[journal]`

@@ -189,7 +189,7 @@ impl<A: Attachment> Inner<A> {
         let (session, begun) = self.attach(&fresh, &mut fresh.state.lock(), arrival);
         self.sessions.insert(slot.client_id.clone(), fresh);
         drop(state);
-        let mut changes = self.hand_over(ended.orphans, slot, now_ms);
+        let mut changes = self.hand_over(ended.orphans, slot, now_ms).0;
         changes.extend(ended.changes);
         changes.extend(begun);
         Ok(Entered { session, session_present: false, replaced, will: ended.will, changes })

@@ -5,14 +5,16 @@ use crate::change::{Change, SessionKey};
 use crate::retained::Retention;
 use crate::route::Target;
 use crate::session::{Queued, Slot, State};
-use crate::{Attachment, Delivered, DropReason, Message, QueueFullQos0, Route};
-use mqtt::Qos;
+use crate::{Attachment, Delivered, DropReason, Message, Overflowed, QueueFull, QueueFullQos0, Route};
+use mqtt::{Qos, ReasonCode};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl<A: Attachment> Broker<A> {
     /// Hands `message` to the sessions of its route, one session's lock at a time, and makes it the retained message of its topic if it
     /// asks for that. Messages of one publisher must come in the order they were accepted `[MQTT-4.6.0-5]`.
+    ///
+    /// Sessions of the route that had no room end now, where that is the policy.
     ///
     /// `offset` is that of the journal record that holds what [`Route::owed`] listed; it comes back in [`Change::Settled`] when a copy is
     /// owed no more.
@@ -22,12 +24,17 @@ impl<A: Attachment> Broker<A> {
         message: &Arc<Message>,
         offset: Option<u64>,
         now_ms: u64,
-    ) -> Delivered {
+    ) -> Delivered<A> {
         let inner = &*self.inner;
         let (retention, stored_at) = inner.retained.set(message, &inner.limits, now_ms);
         let mut delivery = Delivery { message, detached: None, now_ms, done: Delivered::new(retention) };
         for target in &route.targets {
             delivery.hand_out(inner, target, offset);
+        }
+        if inner.limits.queue_full == QueueFull::EndSession {
+            for slot in &route.full {
+                delivery.end_session(inner, slot);
+            }
         }
         if retention != Retention::NotAsked && inner.subscribed.load(Ordering::Acquire) != route.made_at {
             for target in inner.subscribed_since(route, message, stored_at) {
@@ -47,23 +54,28 @@ impl<A: Attachment> Broker<A> {
 }
 
 /// One message on its way into outboxes.
-struct Delivery<'a> {
+struct Delivery<'a, A> {
     message: &'a Arc<Message>,
-    /// The message in memory of its own, made when the first copy has to wait for a client that is away.
+    /// The message in memory of its own, made when the first copy has to wait for a client that is away or slow.
     detached: Option<Arc<Message>>,
     now_ms: u64,
-    done: Delivered,
+    done: Delivered<A>,
 }
 
-impl Delivered {
+/// Copies waiting for a connected client up to which they share the memory they came in. Behind more, that of a client that reads
+/// slowly or not at all, a small message must not keep a large read buffer alive.
+const SHARED_COPIES_MAX: usize = 16;
+
+impl<A> Delivered<A> {
     fn new(retention: Retention) -> Self {
-        Self { queued: 0, dropped: 0, retention, changes: Vec::new() }
+        Self { queued: 0, dropped: 0, retention, changes: Vec::new(), overflowed: Vec::new() }
     }
 }
 
-impl Delivery<'_> {
-    fn hand_out<A: Attachment>(&mut self, inner: &Inner<A>, target: &Target<A>, offset: Option<u64>) {
-        let message = if target.slot.is_connected() {
+impl<A: Attachment> Delivery<'_, A> {
+    fn hand_out(&mut self, inner: &Inner<A>, target: &Target<A>, offset: Option<u64>) {
+        let leaves_soon = target.slot.is_connected() && target.slot.gauge().0 < SHARED_COPIES_MAX;
+        let message = if leaves_soon {
             self.message.clone()
         } else {
             self.detached.get_or_insert_with(|| Arc::new(self.message.detached())).clone()
@@ -91,6 +103,35 @@ impl Delivery<'_> {
                 self.done.changes.extend(settled(&target.slot, &copy));
             }
         }
+    }
+}
+
+impl<A: Attachment> Delivery<'_, A> {
+    /// Ends a session that had no room, unless it has ended already.
+    fn end_session(&mut self, inner: &Inner<A>, slot: &Arc<Slot<A>>) {
+        let mut state = slot.state.lock();
+        if state.ended {
+            return;
+        }
+        let (held, _) = slot.gauge();
+        state.ended_for = Some(ReasonCode::QuotaExceeded);
+        let wake = state.close(ReasonCode::QuotaExceeded);
+        let ended = inner.end(slot, &mut state, self.now_ms);
+        drop(state);
+        inner.forget(slot);
+        if let Some(wake) = wake {
+            wake.wake();
+        }
+        inner.counters.sessions_overflowed.fetch_add(1, Ordering::Relaxed);
+        let (changes, moved) = inner.hand_over(ended.orphans, slot, self.now_ms);
+        self.done.changes.extend(changes);
+        self.done.changes.extend(ended.changes);
+        self.done.dropped += held + 1 - moved;
+        self.done.overflowed.push(Overflowed {
+            client_id: slot.client_id.clone(),
+            copies_lost: held + 1 - moved,
+            will: ended.will,
+        });
     }
 }
 
@@ -133,7 +174,11 @@ impl<A: Attachment> Inner<A> {
                 self.counters.apply(before, slot.gauge());
                 state.rouse()
             }
-            Err(reason) => return Err(Undelivered { copy, reason }),
+            Err(reason) => {
+                // Others may have made room in vain.
+                self.counters.apply(before, slot.gauge());
+                return Err(Undelivered { copy, reason });
+            }
         };
         drop(state);
         if let Some(wake) = wake {
@@ -163,7 +208,7 @@ impl<A: Attachment> Inner<A> {
     }
 
     fn make_room(&self, slot: &Slot<A>, state: &mut State<A>, bytes: usize) -> Result<(), DropReason> {
-        while slot.is_full(&self.limits, bytes) {
+        while self.is_full(slot, bytes) {
             let oldest = match self.limits.queue_full_qos0 {
                 QueueFullQos0::DropOldest => state.queue.pop_at_most_once(),
                 QueueFullQos0::DropNewest => None,
@@ -175,16 +220,24 @@ impl<A: Attachment> Inner<A> {
         Ok(())
     }
 
-    /// Gives copies that came by shared subscriptions to other members of their groups; those that nobody takes stay with `from` while
-    /// its session lasts.
-    pub(crate) fn hand_over(&self, orphans: Vec<Queued>, from: &Arc<Slot<A>>, now_ms: u64) -> Vec<Change> {
+    /// Gives copies that came by shared subscriptions to other members of their groups that have room; those that nobody takes stay
+    /// with `from` while its session lasts. Gives what to persist, and how many were not dropped.
+    pub(crate) fn hand_over(
+        &self,
+        orphans: Vec<Queued>,
+        from: &Arc<Slot<A>>,
+        now_ms: u64,
+    ) -> (Vec<Change>, usize) {
         let mut changes = Vec::new();
+        let mut kept = 0;
         for orphan in orphans {
-            match self.hand_over_or_drop(orphan, from, DropReason::SessionEnded, now_ms) {
+            let handed = self.hand_over_or_drop(orphan, from, DropReason::SessionEnded, now_ms);
+            kept += usize::from(handed.is_ok());
+            match handed {
                 Ok(change) | Err(change) => changes.extend(change),
             }
         }
-        changes
+        (changes, kept)
     }
 
     /// `Ok` when another member, or `from` itself, has the copy now.
@@ -226,9 +279,12 @@ impl<A: Attachment> Inner<A> {
 
     fn next_member(&self, copy: &Queued, tried: &[SessionKey]) -> Option<Target<A>> {
         let whole = copy.shared.as_ref()?;
-        self.index
-            .group(whole, |group| self.pick(group, &copy.message, |slot| !tried.contains(&slot.key)))
-            .flatten()
+        let bytes = copy.message.bytes();
+        // A group that can't keep up must not fall one member after the other under what the last one leaves.
+        let allowed = |slot: &Slot<A>| {
+            !tried.contains(&slot.key) && (copy.qos == Qos::AtMostOnce || !self.is_full(slot, bytes))
+        };
+        self.index.group(whole, |group| self.pick(group, &copy.message, allowed)).flatten()
     }
 
     /// Sessions that subscribed after the route was made and before the message was retained: they did not get it as a retained

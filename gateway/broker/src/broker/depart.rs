@@ -56,7 +56,7 @@ impl<A: Attachment> Broker<A> {
             inner.forget(slot);
         }
         // Copies move before their session is forgotten.
-        let mut changes = inner.hand_over(orphans, slot, now_ms);
+        let mut changes = inner.hand_over(orphans, slot, now_ms).0;
         changes.append(&mut departed.changes);
         departed.changes = changes;
         departed
@@ -89,7 +89,7 @@ impl<A: Attachment> Broker<A> {
             wake.wake();
         }
         let ended = ended?;
-        let mut changes = self.inner.hand_over(ended.orphans, &slot, now_ms);
+        let mut changes = self.inner.hand_over(ended.orphans, &slot, now_ms).0;
         changes.extend(ended.changes);
         Some(Departed { will: ended.will, session_ended: true, changes })
     }

@@ -40,7 +40,7 @@ impl<A: Attachment> Session<A> {
     pub fn poll_outgoing(&self, now_ms: u64, bytes_max: usize, out: &mut BytesMut) -> Outgoing {
         let mut state = self.slot.state.lock();
         if !state.is_current(self.generation) {
-            return Outgoing { closing: Some(ReasonCode::SessionTakenOver), ..Outgoing::default() };
+            return Outgoing { closing: Some(state.lost_to()), ..Outgoing::default() };
         }
         if let Some(reason) = state.connection.as_ref().and_then(|connection| connection.closing) {
             return Outgoing { closing: Some(reason), ..Outgoing::default() };

@@ -32,6 +32,8 @@ pub(crate) struct Slot<A> {
 pub(crate) struct State<A> {
     /// The session is over and its slot no longer in the broker's map.
     pub(crate) ended: bool,
+    /// Why the server ended the session, for the connection that had it.
+    pub(crate) ended_for: Option<ReasonCode>,
     /// Grows with each connection; 0 before the first. A handle with another number is stale.
     pub(crate) generation: u32,
     pub(crate) version: Version,
@@ -114,6 +116,7 @@ impl<A> Slot<A> {
             queued_bytes: AtomicUsize::new(0),
             state: Mutex::new(State {
                 ended: false,
+                ended_for: None,
                 generation: 0,
                 version: Version::V5,
                 expiry_secs: 0,
@@ -146,11 +149,6 @@ impl<A> Slot<A> {
     /// Copies and bytes waiting or in flight.
     pub(crate) fn gauge(&self) -> (usize, usize) {
         (self.queued_messages.load(Ordering::Relaxed), self.queued_bytes.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn is_full(&self, limits: &crate::Limits, bytes: usize) -> bool {
-        self.queued_messages.load(Ordering::Relaxed) >= limits.queue_messages_max
-            || self.queued_bytes.load(Ordering::Relaxed).saturating_add(bytes) > limits.queue_bytes_max
     }
 
     pub(crate) fn is_durable(&self) -> bool {

@@ -186,10 +186,17 @@ impl Stage {
     }
 
     fn commit_one(&mut self, held: Held) {
+        if held.route.refusal().is_some() {
+            let sentence = "full";
+            return self.acknowledge(&held.client, held.token, ReasonCode::QuotaExceeded, sentence);
+        }
         let offset = self.store.append(&held.message, held.route.owed());
         let delivered = self.broker.deliver(&held.route, &held.message, Some(offset), self.now_ms);
         self.store.retain(&held.message, delivered.retention);
         self.store.apply(delivered.changes);
+        for overflowed in delivered.overflowed {
+            self.publish_will(overflowed.will);
+        }
         self.acknowledge(&held.client, held.token, ReasonCode::Success, "");
     }
 

@@ -1,0 +1,38 @@
+//! From the settings to the bounds the broker keeps.
+
+use crate::gateway::packet_bytes_max;
+use crate::settings::{QueueFull, QueueFullQos0, Settings};
+use broker::Limits;
+
+/// The bounds that the settings ask for.
+pub(crate) fn broker_limits(settings: &Settings) -> Limits {
+    let mqtt = &settings.raw.mqtt;
+    Limits {
+        sessions_max: mqtt.sessions_max,
+        client_id_bytes_max: mqtt.client_id_bytes_max,
+        keep_alive_secs_max: mqtt.keep_alive_secs_max,
+        session_expiry_secs_max: mqtt.session_expiry_secs_max,
+        inbound_window_messages_max: mqtt.receive_maximum,
+        packet_bytes_max: u32::try_from(packet_bytes_max(settings)).unwrap_or(u32::MAX),
+        inbound_topic_aliases_max: mqtt.topic_alias_maximum,
+        outbound_topic_aliases_max: mqtt.topic_alias_maximum,
+        filter_bytes_max: mqtt.topic_bytes_max,
+        filter_levels_max: mqtt.topic_levels_max,
+        filters_per_subscribe_max: mqtt.filters_per_subscribe_max,
+        subscriptions_per_session_max: mqtt.subscriptions_per_client_max,
+        retained_messages_max: mqtt.retained_messages_max,
+        queue_messages_max: mqtt.queued_messages_per_client_max,
+        queue_bytes_max: mqtt.queued_bytes_per_client_max,
+        queued_bytes_max: mqtt.queued_bytes_max,
+        queue_full: match mqtt.queue_full {
+            QueueFull::EndSession => broker::QueueFull::EndSession,
+            QueueFull::Refuse => broker::QueueFull::Refuse,
+            QueueFull::DropNewest => broker::QueueFull::DropNewest,
+        },
+        queue_full_qos0: match mqtt.queue_full_qos0 {
+            QueueFullQos0::DropOldest => broker::QueueFullQos0::DropOldest,
+            QueueFullQos0::DropNewest => broker::QueueFullQos0::DropNewest,
+        },
+        ..Limits::default()
+    }
+}
