@@ -39,8 +39,10 @@ impl Client {
     /// Takes everything from it that it may do. For good: nothing gives it back to this connection.
     pub(crate) fn cut(&self) {
         self.0.cut.store(true, Ordering::Release);
-        let certificate = Arc::clone(self.0.identity.certificate());
-        self.0.identity.refresh(&Principal { certificate, things: Arc::from([]), policies: Arc::from([]) });
+        let (certificate, user) =
+            (Arc::clone(self.0.identity.certificate()), self.0.identity.user().cloned());
+        let nothing = Principal { certificate, user, things: Arc::from([]), policies: Arc::from([]) };
+        self.0.identity.refresh(&nothing);
     }
 
     /// Whether it was cut off.
@@ -64,6 +66,17 @@ impl Client {
     /// SHA-256 of the certificate, hex: what AWS IoT calls the certificate id.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.0.fingerprint
+    }
+
+    /// The user it authenticated as, if it did.
+    pub(crate) fn user_name(&self) -> Option<&str> {
+        self.0.identity.user().map(|user| user.name.as_str())
+    }
+
+    /// Who it is in rules and events: its certificate, or without one its user.
+    pub(crate) fn principal_name(&self) -> &str {
+        let user = self.user_name().filter(|_| self.0.identity.certificate().is_absent());
+        user.unwrap_or(&self.0.fingerprint)
     }
 
     /// Where the connection comes from.

@@ -8,7 +8,9 @@ use dashmap::DashMap;
 use mqtt::ReasonCode;
 use registry::Affected;
 use rustls::pki_types::CertificateDer;
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,10 +56,12 @@ impl Open {
     }
 }
 
-/// Every open connection, by certificate; one certificate may have several.
+/// Every open connection, by certificate and by user; each may have several.
 #[derive(Default)]
 pub(crate) struct Connections {
     by_certificate: DashMap<Fingerprint, HashMap<u64, Arc<Open>>>,
+    /// Those that authenticated as a user; they are among the others as well.
+    by_user: DashMap<String, HashMap<u64, Arc<Open>>>,
     next_number: AtomicU64,
 }
 
@@ -73,26 +77,26 @@ impl Connections {
         let open = Arc::new(Open { number, client, session, certificates });
         let fingerprint = open.client.identity().certificate().fingerprint;
         self.by_certificate.entry(fingerprint).or_default().insert(number, Arc::clone(&open));
+        if let Some(user) = open.client.user_name() {
+            self.by_user.entry(user.to_owned()).or_default().insert(number, Arc::clone(&open));
+        }
         open
     }
 
     /// Takes a connection out.
     pub(crate) fn remove(&self, open: &Arc<Open>) {
         let fingerprint = open.client.identity().certificate().fingerprint;
-        if let Some(mut all) = self.by_certificate.get_mut(&fingerprint) {
-            all.remove(&open.number);
+        take_out(&self.by_certificate, &fingerprint, open.number);
+        if let Some(user) = open.client.user_name() {
+            take_out(&self.by_user, user, open.number);
         }
-        self.by_certificate.remove_if(&fingerprint, |_, all| all.is_empty());
     }
 
-    /// The connections whose certificates are affected.
+    /// The connections whose certificates or users are affected.
     pub(crate) fn affected(&self, affected: &Affected) -> Vec<Arc<Open>> {
         match affected {
-            Affected::Certificates(fingerprints) => fingerprints
-                .iter()
-                .filter_map(|fingerprint| self.by_certificate.get(fingerprint))
-                .flat_map(|all| all.values().cloned().collect::<Vec<_>>())
-                .collect(),
+            Affected::Certificates(fingerprints) => of(&self.by_certificate, fingerprints),
+            Affected::Users(names) => of(&self.by_user, names),
             Affected::All => self.all(),
         }
     }
@@ -108,4 +112,20 @@ impl Connections {
             open.session.close(reason);
         }
     }
+}
+
+fn take_out<K, Q>(connections: &DashMap<K, HashMap<u64, Arc<Open>>>, key: &Q, number: u64)
+where
+    K: Eq + Hash + Borrow<Q>,
+    Q: Eq + Hash + ?Sized,
+{
+    if let Some(mut all) = connections.get_mut(key) {
+        all.remove(&number);
+    }
+    connections.remove_if(key, |_, all| all.is_empty());
+}
+
+fn of<K: Eq + Hash>(connections: &DashMap<K, HashMap<u64, Arc<Open>>>, keys: &[K]) -> Vec<Arc<Open>> {
+    let found = keys.iter().filter_map(|key| connections.get(key));
+    found.flat_map(|all| all.values().cloned().collect::<Vec<_>>()).collect()
 }

@@ -6,13 +6,13 @@ use crate::metrics::Counters;
 use crate::resends::Resends;
 use crate::sessions::{SessionStore, StoreFailed};
 use crate::settings::Settings;
-use access::Principal;
+use access::{Principal, User};
 use broker::{Broker, Change};
 use bus::Bus;
 use journal::{Clock, Journal};
 use mqtt::ReasonCode;
-use registry::Registry;
 use registry::definitions::Definitions;
+use registry::{Registry, UserRefused};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -98,14 +98,31 @@ impl Gateway {
             return Err("it was cut off".to_string());
         }
         let identity = client.identity();
-        let principal = if identity.certificate().is_absent() {
-            self.plain_principal().ok_or_else(|| "its policy is gone".to_string())?
-        } else {
+        let user = identity.user();
+        let principal = if !identity.certificate().is_absent() {
             let admitted = self.registry.authenticate(identity.certificate(), self.now_ms());
-            admitted.map_err(|refused| refused.to_string())?
+            let principal = admitted.map_err(|refused| refused.to_string())?;
+            self.with_second_factor(principal, user).map_err(|refused| refused.to_string())?
+        } else if let Some(user) = user {
+            self.registry.authenticate_user(user).map_err(|refused| refused.to_string())?
+        } else {
+            self.plain_principal().ok_or_else(|| "its policy is gone".to_string())?
         };
         identity.refresh(&principal);
         Ok(())
+    }
+
+    /// A principal with a certificate that proved to be a user as well: the user must be in order, and adds nothing.
+    ///
+    /// # Errors
+    /// Why the user is not in order.
+    pub(crate) fn with_second_factor(
+        &self,
+        principal: Principal,
+        user: Option<&Arc<User>>,
+    ) -> Result<Principal, UserRefused> {
+        user.map_or(Ok(()), |user| self.registry.check_user(user).map(drop))?;
+        Ok(Principal { user: user.cloned(), ..principal })
     }
 
     /// Who a client without a certificate is, if such clients are served.

@@ -25,7 +25,7 @@ pub enum Cause {
         /// Why a statement that might have matched could not: a variable without a usable value.
         unresolved: Option<String>,
     },
-    /// No policy is attached to the certificate.
+    /// No policy is attached to the certificate or user.
     NoPolicy,
 }
 
@@ -78,7 +78,7 @@ impl Denied {
         let verdict = match cause {
             Cause::ExplicitDeny { .. } => "is denied by a policy",
             Cause::NotAllowed { .. } => "is not allowed by any policy",
-            Cause::NoPolicy => "is not allowed, the certificate has no policy",
+            Cause::NoPolicy => "is not allowed, no policy is attached",
         };
         format!("{action} on {} {verdict}", shown(resource, REASON_CHARACTERS_MAX))
     }
@@ -117,7 +117,7 @@ impl fmt::Display for Denied {
             Cause::NoPolicy => {
                 write!(
                     formatter,
-                    "`{action}` on `{resource}` is not allowed: the certificate has no policy, attach one"
+                    "`{action}` on `{resource}` is not allowed: no policy is attached to the certificate or user, attach one"
                 )
             }
         }

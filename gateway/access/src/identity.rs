@@ -2,6 +2,7 @@
 
 use crate::{
     Certificate, ConnectAttributes, Decision, Denied, Permissions, Permitted, Principal, Publication, Thing,
+    User,
 };
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ struct Inner {
     client_id: Box<str>,
     source_ip: IpAddr,
     certificate: Arc<Certificate>,
+    user: Option<Arc<User>>,
     bound: ArcSwap<Bound>,
 }
 
@@ -42,16 +44,17 @@ impl Identity {
         // A dual-stack socket reports IPv4 peers in their mapped form, which no `aws:SourceIp` range is written in.
         let source_ip = source_ip.to_canonical();
         let bound = ArcSwap::new(Bound::new(principal, client_id, source_ip));
-        let certificate = Arc::clone(&principal.certificate);
-        Self { inner: Arc::new(Inner { client_id: client_id.into(), source_ip, certificate, bound }) }
+        let (certificate, user) = (Arc::clone(&principal.certificate), principal.user.clone());
+        Self { inner: Arc::new(Inner { client_id: client_id.into(), source_ip, certificate, user, bound }) }
     }
 
     /// Replaces the permissions of this connection, and of every clone, by what the principal may do now.
     ///
-    /// Takes effect with the next check. The principal must be that of the same certificate; a different one is
-    /// ignored, because an identity never changes hands.
+    /// Takes effect with the next check. The principal must be that of the same certificate and the same user; a
+    /// different one is ignored, because an identity never changes hands.
     pub fn refresh(&self, principal: &Principal) {
-        if principal.certificate.fingerprint == self.inner.certificate.fingerprint {
+        let is_same_certificate = principal.certificate.fingerprint == self.inner.certificate.fingerprint;
+        if is_same_certificate && principal.user == self.inner.user {
             self.inner.bound.store(Bound::new(principal, &self.inner.client_id, self.inner.source_ip));
         }
     }
@@ -69,6 +72,11 @@ impl Identity {
     /// The certificate the peer proved to hold.
     pub fn certificate(&self) -> &Arc<Certificate> {
         &self.inner.certificate
+    }
+
+    /// The user that the peer proved to be, if it did.
+    pub fn user(&self) -> Option<&Arc<User>> {
+        self.inner.user.as_ref()
     }
 
     /// The thing of this connection: attached to the certificate and named like the client id.

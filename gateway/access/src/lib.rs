@@ -5,6 +5,8 @@
 //! decides each connect, publish, subscribe and delivery ([`Permissions`]). What was decided in favour is carried by
 //! [`Permitted`], which nothing outside this crate can make, so a publish cannot reach the rules unauthorised.
 //!
+//! A client may also prove that it knows a user's password ([`scram`]); the user's policies are bound in the same way.
+//!
 //! It must not know sockets, files, clocks or where policies and certificates are kept: every fact is an argument.
 //!
 //! # Where the language is stricter than AWS IoT
@@ -25,6 +27,7 @@ mod permissions;
 mod permitted;
 mod policy;
 mod principal;
+pub mod scram;
 
 pub use certificate::{
     AlternativeName, CERTIFICATE_BYTES_MAX, Certificate, CertificateError, DistinguishedName, Fingerprint,
@@ -35,4 +38,4 @@ pub use identity::Identity;
 pub use permissions::{Decision, Permissions};
 pub use permitted::{Permitted, Publication};
 pub use policy::{Action, Effect, Policy, PolicyError, PolicyLimits, PolicyProblem};
-pub use principal::{ConnectAttributes, Principal, Thing};
+pub use principal::{ConnectAttributes, Principal, Thing, User};

@@ -162,6 +162,7 @@ impl Permissions {
     fn collect(&self, connect: Option<&ConnectAttributes<'_>>, grants: &mut Vec<Grant>) -> Vec<Unresolved> {
         let facts = Facts {
             certificate: &self.principal.certificate,
+            user: self.principal.user.as_ref().map(|user| user.name.as_str()),
             thing: self.principal.connected_thing(&self.client_id).map(|thing| &**thing),
             client_id: &self.client_id,
             source_ip: self.source_ip,

@@ -1,6 +1,6 @@
-//! Who is connected: a certificate, the things and policies attached to it, and what its CONNECT asked for.
+//! Who is connected: a certificate or a user, the things and policies attached to it, and what its CONNECT asked for.
 
-use crate::{Certificate, Policy};
+use crate::{Certificate, Policy, scram};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,14 +15,28 @@ pub struct Thing {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A registered, active certificate with what is attached to it. Cloning is cheap.
+/// A user whose password a client proved to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// `${aws:username}`.
+    pub name: String,
+    /// The salt of the password that was proved. Every new password has another one, so it tells whether the password is still that.
+    pub salt: [u8; scram::SALT_BYTES],
+}
+
+/// Whoever is at the other end of a connection, with what is attached to it. Cloning is cheap.
+///
+/// A certificate's policies are those that count; a user's count on a connection without certificate. On one with a certificate the
+/// user is a second factor, which allows nothing by itself.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// The certificate.
+    /// The certificate; [`Certificate::absent`] on a connection without.
     pub certificate: Arc<Certificate>,
-    /// The things attached to it.
+    /// The user, if the client authenticated as one.
+    pub user: Option<Arc<User>>,
+    /// The things attached to the certificate.
     pub things: Arc<[Arc<Thing>]>,
-    /// The policies attached to it.
+    /// The policies that decide: those of the certificate, or without one those of the user.
     pub policies: Arc<[Arc<Policy>]>,
 }
 

@@ -2,7 +2,7 @@
 
 use access::{
     Certificate, ConnectAttributes, DistinguishedName, Fingerprint, Identity, NameAttribute, Policy,
-    PolicyLimits, Principal, Publication, Thing,
+    PolicyLimits, Principal, Publication, Thing, User,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ struct Case {
     things: Vec<DeclaredThing>,
     #[serde(default)]
     subject: Vec<(String, String)>,
+    user: Option<String>,
     requests: Vec<Request>,
 }
 
@@ -102,6 +103,7 @@ impl Case {
         };
         let principal = Principal {
             certificate: Arc::new(certificate),
+            user: self.user.clone().map(|name| Arc::new(User { name, salt: [0; 16] })),
             things: self.things.iter().map(thing).collect(),
             policies: self.policies.iter().map(parse).collect(),
         };

@@ -26,6 +26,7 @@ fn permissions(policy: &str, client_id: &str, common_name: &str) -> Permissions 
     let policy = Policy::parse("p", policy, PolicyLimits::default()).expect("the policy is well-formed");
     let principal = Principal {
         certificate: certificate(common_name),
+        user: None,
         things: Arc::new([]),
         policies: Arc::new([Arc::new(policy)]),
     };
@@ -148,6 +149,7 @@ proptest! {
 fn exercise(policy: Policy) {
     let principal = Principal {
         certificate: certificate("*"),
+        user: None,
         things: Arc::new([]),
         policies: Arc::new([Arc::new(policy)]),
     };

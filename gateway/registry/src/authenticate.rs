@@ -161,7 +161,7 @@ impl Registry {
     pub fn without_certificate(&self, policy: &str) -> Option<Principal> {
         let policy = Arc::clone(&self.state.read().policies.get(policy)?.policy);
         let certificate = Arc::new(Certificate::absent());
-        Some(Principal { certificate, things: Arc::from([]), policies: Arc::from([policy]) })
+        Some(Principal { certificate, user: None, things: Arc::from([]), policies: Arc::from([policy]) })
     }
 
     fn register_unknown(
@@ -206,5 +206,10 @@ fn principal(certificate: &Arc<Certificate>, record: &CertificateRecord, state: 
         .iter()
         .filter_map(|name| state.policies.get(name))
         .map(|entry| Arc::clone(&entry.policy));
-    Principal { certificate: Arc::clone(certificate), things: things.collect(), policies: policies.collect() }
+    Principal {
+        certificate: Arc::clone(certificate),
+        user: None,
+        things: things.collect(),
+        policies: policies.collect(),
+    }
 }

@@ -13,7 +13,9 @@ pub enum Affected {
     /// These certificates. Ask [`Registry::authenticate`](crate::Registry::authenticate) again for each that is connected:
     /// refused means cut off at once, accepted means refresh its identity.
     Certificates(Arc<[Fingerprint]>),
-    /// Any certificate: this reader fell behind. Every connection is to be asked about.
+    /// These users. Ask [`Registry::authenticate_user`](crate::Registry::authenticate_user) again for each that is connected.
+    Users(Arc<[String]>),
+    /// Anybody: this reader fell behind. Every connection is to be asked about.
     All,
 }
 
@@ -22,6 +24,7 @@ impl Affected {
     pub fn contains(&self, certificate: &Fingerprint) -> bool {
         match self {
             Self::Certificates(certificates) => certificates.binary_search(certificate).is_ok(),
+            Self::Users(_) => false,
             Self::All => true,
         }
     }
@@ -30,14 +33,14 @@ impl Affected {
 /// A reader of announcements.
 #[derive(Debug)]
 pub struct Changes {
-    receiver: broadcast::Receiver<Arc<[Fingerprint]>>,
+    receiver: broadcast::Receiver<Affected>,
 }
 
 impl Changes {
     /// The next change, in the order in which they were made; `None` once the registry is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Affected> {
         match self.receiver.recv().await {
-            Ok(certificates) => Some(Affected::Certificates(certificates)),
+            Ok(affected) => Some(affected),
             Err(RecvError::Lagged(_)) => Some(Affected::All),
             Err(RecvError::Closed) => None,
         }
@@ -47,7 +50,7 @@ impl Changes {
 /// The writing end.
 #[derive(Debug)]
 pub(crate) struct Announcer {
-    sender: broadcast::Sender<Arc<[Fingerprint]>>,
+    sender: broadcast::Sender<Affected>,
 }
 
 impl Announcer {
@@ -59,11 +62,14 @@ impl Announcer {
         Changes { receiver: self.sender.subscribe() }
     }
 
-    /// `certificates` is sorted.
-    pub(crate) fn announce(&self, certificates: Arc<[Fingerprint]>) {
+    /// Both are sorted.
+    pub(crate) fn announce(&self, certificates: Arc<[Fingerprint]>, users: Arc<[String]>) {
+        // Sending fails only when nobody listens, and then nobody needs to know.
         if !certificates.is_empty() {
-            // Fails only when nobody listens, and then nobody needs to know.
-            let _ = self.sender.send(certificates);
+            let _ = self.sender.send(Affected::Certificates(certificates));
+        }
+        if !users.is_empty() {
+            let _ = self.sender.send(Affected::Users(users));
         }
     }
 }

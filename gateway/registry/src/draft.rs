@@ -2,7 +2,7 @@
 
 use crate::limits::RegistryLimits;
 use crate::name;
-use crate::record::{CertificateRecord, CertificateStatus, PolicyRecord, ThingRecord};
+use crate::record::{CertificateRecord, CertificateStatus, PolicyRecord, ThingRecord, UserRecord};
 use crate::state::{PolicyEntry, State, ThingEntry};
 use crate::{Operation, RegistryError};
 use access::Fingerprint;
@@ -14,14 +14,27 @@ pub(crate) struct Outcome {
     pub(crate) certificates: BTreeMap<Fingerprint, Option<CertificateRecord>>,
     pub(crate) things: BTreeMap<String, Option<ThingEntry>>,
     pub(crate) policies: BTreeMap<String, Option<PolicyEntry>>,
+    pub(crate) users: BTreeMap<String, Option<UserRecord>>,
     /// The certificates that were registered before and may do something else now.
     pub(crate) affected: BTreeSet<Fingerprint>,
+    /// The users, likewise.
+    pub(crate) affected_users: BTreeSet<String>,
+}
+
+impl Outcome {
+    /// Whether nothing changes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.certificates.is_empty()
+            && self.things.is_empty()
+            && self.policies.is_empty()
+            && self.users.is_empty()
+    }
 }
 
 pub(crate) struct Draft<'a> {
-    state: &'a State,
-    limits: &'a RegistryLimits,
-    outcome: Outcome,
+    pub(crate) state: &'a State,
+    pub(crate) limits: &'a RegistryLimits,
+    pub(crate) outcome: Outcome,
 }
 
 impl<'a> Draft<'a> {
@@ -92,6 +105,12 @@ impl<'a> Draft<'a> {
                     Ok(())
                 })
             }
+            of_user @ (Operation::CreateUser(_)
+            | Operation::UpdateUserStatus { .. }
+            | Operation::UpdateUserCredential { .. }
+            | Operation::DeleteUser { .. }
+            | Operation::AttachUserPolicy { .. }
+            | Operation::DetachUserPolicy { .. }) => self.apply_to_user(of_user),
         }
     }
 
@@ -115,7 +134,7 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn policy(&self, name: &str) -> Result<&PolicyEntry, RegistryError> {
+    pub(crate) fn policy(&self, name: &str) -> Result<&PolicyEntry, RegistryError> {
         let drafted = self.outcome.policies.get(name);
         let stored = || self.state.policies.get(name);
         drafted.map_or_else(stored, Option::as_ref).ok_or_else(|| RegistryError::NotFound {
@@ -245,6 +264,8 @@ impl<'a> Draft<'a> {
         self.outcome.policies.insert(name.to_owned(), Some(entry));
         let attached: Vec<_> = self.state.certificates_of_policy(name).copied().collect();
         attached.into_iter().for_each(|fingerprint| self.affect(fingerprint));
+        let users: Vec<_> = self.state.users_of_policy(name).cloned().collect();
+        users.iter().for_each(|user| self.affect_user(user));
         Ok(())
     }
 
@@ -252,12 +273,10 @@ impl<'a> Draft<'a> {
         self.policy(&name)?;
         let attached =
             self.attached(self.state.certificates_of_policy(&name), |record| record.policies.contains(&name));
-        if let Some(fingerprint) = attached {
-            return Err(RegistryError::InUse {
-                what: "policy",
-                name,
-                attached: format!("certificate `{fingerprint}`"),
-            });
+        let certificate = attached.map(|fingerprint| format!("certificate `{fingerprint}`"));
+        let user = || self.user_with_policy(&name).map(|user| format!("user `{user}`"));
+        if let Some(attached) = certificate.or_else(user) {
+            return Err(RegistryError::InUse { what: "policy", name, attached });
         }
         self.outcome.policies.insert(name, None);
         Ok(())
@@ -287,7 +306,8 @@ impl<'a> Draft<'a> {
     }
 
     fn check_counts(&self) -> Result<(), RegistryError> {
-        let Outcome { certificates, things, policies, .. } = &self.outcome;
+        let Outcome { certificates, things, policies, users, .. } = &self.outcome;
+        at_most("users", count_after(&self.state.users, users), self.limits.users_max, "users_max")?;
         let certificates = count_after(&self.state.certificates, certificates);
         at_most("certificates", certificates, self.limits.certificates_max, "certificates_max")?;
         let things = count_after(&self.state.things, things);
@@ -315,7 +335,7 @@ fn count_after<K: Ord, S, D>(stored: &BTreeMap<K, S>, drafted: &BTreeMap<K, Opti
     if added == 0 { 0 } else { stored.len() + added - removed }
 }
 
-fn at_most(
+pub(crate) fn at_most(
     what: &'static str,
     count: usize,
     maximum: usize,

@@ -1,7 +1,7 @@
-//! What was declared: things, certificates, policies and rules.
+//! What was declared: things, certificates, users, policies and rules.
 //!
-//! [`Registry`] keeps things, certificates and policies in the state store and a copy of them in memory, answers who a
-//! certificate is without touching the disk, and announces what changed, so that a live connection feels a change at
+//! [`Registry`] keeps things, certificates, users and policies in the state store and a copy of them in memory, answers who a
+//! certificate or a user is without touching the disk, and announces what changed, so that a live connection feels a change at
 //! once. [`definitions`] watches the folder of rule definitions and swaps what changed.
 //!
 //! The words are those of the AWS IoT registry. Every write is on disk before the call returns; the calls that write
@@ -22,6 +22,7 @@ mod record;
 mod registry;
 mod state;
 mod store;
+mod users;
 
 pub use authenticate::{Refused, RegisterUnknown};
 pub use changes::{Affected, Changes};
@@ -29,5 +30,8 @@ pub use error::RegistryError;
 pub use limits::RegistryLimits;
 pub use operation::Operation;
 pub use page::Page;
-pub use record::{CertificateRecord, CertificateStatus, PolicyRecord, ThingRecord};
+pub use record::{
+    CertificateRecord, CertificateStatus, PolicyRecord, ThingRecord, UserRecord, UserStatus, UserSummary,
+};
 pub use registry::{Registry, Settings};
+pub use users::{Candidate, UserRefused};

@@ -9,6 +9,10 @@ pub struct RegistryLimits {
     pub things_max: usize,
     /// Policies that may exist.
     pub policies_max: usize,
+    /// Users that may exist. They are held in memory, half a kilobyte each.
+    pub users_max: usize,
+    /// Policies attached to one user.
+    pub policies_per_user_max: usize,
     /// Policies attached to one certificate.
     pub policies_per_certificate_max: usize,
     /// Things attached to one certificate.
@@ -27,6 +31,8 @@ impl Default for RegistryLimits {
             certificates_max: 1_000_000,
             things_max: 1_000_000,
             policies_max: 10_000,
+            users_max: 100_000,
+            policies_per_user_max: 10,
             policies_per_certificate_max: 10,
             things_per_certificate_max: 100,
             attributes_with_type_max: 50,

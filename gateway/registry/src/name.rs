@@ -13,6 +13,7 @@ pub(crate) struct NameRule {
 
 pub(crate) const THING: NameRule = NameRule::new("thing name", ":_-", 128);
 pub(crate) const THING_TYPE: NameRule = NameRule::new("thing type name", ":_-", 128);
+pub(crate) const USER: NameRule = NameRule::new("user name", "_+=,.@-", 64);
 pub(crate) const POLICY: NameRule = NameRule::new("policy name", "_+=,.@-", 128);
 pub(crate) const ATTRIBUTE: NameRule = NameRule::new("attribute name", "_.,@/:#-", 128);
 pub(crate) const ATTRIBUTE_VALUE: NameRule =

@@ -1,7 +1,8 @@
 //! Everything that changes the registry. Adding a kind of change is a variant here and an arm in `draft`.
 
-use crate::{CertificateRecord, CertificateStatus};
+use crate::{CertificateRecord, CertificateStatus, UserRecord, UserStatus};
 use access::Fingerprint;
+use access::scram::Credential;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,7 +62,7 @@ pub enum Operation {
         /// Its new document, JSON.
         document: String,
     },
-    /// Deletes a policy that is attached to no certificate.
+    /// Deletes a policy that is attached to no certificate and no user.
     DeletePolicy {
         /// Its name.
         name: String,
@@ -93,5 +94,42 @@ pub enum Operation {
         thing: String,
         /// The certificate.
         certificate: Fingerprint,
+    },
+    /// Creates a user. Fails if there is one of that name.
+    CreateUser(UserRecord),
+    /// Sets the status; anything but `ACTIVE` cuts the user's connections.
+    UpdateUserStatus {
+        /// The user.
+        user: String,
+        /// Its new status.
+        status: UserStatus,
+    },
+    /// Gives a user another password; connections made with the one before are cut.
+    UpdateUserCredential {
+        /// The user.
+        user: String,
+        /// What is kept of the password.
+        credential: Credential,
+        /// Now, in milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// Deletes a user; its connections are cut.
+    DeleteUser {
+        /// The user.
+        user: String,
+    },
+    /// Attaches a policy to a user; nothing happens if it is.
+    AttachUserPolicy {
+        /// The policy.
+        policy: String,
+        /// The user.
+        user: String,
+    },
+    /// Detaches a policy from a user; nothing happens if it is not attached.
+    DetachUserPolicy {
+        /// The policy.
+        policy: String,
+        /// The user.
+        user: String,
     },
 }

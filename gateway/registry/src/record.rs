@@ -1,7 +1,8 @@
-//! The rows: what is stored of a thing, a certificate and a policy.
+//! The rows: what is stored of a thing, a certificate, a user and a policy.
 //!
 //! A row is JSON, `{"format": 1, "record": {…}}`. A row of a later format is refused, not guessed at.
 
+use access::scram::Credential;
 use access::{Certificate, Fingerprint};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -90,6 +91,99 @@ pub struct ThingRecord {
     pub attributes: BTreeMap<String, String>,
     /// Starts at 1, grows with every change.
     pub version: u64,
+}
+
+/// The status of a user. Only an active one connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UserStatus {
+    /// May connect.
+    Active,
+    /// Put aside.
+    Inactive,
+}
+
+impl fmt::Display for UserStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+        })
+    }
+}
+
+/// A user, with what is kept of its password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRecord {
+    /// Its name, which never changes.
+    pub name: String,
+    /// Whether it may connect.
+    pub status: UserStatus,
+    /// What a proof of the password is checked against; never the password.
+    pub credential: Credential,
+    /// When it was created, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// When it got its password, in milliseconds since 1970.
+    pub password_set_at_ms: u64,
+    /// Names of the policies attached.
+    pub policies: BTreeSet<String>,
+    /// Starts at 1, grows with every change.
+    pub version: u64,
+}
+
+impl UserRecord {
+    /// A row for an active user with nothing attached.
+    pub fn new(name: &str, credential: Credential, now_ms: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            status: UserStatus::Active,
+            credential,
+            created_at_ms: now_ms,
+            password_set_at_ms: now_ms,
+            policies: BTreeSet::new(),
+            version: 1,
+        }
+    }
+}
+
+/// A user as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSummary {
+    /// Its name.
+    pub name: String,
+    /// Whether it may connect.
+    pub status: UserStatus,
+    /// How often its password is hashed.
+    pub iterations: u32,
+    /// When it was created, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// When it got its password, in milliseconds since 1970.
+    pub password_set_at_ms: u64,
+    /// Names of the policies attached.
+    pub policies: BTreeSet<String>,
+    /// Grows with every change.
+    pub version: u64,
+}
+
+impl From<&UserRecord> for UserSummary {
+    fn from(record: &UserRecord) -> Self {
+        Self {
+            name: record.name.clone(),
+            status: record.status,
+            iterations: record.credential.iterations(),
+            created_at_ms: record.created_at_ms,
+            password_set_at_ms: record.password_set_at_ms,
+            policies: record.policies.clone(),
+            version: record.version,
+        }
+    }
+}
+
+/// What this installation alone knows; made when the registry is opened for the first time.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Installation {
+    /// What the credentials of users that do not exist are made from.
+    pub(crate) decoy_secret: [u8; 32],
 }
 
 /// A policy.

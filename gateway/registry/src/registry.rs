@@ -1,12 +1,12 @@
 //! The registry itself: reads from memory, writes to disk first.
 
 use crate::changes::{Announcer, Changes};
-use crate::draft::{Draft, Outcome};
+use crate::draft::Draft;
 use crate::state::{PolicyEntry, State, ThingEntry};
 use crate::store::Store;
 use crate::{
     CertificateRecord, CertificateStatus, Operation, Page, PolicyRecord, RegisterUnknown, RegistryError,
-    RegistryLimits, ThingRecord,
+    RegistryLimits, ThingRecord, UserRecord,
 };
 use access::{Certificate, Fingerprint};
 use journal::state::StateStore;
@@ -16,17 +16,30 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 /// How the registry behaves.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// What to do with a certificate that is trusted but not registered.
     pub register_unknown: RegisterUnknown,
+    /// How often the password of a user that does not exist is said to be hashed: as often as those of most users are.
+    pub password_iterations: u32,
     /// How much may be declared.
     pub limits: RegistryLimits,
 }
 
-/// Things, certificates and policies. Shared by reference counting.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            register_unknown: RegisterUnknown::default(),
+            password_iterations: access::scram::ITERATIONS_DEFAULT,
+            limits: RegistryLimits::default(),
+        }
+    }
+}
+
+/// Things, certificates, users and policies. Shared by reference counting.
 pub struct Registry {
     pub(crate) settings: Settings,
+    pub(crate) decoy_secret: [u8; 32],
     pub(crate) state: RwLock<State>,
     /// Held by the one call that writes, over its fsync; readers do not wait for it.
     writer: Mutex<Store>,
@@ -54,8 +67,14 @@ impl Registry {
             check_attached(&record, &state)?;
             state.put_certificate(record.fingerprint, Some(record));
         }
+        for record in rows.users {
+            check_user(&record, &state)?;
+            let name = record.name.clone();
+            state.put_user(&name, Some(record));
+        }
+        let decoy_secret = store.installation(rand::random())?.decoy_secret;
         let (state, writer) = (RwLock::new(state), Mutex::new(store));
-        Ok(Arc::new(Self { settings, state, writer, announcer: Announcer::new() }))
+        Ok(Arc::new(Self { settings, decoy_secret, state, writer, announcer: Announcer::new() }))
     }
 
     /// Announcements of every change made from now on.
@@ -87,15 +106,15 @@ impl Registry {
             change(&mut draft)?;
             draft.into_outcome()?
         };
-        let Outcome { certificates, things, policies, affected } = &outcome;
-        if certificates.is_empty() && things.is_empty() && policies.is_empty() {
+        if outcome.is_empty() {
             return Ok(());
         }
-        let affected: Arc<[Fingerprint]> = affected.iter().copied().collect();
+        let affected: Arc<[Fingerprint]> = outcome.affected.iter().copied().collect();
+        let affected_users: Arc<[String]> = outcome.affected_users.iter().cloned().collect();
         store.write(&outcome)?;
         self.state.write().apply(outcome);
         // Announced under the writer's lock, so that announcements come in the order of the changes.
-        self.announcer.announce(affected);
+        self.announcer.announce(affected, affected_users);
         Ok(())
     }
 
@@ -249,6 +268,19 @@ fn check_attached(record: &CertificateRecord, state: &State) -> Result<(), Regis
             ),
         }),
     }
+}
+
+fn check_user(record: &UserRecord, state: &State) -> Result<(), RegistryError> {
+    let missing = record.policies.iter().find(|name| !state.policies.contains_key(*name));
+    missing.map_or(Ok(()), |name| {
+        Err(RegistryError::Corrupt {
+            table: "registry-users",
+            key: record.name.clone(),
+            reason: format!(
+                "it names the policy `{name}`, which is not there; restore the directory from a copy"
+            ),
+        })
+    })
 }
 
 #[cfg(test)]

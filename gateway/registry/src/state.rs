@@ -1,7 +1,7 @@
-//! The copy in memory: what is declared now, with the ways back from a policy or a thing to its certificates.
+//! The copy in memory: what is declared now, with the ways back from a policy or a thing to its certificates and users.
 
 use crate::draft::Outcome;
-use crate::record::{CertificateRecord, PolicyRecord, ThingRecord};
+use crate::record::{CertificateRecord, PolicyRecord, ThingRecord, UserRecord};
 use access::{Fingerprint, Policy, PolicyLimits, Thing};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -44,8 +44,10 @@ pub(crate) struct State {
     pub(crate) certificates: BTreeMap<Fingerprint, Arc<CertificateRecord>>,
     pub(crate) things: BTreeMap<String, ThingEntry>,
     pub(crate) policies: BTreeMap<String, PolicyEntry>,
+    pub(crate) users: BTreeMap<String, Arc<UserRecord>>,
     of_policy: HashMap<String, BTreeSet<Fingerprint>>,
     of_thing: HashMap<String, BTreeSet<Fingerprint>>,
+    users_of_policy: HashMap<String, BTreeSet<String>>,
 }
 
 impl State {
@@ -59,10 +61,18 @@ impl State {
         self.of_thing.get(thing).into_iter().flatten()
     }
 
+    /// The users that the policy is attached to, in order.
+    pub(crate) fn users_of_policy(&self, policy: &str) -> impl Iterator<Item = &String> {
+        self.users_of_policy.get(policy).into_iter().flatten()
+    }
+
     /// Takes over what an operation made of it.
     pub(crate) fn apply(&mut self, outcome: Outcome) {
         for (fingerprint, record) in outcome.certificates {
             self.put_certificate(fingerprint, record);
+        }
+        for (name, record) in outcome.users {
+            self.put_user(&name, record);
         }
         for (name, thing) in outcome.things {
             match thing {
@@ -93,19 +103,33 @@ impl State {
             record.things.iter().for_each(|name| link(&mut self.of_thing, name, fingerprint));
         }
     }
-}
 
-fn link(index: &mut HashMap<String, BTreeSet<Fingerprint>>, name: &str, fingerprint: Fingerprint) {
-    match index.get_mut(name) {
-        Some(certificates) => drop(certificates.insert(fingerprint)),
-        None => drop(index.insert(name.to_owned(), BTreeSet::from([fingerprint]))),
+    pub(crate) fn put_user(&mut self, name: &str, record: Option<UserRecord>) {
+        let (name, record) = (name.to_owned(), record.map(Arc::new));
+        let before = match &record {
+            Some(record) => self.users.insert(name.clone(), Arc::clone(record)),
+            None => self.users.remove(&name),
+        };
+        if let Some(before) = before {
+            before.policies.iter().for_each(|policy| unlink(&mut self.users_of_policy, policy, &name));
+        }
+        if let Some(record) = record {
+            record.policies.iter().for_each(|policy| link(&mut self.users_of_policy, policy, name.clone()));
+        }
     }
 }
 
-fn unlink(index: &mut HashMap<String, BTreeSet<Fingerprint>>, name: &str, fingerprint: &Fingerprint) {
-    if let Some(certificates) = index.get_mut(name) {
-        certificates.remove(fingerprint);
-        if certificates.is_empty() {
+fn link<K: Ord>(index: &mut HashMap<String, BTreeSet<K>>, name: &str, holder: K) {
+    match index.get_mut(name) {
+        Some(holders) => drop(holders.insert(holder)),
+        None => drop(index.insert(name.to_owned(), BTreeSet::from([holder]))),
+    }
+}
+
+fn unlink<K: Ord>(index: &mut HashMap<String, BTreeSet<K>>, name: &str, holder: &K) {
+    if let Some(holders) = index.get_mut(name) {
+        holders.remove(holder);
+        if holders.is_empty() {
             index.remove(name);
         }
     }

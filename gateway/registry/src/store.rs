@@ -1,6 +1,6 @@
 //! The rows on disk. Knows tables, keys and bytes, and not what they mean.
 
-use crate::record::{self, CertificateRecord, PolicyRecord, ThingRecord};
+use crate::record::{self, CertificateRecord, Installation, PolicyRecord, ThingRecord, UserRecord};
 use crate::{RegistryError, draft::Outcome};
 use journal::state::{Batch, StateError, StateStore, Table};
 use serde::de::DeserializeOwned;
@@ -8,6 +8,10 @@ use serde::de::DeserializeOwned;
 const CERTIFICATES: &str = "registry-certificates";
 const THINGS: &str = "registry-things";
 const POLICIES: &str = "registry-policies";
+const USERS: &str = "registry-users";
+const INSTALLATION: &str = "registry-installation";
+/// The one row of that table.
+const INSTALLATION_KEY: &[u8] = b"installation";
 
 /// The registry's tables.
 pub(crate) struct Store {
@@ -15,6 +19,8 @@ pub(crate) struct Store {
     certificates: Table,
     things: Table,
     policies: Table,
+    users: Table,
+    installation: Table,
 }
 
 /// Every row.
@@ -22,6 +28,7 @@ pub(crate) struct Rows {
     pub(crate) certificates: Vec<CertificateRecord>,
     pub(crate) things: Vec<ThingRecord>,
     pub(crate) policies: Vec<PolicyRecord>,
+    pub(crate) users: Vec<UserRecord>,
 }
 
 impl Store {
@@ -31,6 +38,8 @@ impl Store {
             certificates: state.table(CERTIFICATES).map_err(failed)?,
             things: state.table(THINGS).map_err(failed)?,
             policies: state.table(POLICIES).map_err(failed)?,
+            users: state.table(USERS).map_err(failed)?,
+            installation: state.table(INSTALLATION).map_err(failed)?,
         })
     }
 
@@ -40,7 +49,20 @@ impl Store {
             certificates: read(CERTIFICATES, &self.certificates)?,
             things: read(THINGS, &self.things)?,
             policies: read(POLICIES, &self.policies)?,
+            users: read(USERS, &self.users)?,
         })
+    }
+
+    /// What this installation alone knows; made with these random bytes if it is not there yet.
+    pub(crate) fn installation(&self, random: [u8; 32]) -> Result<Installation, RegistryError> {
+        if let Some(row) = self.installation.get(INSTALLATION_KEY).map_err(failed)? {
+            return record::decode(&row).map_err(|reason| corrupt(INSTALLATION, INSTALLATION_KEY, reason));
+        }
+        let installation = Installation { decoy_secret: random };
+        let mut batch = self.state.batch();
+        put(&mut batch, &self.installation, INSTALLATION_KEY, Some(record::encode(&installation)))?;
+        batch.commit_durable().map_err(failed)?;
+        Ok(installation)
     }
 
     /// Makes the outcome durable, all of it or nothing.
@@ -64,6 +86,9 @@ impl Store {
                 name.as_bytes(),
                 policy.as_ref().map(|policy| record::encode(&policy.record)),
             )?;
+        }
+        for (name, user) in &outcome.users {
+            put(&mut batch, &self.users, name.as_bytes(), user.as_ref().map(record::encode))?;
         }
         batch.commit_durable().map_err(failed)
     }

@@ -214,7 +214,7 @@ fn owe(record: &mut Record, route: &Route<Client>, message: &Message) {
 
 fn describe(record: &mut Record, client: &Client, publish: &Publish) {
     record.client_id = client.client_id().to_string();
-    record.principal = client.thing_name().unwrap_or_else(|| client.fingerprint().to_string());
+    record.principal = client.thing_name().unwrap_or_else(|| client.principal_name().to_string());
     record.topic = publish.topic.as_str().to_string();
     record.traceparent = traceparent(&publish.properties);
 }

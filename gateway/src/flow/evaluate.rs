@@ -66,7 +66,7 @@ fn describe<'m>(
 ) -> Message<'m> {
     let mut message = Message::new(&publish.topic, &publish.payload, now_ms, &Random);
     message.client_id = Some(client.client_id());
-    message.principal = Some(client.fingerprint());
+    message.principal = Some(client.principal_name());
     message.source_ip = Some(client.source_ip());
     message.account_id = Some(&gateway.settings.raw.account_id);
     message.properties = held.lend();

@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "principal",
         arguments: &[],
         since: V2015,
-        description: "The fingerprint (SHA-256, hexadecimal) of the sender's certificate.",
+        description: "The fingerprint (SHA-256, hexadecimal) of the sender's certificate; of a sender without one, the name of its user.",
         examples: &[example("principal()", "\"abab\""), example("length(principal())", "4")],
         evaluate: |call| text_or_undefined(call.message.principal),
     },

@@ -20,6 +20,7 @@ fn principal(fingerprint: u8, policies: &[&str]) -> Principal {
     };
     Principal {
         certificate: Arc::new(certificate),
+        user: None,
         things: Arc::new([]),
         policies: policies.iter().map(policy).collect(),
     }

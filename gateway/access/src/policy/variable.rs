@@ -14,6 +14,7 @@ const VALUE_CHARACTERS_MAX: usize = 1_024;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) certificate: &'a Certificate,
+    pub(crate) user: Option<&'a str>,
     pub(crate) thing: Option<&'a Thing>,
     pub(crate) client_id: &'a str,
     pub(crate) source_ip: IpAddr,
@@ -24,6 +25,7 @@ pub(crate) struct Facts<'a> {
 pub(crate) enum Variable {
     ClientId,
     SourceIp,
+    UserName,
     CertificateId,
     CertificateSerialNumber,
     ThingName,
@@ -58,9 +60,10 @@ pub(crate) enum AlternativeKind {
     Ip,
 }
 
-const SINGLE: [(&str, Variable); 9] = [
+const SINGLE: [(&str, Variable); 10] = [
     ("iot:ClientId", Variable::ClientId),
     ("aws:SourceIp", Variable::SourceIp),
+    ("aws:username", Variable::UserName),
     ("iot:CertificateId", Variable::CertificateId),
     ("iot:Certificate.SerialNumber", Variable::CertificateSerialNumber),
     ("iot:Connection.Thing.ThingName", Variable::ThingName),
@@ -152,6 +155,7 @@ impl Facts<'_> {
         match variable {
             Variable::ClientId => vec![self.client_id.into()],
             Variable::SourceIp => vec![self.source_ip.to_string().into()],
+            Variable::UserName => self.user.map(Cow::from).into_iter().collect(),
             Variable::CertificateId => vec![self.certificate.fingerprint.to_string().into()],
             Variable::CertificateSerialNumber => vec![self.certificate.serial_number.as_str().into()],
             Variable::ThingName => thing.map(|thing| thing.name.as_str().into()).into_iter().collect(),
