@@ -54,7 +54,7 @@ pub use ledger::{Counts, DropReason, LedgerRow};
 pub use name::TargetName;
 pub use producer::{AppendAtOnceError, AppendError, Producer};
 pub use reader::{FetchError, LaneReader, RecordReader};
-pub use record::{Attribute, Event, Format, Message, Origin, Owed, Record, ResendKey, Route};
+pub use record::{Attribute, Event, Format, Message, Origin, Owed, Record, ResendKey, Route, Source};
 pub use redrive::RedriveError;
 pub use settings::{
     BusSettings, DeadLetterLimits, DeadLetterOverflow, DeliverySettings, LaneLimits, Overflow, RetryPolicy,

@@ -82,6 +82,7 @@ impl Record {
             topic,
             traceparent,
             resend,
+            source: head.source,
             events,
             retained: flag(FLAG_RETAINED),
             message: None,

@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use super::{Event, Format, Message, Origin, Owed, Record, Route, VERSION};
+use super::{Event, Format, Message, Origin, Owed, Record, Route, Source, VERSION};
 
 pub(super) const FLAG_RETAINED: u8 = 1;
 pub(super) const FLAG_TRACEPARENT: u8 = 2;
 pub(super) const FLAG_RESEND: u8 = 4;
 pub(super) const FLAG_MESSAGE: u8 = 8;
 pub(super) const FLAG_ORIGIN_DETAIL: u8 = 16;
+pub(super) const FLAG_SOURCE: u8 = 32;
+
+pub(super) const SOURCE_EXCHANGE: u8 = 1;
+pub(super) const SOURCE_WILL: u8 = 2;
 
 pub(super) const ORIGIN_DEVICE: u8 = 1;
 pub(super) const ORIGIN_DIRECT: u8 = 2;
@@ -103,12 +107,14 @@ impl Writer {
             | flag(record.traceparent.is_some(), FLAG_TRACEPARENT)
             | flag(record.resend.is_some(), FLAG_RESEND)
             | flag(record.message.is_some(), FLAG_MESSAGE)
-            | flag(!matches!(record.origin, Origin::Device | Origin::Direct), FLAG_ORIGIN_DETAIL);
+            | flag(!matches!(record.origin, Origin::Device | Origin::Direct), FLAG_ORIGIN_DETAIL)
+            | flag(record.source.is_some(), FLAG_SOURCE);
         self.out.put_slice(&[VERSION, origin_number(&record.origin), flags, 0]);
         let length_at = self.out.len();
         self.out.put_u32_le(0);
         self.out.put_slice(record.base.as_bytes());
         self.out.put_u64_le(record.accepted_at_ms);
+        self.source(record.source);
         self.names("list of targets", &names.targets)?;
         self.names("list of rules", &names.rules)?;
         let routes: usize = record.events.iter().map(|event| event.routes.len()).sum();
@@ -124,6 +130,21 @@ impl Writer {
         let rest = wide("head", self.out.len() - length_at - 4)?;
         self.out[length_at..length_at + 4].copy_from_slice(&rest.to_le_bytes());
         Ok(())
+    }
+
+    fn source(&mut self, source: Option<Source>) {
+        match source {
+            None => {}
+            Some(Source::Exchange { session, packet_id }) => {
+                self.out.put_u8(SOURCE_EXCHANGE);
+                self.out.put_u64_le(session);
+                self.out.put_u16_le(packet_id);
+            }
+            Some(Source::Will { will }) => {
+                self.out.put_u8(SOURCE_WILL);
+                self.out.put_u64_le(will);
+            }
+        }
     }
 
     fn names(&mut self, part: &'static str, names: &Interned<'_>) -> Result<(), EncodeError> {

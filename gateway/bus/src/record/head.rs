@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::VERSION;
 use super::decode::{Cursor, DecodeError};
-use super::encode::{FLAG_MESSAGE, ORIGIN_REDRIVEN};
+use super::encode::{FLAG_MESSAGE, FLAG_SOURCE, ORIGIN_REDRIVEN, SOURCE_EXCHANGE, SOURCE_WILL};
+use super::{Source, VERSION, VERSION_OLDEST};
 use crate::TargetName;
 
 /// A decoded head. It borrows nothing and allocates nothing but the lists of names' places.
@@ -17,6 +17,8 @@ pub struct Head {
     pub base: Uuid,
     /// Milliseconds since the Unix epoch.
     pub accepted_at_ms: u64,
+    /// Where the message came from, if the state of the sessions follows from it.
+    pub source: Option<Source>,
     pub(super) targets: Vec<Bytes>,
     pub(super) rules: Vec<Bytes>,
     routes: Vec<RouteNumbers>,
@@ -52,7 +54,7 @@ impl Head {
     pub(super) fn decode_with_body(record: &Bytes) -> Result<(Self, Cursor), DecodeError> {
         let mut cursor = Cursor::new(record.clone());
         let version = cursor.u8()?;
-        if version != VERSION {
+        if !(VERSION_OLDEST..=VERSION).contains(&version) {
             return Err(DecodeError::Version(version));
         }
         let (origin, flags, _zero) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
@@ -60,6 +62,7 @@ impl Head {
         let mut rest = Cursor::new(cursor.take(length)?);
         let base = Uuid::from_bytes(rest.array::<16>()?);
         let accepted_at_ms = rest.u64()?;
+        let source = if has_source(version, flags) { Some(read_source(&mut rest)?) } else { None };
         let targets = names(&mut rest)?;
         let rules = names(&mut rest)?;
         let count = rest.u16()?;
@@ -75,7 +78,7 @@ impl Head {
         if rest.remaining() > 0 {
             return Err(DecodeError::Trailing(rest.remaining()));
         }
-        Ok((Self { origin, flags, base, accepted_at_ms, targets, rules, routes }, cursor))
+        Ok((Self { origin, flags, base, accepted_at_ms, source, targets, rules, routes }, cursor))
     }
 
     /// True when the record holds the message itself, for sessions or the retained store.
@@ -115,7 +118,38 @@ impl Head {
 /// none.
 #[must_use]
 pub fn holds_message(record: &Bytes) -> bool {
-    matches!(record.as_ref(), [VERSION, _, flags, ..] if flags & FLAG_MESSAGE != 0)
+    matches!(record.as_ref(), [version, _, flags, ..]
+        if (VERSION_OLDEST..=VERSION).contains(version) && flags & FLAG_MESSAGE != 0)
+}
+
+/// A record's source, for whoever passes over most records: looks at three bytes of one that has none.
+///
+/// # Errors
+/// When it is not a record of a version this build knows.
+pub fn source(record: &Bytes) -> Result<Option<Source>, DecodeError> {
+    const FIXED_BYTES: usize = 4 + 4 + 16 + 8;
+    let mut cursor = Cursor::new(record.clone());
+    let (version, _origin, flags) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
+    if !(VERSION_OLDEST..=VERSION).contains(&version) {
+        return Err(DecodeError::Version(version));
+    }
+    if !has_source(version, flags) {
+        return Ok(None);
+    }
+    cursor.take(FIXED_BYTES - 3)?;
+    read_source(&mut cursor).map(Some)
+}
+
+fn has_source(version: u8, flags: u8) -> bool {
+    version >= 2 && flags & FLAG_SOURCE != 0
+}
+
+fn read_source(cursor: &mut Cursor) -> Result<Source, DecodeError> {
+    match cursor.u8()? {
+        SOURCE_EXCHANGE => Ok(Source::Exchange { session: cursor.u64()?, packet_id: cursor.u16()? }),
+        SOURCE_WILL => Ok(Source::Will { will: cursor.u64()? }),
+        _ => Err(DecodeError::Number("source")),
+    }
 }
 
 const ROUTE_BYTES: usize = 10;

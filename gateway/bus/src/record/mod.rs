@@ -1,18 +1,19 @@
 //! One accepted message as one journal record.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! Integers are little endian. `text` is a `u16` length and that many bytes of UTF-8; `bytes` is a `u32`
 //! length and that many bytes. The checksum is the journal's.
 //!
 //! ```text
-//! head       u8 version = 1
+//! head       u8 version = 2
 //!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action
-//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target
+//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target, 32 source
 //!            u8 zero
 //!            u32 length of the rest of the head
 //!            16 bytes base id (UUID version 7)
 //!            u64 accepted at, milliseconds since the Unix epoch
+//!            source: u8 1, u64 session, u16 packet id; or u8 2, u64 will     (flag 32)
 //!            u16 count, then that many texts: targets, each once
 //!            u16 count, then that many texts: rules, each once
 //!            u16 count, then that many routes: u16 event, u16 rule, u16 target, u32 bytes of data
@@ -32,6 +33,8 @@
 //! destination  u8 format: 0 data, 1 CloudEvents; u8 has a partition key: text
 //! ```
 //!
+//! Version 1 is the same without the source; it is read for as long as journals may hold it.
+//!
 //! The head says which targets and rules the record concerns, so a lane skips what is not its own
 //! without reading the body. A reader refuses a version it does not know and never guesses. The copies
 //! owed to MQTT sessions stand last, after everything a lane needs.
@@ -49,12 +52,15 @@ use uuid::Uuid;
 
 pub use decode::DecodeError;
 pub use encode::EncodeError;
-pub use head::{Head, RouteHead, holds_message};
+pub use head::{Head, RouteHead, holds_message, source};
 
 use crate::{EventId, TargetName};
 
 /// The version this build writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+
+/// The oldest version this build reads.
+pub const VERSION_OLDEST: u8 = 1;
 
 /// Stands in place of a rule for what was sent straight to a target through the API. No rule can be
 /// called so: rule names are letters, digits and `_`.
@@ -79,6 +85,8 @@ pub struct Record {
     pub traceparent: Option<String>,
     /// Recognises the same publish when the device sends it again.
     pub resend: Option<ResendKey>,
+    /// What the state of the sessions owes to this record's being durable.
+    pub source: Option<Source>,
     /// What the rules made of the message, at most 65,535.
     pub events: Vec<Event>,
     /// True when the message is to replace the topic's retained message ([MQTT-3.3.1-5]).
@@ -115,6 +123,24 @@ pub struct ResendKey {
     pub packet_id: u16,
     /// A 64-bit digest of topic and payload.
     pub content_digest: u64,
+}
+
+/// Where a message came from that is to be taken once: the state of the sessions is derived from the record, so that neither is
+/// durable without the other. The numbers are the broker's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The first half of a QoS 2 exchange with a session that outlives its connection.
+    Exchange {
+        /// The session.
+        session: u64,
+        /// The exchange's packet identifier.
+        packet_id: u16,
+    },
+    /// A will that was kept; it is not to be published again.
+    Will {
+        /// The will.
+        will: u64,
+    },
 }
 
 /// One event: what one rule made of the message, and where it goes.
@@ -209,6 +235,7 @@ impl Record {
             topic: String::new(),
             traceparent: None,
             resend: None,
+            source: None,
             events: Vec::new(),
             retained: false,
             message: None,

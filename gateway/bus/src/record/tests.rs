@@ -6,7 +6,8 @@ fn target(text: &str) -> TargetName {
     TargetName::parse(text).unwrap()
 }
 
-/// One of everything. The golden file of version 1 holds exactly this; it must never change.
+/// One of everything. The golden file of version 2 holds exactly this, that of version 1 the same without a source; neither must
+/// ever change.
 fn full() -> Record {
     let queue = Route { target: target("queue/alerts"), partition_key: None, format: Format::Data };
     let stream = Route {
@@ -23,6 +24,7 @@ fn full() -> Record {
         topic: "plant/ofen-ü/telemetry".to_owned(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         resend: Some(ResendKey { packet_id: 513, content_digest: 0x0123_4567_89ab_cdef }),
+        source: Some(Source::Exchange { session: 0x0102_0304_0506_0708, packet_id: 513 }),
         events: vec![
             Event {
                 error_route: Some(Route::to(target("queue/rule-errors"))),
@@ -58,9 +60,10 @@ fn full() -> Record {
 }
 
 const GOLDEN_VERSION_1: &str = include_str!("../../tests/golden/record-1.hex");
+const GOLDEN_VERSION_2: &str = include_str!("../../tests/golden/record-2.hex");
 
-fn golden() -> Bytes {
-    let digits: Vec<u8> = GOLDEN_VERSION_1.bytes().filter(u8::is_ascii_hexdigit).collect();
+fn golden(text: &str) -> Bytes {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
     let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
     digits.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect::<Vec<u8>>().into()
 }
@@ -73,10 +76,30 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn version_1_is_read_and_written_as_ever() {
-    let written = full().encode().unwrap();
-    assert_eq!(hex(&written), hex(&golden()), "the format changed: give it a new version and keep this file");
-    assert_eq!(Record::decode(&golden()).unwrap(), full());
+fn version_2_is_read_and_written_as_ever() {
+    let (written, golden) = (full().encode().unwrap(), golden(GOLDEN_VERSION_2));
+    assert_eq!(hex(&written), hex(&golden), "the format changed: give it a new version and keep this file");
+    assert_eq!(Record::decode(&golden).unwrap(), full());
+}
+
+#[test]
+fn version_1_is_still_read() {
+    let golden = golden(GOLDEN_VERSION_1);
+    assert_eq!(Record::decode(&golden).unwrap(), Record { source: None, ..full() });
+    assert!(holds_message(&golden));
+    assert_eq!(source(&golden), Ok(None));
+}
+
+#[test]
+fn message_and_source_are_told_from_the_first_bytes() {
+    let bare = Record { message: None, source: None, ..full() }.encode().unwrap();
+    assert_eq!((holds_message(&bare), source(&bare)), (false, Ok(None)));
+    assert!(holds_message(&full().encode().unwrap()));
+    for told in [Source::Exchange { session: u64::MAX, packet_id: 1 }, Source::Will { will: 9 }] {
+        let bytes = Record { message: None, source: Some(told), ..full() }.encode().unwrap();
+        assert_eq!((holds_message(&bytes), source(&bytes)), (false, Ok(Some(told))));
+        assert_eq!(Head::decode(&bytes).unwrap().source, Some(told));
+    }
 }
 
 #[test]
@@ -98,8 +121,11 @@ fn the_head_alone_tells_targets_rules_and_sizes() {
 #[test]
 fn a_newer_version_is_refused_not_guessed() {
     let mut bytes = full().encode().unwrap().to_vec();
-    bytes[0] = 2;
-    assert_eq!(Record::decode(&bytes.into()), Err(DecodeError::Version(2)));
+    bytes[0] = VERSION + 1;
+    let bytes = Bytes::from(bytes);
+    assert_eq!(Record::decode(&bytes), Err(DecodeError::Version(VERSION + 1)));
+    assert_eq!(source(&bytes), Err(DecodeError::Version(VERSION + 1)));
+    assert!(!holds_message(&bytes));
 }
 
 #[test]
@@ -204,12 +230,20 @@ fn any_message() -> impl Strategy<Value = Message> {
     )
 }
 
+fn any_source() -> impl Strategy<Value = Source> {
+    prop_oneof![
+        (any::<u64>(), any::<u16>()).prop_map(|(session, packet_id)| Source::Exchange { session, packet_id }),
+        any::<u64>().prop_map(|will| Source::Will { will }),
+    ]
+}
+
 prop_compose! {
     fn any_record()(
         (base, accepted_at_ms, origin, retained) in (any::<u128>(), any::<u64>(), any_origin(), any::<bool>()),
         (client_id, principal, topic) in (".{0,12}", ".{0,12}", ".{0,40}"),
         traceparent in proptest::option::of("[0-9a-f-]{55}"),
         resend in proptest::option::of((any::<u16>(), any::<u64>())),
+        source in proptest::option::of(any_source()),
         events in proptest::collection::vec(any_event(), 0..4),
         message in proptest::option::of(any_message()),
         owed in proptest::collection::vec(any_owed(), 0..3),
@@ -217,8 +251,8 @@ prop_compose! {
         let resend = resend.map(|(packet_id, content_digest)| ResendKey { packet_id, content_digest });
         let base = Uuid::from_u128(base);
         Record {
-            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, events, retained, message,
-            owed,
+            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, source, events, retained,
+            message, owed,
         }
     }
 }
@@ -229,13 +263,14 @@ proptest! {
         let bytes = record.encode().unwrap();
         let events = Record { message: None, owed: Vec::new(), ..record.clone() };
         prop_assert_eq!(Record::decode_events(&bytes).unwrap(), events);
+        prop_assert_eq!(source(&bytes).unwrap(), record.source);
         prop_assert_eq!(Record::decode(&bytes).unwrap(), record);
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let bytes = Bytes::from(bytes);
-        let _ = (Record::decode(&bytes), Record::decode_events(&bytes));
+        let _ = (Record::decode(&bytes), Record::decode_events(&bytes), source(&bytes));
     }
 
     #[test]
