@@ -19,17 +19,27 @@ pub enum Change {
     Subscribed(SessionKey, SavedSubscription),
     /// A subscription ended.
     Unsubscribed(SessionKey, Arc<str>),
-    /// A QoS 2 publish of this identifier was taken; its PUBREC may be sent.
+    /// A QoS 2 publish of this identifier was taken, and nothing of it is in the journal; its PUBREC may be sent. When something is, the
+    /// record itself says so ([`crate::AckToken::exchange`]), and this is left out.
     InboundTaken(SessionKey, PacketId),
-    /// Its PUBREL came; its PUBCOMP may be sent.
-    InboundReleased(SessionKey, PacketId),
+    /// Its PUBREL came; its PUBCOMP may be sent. Apply it only after the record of `offset` was looked at, and only to an exchange
+    /// that no later record began: the identifier may be in use again by then.
+    InboundReleased {
+        /// The session.
+        key: SessionKey,
+        /// The identifier that is free now.
+        packet_id: PacketId,
+        /// The record that took the identifier, if one did.
+        offset: Option<u64>,
+    },
     /// A copy was given a packet identifier and is about to be sent.
     Flying(SessionKey, Flight),
     /// The exchange of this identifier is over.
     Landed(SessionKey, PacketId),
     /// The copy of this journal offset was delivered, or dropped for a counted reason: it is owed no more.
     Settled(SessionKey, u64),
-    /// The copy of this journal offset is owed to another member of its shared group.
+    /// The copy of this journal offset is owed to another member of its shared group. May come twice: when `from` is not owed it, it has
+    /// moved already.
     Moved {
         /// The session that left.
         from: SessionKey,
@@ -119,8 +129,8 @@ pub struct SessionState {
     pub header: SessionHeader,
     /// Subscriptions.
     pub subscriptions: Vec<SavedSubscription>,
-    /// QoS 2 identifiers received and not yet released by the client.
-    pub inbound: Vec<PacketId>,
+    /// QoS 2 identifiers received and not yet released by the client, each with the offset of the record that took it, if one did.
+    pub inbound: Vec<(PacketId, Option<u64>)>,
     /// Outbound exchanges under way, in the order they were first sent.
     pub outbound: Vec<Flight>,
 }

@@ -1,6 +1,6 @@
 //! What [`crate::Session::receive`] makes of a packet, and what an acknowledgement becomes.
 
-use crate::Violation;
+use crate::{SessionKey, Violation};
 use mqtt::{Packet, PacketId, Publish, Qos, Subscribe, Unsubscribe};
 
 /// What a received packet asks of the caller.
@@ -42,9 +42,24 @@ pub struct AckToken {
     pub(crate) packet_id: PacketId,
     pub(crate) qos: Qos,
     pub(crate) generation: u32,
+    /// The session, if it outlives its connection.
+    pub(crate) durable: Option<SessionKey>,
+    /// The journal record that says the message was taken.
+    pub(crate) offset: Option<u64>,
 }
 
 impl AckToken {
+    /// The QoS 2 exchange that has to be known to be taken exactly if the message is durable: write it to the message's record, and say
+    /// so with [`AckToken::recorded`]. `None` when nothing has to outlive the process.
+    pub fn exchange(&self) -> Option<(SessionKey, PacketId)> {
+        self.durable.filter(|_| self.qos == Qos::ExactlyOnce).map(|key| (key, self.packet_id))
+    }
+
+    /// The journal record of `offset` holds what [`AckToken::exchange`] gave, so no change has to say it again.
+    pub fn recorded(&mut self, offset: u64) {
+        self.offset = self.exchange().map(|_| offset);
+    }
+
     /// The packet identifier, for logs and resend detection.
     pub fn packet_id(&self) -> PacketId {
         self.packet_id

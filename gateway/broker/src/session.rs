@@ -114,6 +114,15 @@ impl<A: Attachment> State<A> {
         Some(connection.wake.clone())
     }
 
+    /// Leaves a change to the connection, which persists it before it sends anything more; gives it back when there is none.
+    pub(crate) fn entrust(&mut self, change: Option<Change>) -> Option<Change> {
+        if self.connection.is_some() {
+            self.changes.extend(change);
+            return None;
+        }
+        change
+    }
+
     /// Records a change of a durable session.
     pub(crate) fn record(&mut self, broker: &Inner<A>, slot: &Slot<A>, change: impl FnOnce() -> Change) {
         if broker.recording && slot.is_durable() {

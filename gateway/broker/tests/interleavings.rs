@@ -254,7 +254,9 @@ impl World {
             86..90 => self.stage.hold(),
             90..96 => self.stage.commit(),
             96..98 => self.stage.pass(1_000),
-            _ => self.stage.restart(),
+            _ if self.random.random() => self.stage.restart(),
+            // The disk was quicker than the process.
+            _ => self.stage.restart_committed(),
         }
         self.collect();
     }

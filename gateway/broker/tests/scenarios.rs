@@ -13,6 +13,7 @@
 //! hold / commit                   publishes wait for the disk / are durable
 //! deny receive x t / allow        policy of client identifier `x` on topic `t` / none
 //! restart                         kill -9 and a new process
+//! restart committed               the same right after what was held became durable
 //! repeat 500 LINE                 LINE with `%` counting from 1
 //! drain s 500                     `s` gets 500 different PUBLISHes, acknowledging them
 //! stats queued_messages=0         numbers of the broker
@@ -150,6 +151,7 @@ fn play(stage: &mut Stage, line: &str, place: &str) {
         ("limits", _) => {}
         ("hold", _) => stage.hold(),
         ("commit", _) => stage.commit(),
+        ("restart", "committed") => stage.restart_committed(),
         ("restart", _) => stage.restart(),
         ("allow", _) => stage.denied.lock().expect("not poisoned").clear(),
         ("deny", what) => {

@@ -10,7 +10,7 @@ use crate::gateway::Gateway;
 use crate::resends::content_digest;
 use access::Permitted;
 use broker::{AckToken, Message, Route};
-use bus::{AppendError, CommitError, Offset, Origin, Owed, Producer, Record, ResendKey};
+use bus::{AppendError, CommitError, Offset, Origin, Owed, Producer, Record, ResendKey, Source};
 use mqtt::{Properties, Publish, Qos, ReasonCode};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Commits {
         gateway: &Gateway,
         client: &Client,
         publish: Permitted<Publish>,
-        token: Option<AckToken>,
+        mut token: Option<AckToken>,
     ) {
         let received = Instant::now();
         let now_ms = gateway.now_ms();
@@ -111,9 +111,13 @@ impl Commits {
         if !record.is_empty() {
             describe(&mut record, client, &publish);
             identify(gateway, &mut record, &publish);
+            record.source = token.as_ref().and_then(exchange);
             match self.append(gateway, &record).await {
                 Ok(at) => offset = Some(at),
                 Err(refusal) => return self.refuse(refusal, token),
+            }
+            if let (Some(token), Some(at)) = (&mut token, offset) {
+                token.recorded(at.0);
             }
             remember(gateway, &record);
             explain(client, &record, offset);
@@ -187,6 +191,12 @@ fn explain(client: &Client, record: &Record, offset: Option<Offset>) {
             "event on its way to the journal"
         );
     }
+}
+
+/// The QoS 2 exchange that is begun exactly if the record is durable.
+fn exchange(token: &AckToken) -> Option<Source> {
+    let (session, packet_id) = token.exchange()?;
+    Some(Source::Exchange { session: session.0, packet_id: packet_id.get() })
 }
 
 /// Copies owed to durable sessions, and the retained message.

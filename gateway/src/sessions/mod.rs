@@ -7,7 +7,7 @@
 //!   identifier of QoS 2 that was taken) are on disk before the packet that promises them leaves. Those that only say that something is
 //!   over may be lost in a crash: then a message is sent again, which QoS 1 allows and QoS 2 recognises.
 //! - *Copies owed* come from the journal itself: the thread follows it from where it last committed, so a copy is owed exactly if its
-//!   record is durable, whatever else was lost.
+//!   record is durable, whatever else was lost. The same holds for the identifier of a QoS 2 publish: its record names it.
 //!
 //! It must not know sockets.
 
@@ -15,6 +15,8 @@ mod copies;
 mod recover;
 mod rows;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use copies::address;
 pub(crate) use store::{SessionStore, StoreFailed};

@@ -36,6 +36,7 @@ impl SessionStore {
         let mut writer = Writer::new(tables, journal, from, floor);
         catch_up(&mut writer)?;
         let restored = restore(&mut writer, journal, broker, now_ms)?;
+        state.sync()?;
         writer.raise_floor();
         tracing::info!(
             sessions = restored.sessions,
@@ -115,10 +116,10 @@ fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionS
         session.subscriptions.push(row.subscription(filter));
     }
     for row in writer.tables.inbound.iter() {
-        let (key, _) = row?;
+        let (key, taken_at) = row?;
         let Some((key, id)) = rows::split_key(&key) else { continue };
         if let (Some(session), Some(id)) = (sessions.get_mut(&key), packet_id(id)) {
-            session.inbound.push(id);
+            session.inbound.push((id, number(&taken_at)));
         }
     }
     let mut flights: HashMap<SessionKey, Vec<(u64, broker::Flight)>> = HashMap::new();
@@ -169,7 +170,7 @@ fn restore_copies(
             if gone {
                 batch.remove(&writer.tables.owed, rows::key_with(key, &offset.to_be_bytes()))?;
             } else {
-                *writer.owed.entry(offset).or_default() += 1;
+                writer.owed.insert((offset, key));
                 restored += 1;
             }
         }

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `session` | session | [`SessionRow`] |
 //! | `session-subscription` | session, filter | [`SubscriptionRow`] |
-//! | `session-inbound` | session, packet identifier | empty |
+//! | `session-inbound` | session, packet identifier | the offset of the record that took it; empty when none did |
 //! | `session-flight` | session, packet identifier | [`FlightRow`] |
 //! | `session-owed` | session, offset | [`OwedRow`] |
 //! | `retained` | topic | a journal record that holds the message |

@@ -3,13 +3,13 @@
 use super::copies;
 use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow};
 use broker::{Change, SessionKey};
-use bus::{Floor, Record};
+use bus::{Floor, Record, Source};
 use bytes::Bytes;
 use journal::state::{Batch, StateError, StateStore, Table};
 use journal::{Journal, Offset, Reader};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that wait for the thread; connections wait when it is full.
@@ -20,6 +20,8 @@ const REQUESTS_PER_COMMIT_MAX: usize = 1024;
 const RECORDS_PER_LOOK_MAX: usize = 10_000;
 /// How often the journal is followed when nobody asks for anything.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long what was committed lazily may keep the journal from being trimmed.
+const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The tables.
 pub(super) struct Tables {
@@ -107,7 +109,7 @@ impl SessionStore {
 
 /// Whether a later packet could contradict the change, so that it has to be on disk before the packet that goes with it.
 fn is_promise(change: &Change) -> bool {
-    !matches!(change, Change::Settled(..) | Change::Landed(..) | Change::Moved { .. })
+    !matches!(change, Change::Settled(..) | Change::Landed(..))
 }
 
 /// The record that a change is about, if it is about one.
@@ -115,6 +117,7 @@ fn offset_of(change: &Change) -> Option<u64> {
     match change {
         Change::Settled(_, offset) | Change::Moved { offset, .. } => Some(*offset),
         Change::Flying(_, flight) => flight.offset,
+        Change::InboundReleased { offset, .. } => *offset,
         _ => None,
     }
 }
@@ -124,18 +127,28 @@ pub(super) struct Writer {
     pub(super) tables: Tables,
     pub(super) reader: Reader,
     pub(super) floor: Floor,
-    /// How many copies are owed from each offset; the first is what the journal must keep.
-    pub(super) owed: BTreeMap<u64, u32>,
+    /// Who is owed a copy from which offset; the first is what the journal must keep.
+    pub(super) owed: BTreeSet<(u64, SessionKey)>,
     pub(super) next_order: u64,
     /// Whether the last look at the journal ended before its end.
     is_behind: bool,
+    synced: Instant,
     pub(super) failed: Option<StoreFailed>,
 }
 
 impl Writer {
     pub(super) fn new(tables: Tables, journal: &Journal, from: Offset, floor: Floor) -> Self {
         let reader = journal.read_from(from);
-        Self { tables, reader, floor, owed: BTreeMap::new(), next_order: 0, is_behind: false, failed: None }
+        Self {
+            tables,
+            reader,
+            floor,
+            owed: BTreeSet::new(),
+            next_order: 0,
+            is_behind: false,
+            synced: Instant::now(),
+            failed: None,
+        }
     }
 
     fn run(mut self, mut received: mpsc::Receiver<Request>) {
@@ -195,10 +208,13 @@ impl Writer {
         for change in requests.iter().flat_map(|request| &request.changes) {
             self.apply(&mut batch, change).map_err(failed)?;
         }
-        if !batch.is_empty() {
-            if durable { batch.commit_durable() } else { batch.commit_lazily() }.map_err(failed)?;
+        if durable || self.synced.elapsed() > SYNC_INTERVAL {
+            batch.commit_durable().map_err(failed)?;
+            self.synced = Instant::now();
+            self.raise_floor();
+        } else {
+            batch.commit_lazily().map_err(failed)?;
         }
-        self.raise_floor();
         Ok(())
     }
 
@@ -229,6 +245,10 @@ impl Writer {
     }
 
     fn note(&mut self, batch: &mut Batch, offset: Offset, payload: &Bytes) -> Result<(), StateError> {
+        // What can't be read is said below, if it holds anything for a session.
+        if let Ok(Some(source)) = bus::record::source(payload) {
+            self.note_source(batch, offset, source)?;
+        }
         if !bus::record::holds_message(payload) {
             return Ok(());
         }
@@ -250,6 +270,21 @@ impl Writer {
             self.retain(batch, record)?;
         }
         Ok(())
+    }
+
+    /// What the record proves was taken.
+    fn note_source(&mut self, batch: &mut Batch, offset: Offset, source: Source) -> Result<(), StateError> {
+        match source {
+            Source::Exchange { session, packet_id } => {
+                let key = SessionKey(session);
+                if !self.tables.sessions.contains(rows::session_key(key))? {
+                    return Ok(());
+                }
+                let row = rows::key_with(key, &packet_id.to_be_bytes());
+                batch.insert(&self.tables.inbound, row, offset.0.to_be_bytes())
+            }
+            Source::Will { .. } => Ok(()),
+        }
     }
 
     fn retain(&mut self, batch: &mut Batch, mut record: Record) -> Result<(), StateError> {
@@ -274,17 +309,12 @@ impl Writer {
         offset: u64,
         row: &OwedRow,
     ) -> Result<(), StateError> {
-        *self.owed.entry(offset).or_default() += 1;
+        self.owed.insert((offset, key));
         batch.insert(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()), rows::encode(row))
     }
 
     fn settle(&mut self, batch: &mut Batch, key: SessionKey, offset: u64) -> Result<(), StateError> {
-        if let Some(count) = self.owed.get_mut(&offset) {
-            *count -= 1;
-            if *count == 0 {
-                self.owed.remove(&offset);
-            }
-        }
+        self.owed.remove(&(offset, key));
         batch.remove(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()))
     }
 
@@ -296,7 +326,11 @@ impl Writer {
                 let row = rows::encode(SessionRow::new(header));
                 batch.insert(&tables.sessions, rows::session_key(header.key), row)
             }
-            Change::Closed(key) => self.forget(batch, *key),
+            Change::Closed(key) => {
+                // What is removed is what the store holds.
+                std::mem::replace(batch, tables.store.batch()).commit_lazily()?;
+                self.forget(batch, *key)
+            }
             Change::Subscribed(key, saved) => {
                 let row = rows::encode(SubscriptionRow::new(saved));
                 batch.insert(&tables.subscriptions, rows::key_with(*key, saved.filter.as_bytes()), row)
@@ -305,7 +339,9 @@ impl Writer {
                 batch.remove(&tables.subscriptions, rows::key_with(*key, filter.as_bytes()))
             }
             Change::InboundTaken(key, id) => batch.insert(&tables.inbound, packet_key(*key, *id), []),
-            Change::InboundReleased(key, id) => batch.remove(&tables.inbound, packet_key(*key, *id)),
+            Change::InboundReleased { key, packet_id, offset } => {
+                self.release(batch, packet_key(*key, *packet_id), *offset)
+            }
             Change::Flying(key, flight) => {
                 self.next_order += 1;
                 let row = rows::encode(FlightRow::new(*flight, self.next_order));
@@ -313,6 +349,7 @@ impl Writer {
             }
             Change::Landed(key, id) => batch.remove(&tables.flights, packet_key(*key, *id)),
             Change::Settled(key, offset) => self.settle(batch, *key, *offset),
+            Change::Moved { from, offset, .. } if !self.owed.contains(&(*offset, *from)) => Ok(()),
             Change::Moved { from, to, offset, options } => {
                 self.settle(batch, *from, *offset)?;
                 match to {
@@ -321,6 +358,17 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// The client let go of an identifier. A later record may have taken it again, and been looked at before this.
+    fn release(&self, batch: &mut Batch, row: Vec<u8>, offset: Option<u64>) -> Result<(), StateError> {
+        if let Some(offset) = offset
+            && let Some(taken) = self.tables.inbound.get(&row)?
+            && number(&taken).is_some_and(|taken_at| taken_at > offset)
+        {
+            return Ok(());
+        }
+        batch.remove(&self.tables.inbound, row)
     }
 
     /// Removes a session and all that belongs to it.
@@ -332,21 +380,16 @@ impl Writer {
                 batch.remove(table, row?.0)?;
             }
         }
-        let owed: Vec<u64> = self
-            .tables
-            .owed
-            .prefix(prefix)
-            .filter_map(|row| {
-                row.ok().and_then(|(key, _)| rows::split_key(&key).and_then(|(_, rest)| number(rest)))
-            })
-            .collect();
-        owed.into_iter().try_for_each(|offset| self.settle(batch, key, offset))
+        let rows: Result<Vec<_>, _> = self.tables.owed.prefix(prefix).collect();
+        let offsets = rows?.into_iter().filter_map(|(key, _)| number(rows::split_key(&key)?.1)).collect();
+        let offsets: Vec<u64> = offsets;
+        offsets.into_iter().try_for_each(|offset| self.settle(batch, key, offset))
     }
 
-    /// The journal keeps what is owed, and what was not looked at yet.
+    /// The journal keeps what is owed, and what was not looked at yet. Call it when both are durable.
     pub(super) fn raise_floor(&self) {
         let looked_at = self.reader.position().0;
-        let needed = self.owed.first_key_value().map_or(looked_at, |(offset, _)| (*offset).min(looked_at));
+        let needed = self.owed.first().map_or(looked_at, |(offset, _)| (*offset).min(looked_at));
         self.floor.raise(Offset(needed));
     }
 }

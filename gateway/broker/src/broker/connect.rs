@@ -294,7 +294,7 @@ impl<A: Attachment> State<A> {
         let whole = self.export(slot);
         let key = slot.key;
         self.changes.extend(whole.subscriptions.into_iter().map(|held| Change::Subscribed(key, held)));
-        self.changes.extend(whole.inbound.into_iter().map(|id| Change::InboundTaken(key, id)));
+        self.changes.extend(whole.inbound.into_iter().map(|(id, _)| Change::InboundTaken(key, id)));
         self.changes.extend(whole.outbound.into_iter().map(|flight| Change::Flying(key, flight)));
     }
 }

@@ -83,8 +83,8 @@ impl<A: Attachment> Delivery<'_, A> {
         // Only what `Route::owed` listed is in the journal.
         let is_owed = target.qos > Qos::AtMostOnce && target.slot.is_durable();
         let copy = target.copy(message, offset.filter(|_| is_owed));
-        match inner.enqueue(&target.slot, copy) {
-            Ok(()) => self.done.queued += 1,
+        match inner.enqueue(&target.slot, copy, None) {
+            Ok(_) => self.done.queued += 1,
             Err(Undelivered { copy, reason }) if copy.shared.is_some() => {
                 match inner.hand_over_or_drop(copy, &target.slot, reason, self.now_ms) {
                     Ok(change) => {
@@ -161,18 +161,24 @@ fn settled<A>(slot: &Slot<A>, copy: &Queued) -> Option<Change> {
 }
 
 impl<A: Attachment> Inner<A> {
-    /// Puts a copy in a session's queue and wakes its connection.
-    pub(crate) fn enqueue(&self, slot: &Slot<A>, mut copy: Queued) -> Result<(), Undelivered> {
+    /// Puts a copy in a session's queue and wakes its connection, which persists `first` before anything it does about the copy. Gives
+    /// `first` back when there is no connection to do so.
+    pub(crate) fn enqueue(
+        &self,
+        slot: &Slot<A>,
+        mut copy: Queued,
+        first: Option<Change>,
+    ) -> Result<Option<Change>, Undelivered> {
         let mut state = slot.state.lock();
         let before = slot.gauge();
         let admitted = self.admit(slot, &mut state, &copy);
-        let wake = match admitted {
+        let (wake, left) = match admitted {
             Ok(permitted) => {
                 copy.permitted = permitted;
                 slot.count_in(copy.message.bytes());
                 state.queue.push(copy);
                 self.counters.apply(before, slot.gauge());
-                state.rouse()
+                (state.rouse(), state.entrust(first))
             }
             Err(reason) => {
                 // Others may have made room in vain.
@@ -184,7 +190,7 @@ impl<A: Attachment> Inner<A> {
         if let Some(wake) = wake {
             wake.wake();
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Whether a session takes a copy, and if so whether its client's policy was asked.
@@ -240,7 +246,11 @@ impl<A: Attachment> Inner<A> {
         (changes, kept)
     }
 
-    /// `Ok` when another member, or `from` itself, has the copy now.
+    /// `Ok` when another member, or `from` itself, has the copy now; with what the caller has to persist.
+    ///
+    /// That a copy moved is for its new session's connection to persist, before it sends the copy: else the member that left would be
+    /// owed it still after a restart. When the session of the one that left has ended, the caller has to persist it too, before that
+    /// end: it would take the copy along. Whoever comes second finds nothing left to move.
     fn hand_over_or_drop(
         &self,
         copy: Queued,
@@ -256,10 +266,9 @@ impl<A: Attachment> Inner<A> {
             let moved = target.copy(copy.message.clone(), offset.filter(|_| target.slot.is_durable()));
             let options = moved.options();
             let to = (moved.qos > Qos::AtMostOnce && target.slot.is_durable()).then_some(target.slot.key);
-            match self.enqueue(&target.slot, moved) {
-                Ok(()) => {
-                    return Ok(offset.map(|offset| Change::Moved { from: from.key, to, offset, options }));
-                }
+            let change = offset.map(|offset| Change::Moved { from: from.key, to, offset, options });
+            match self.enqueue(&target.slot, moved, change.clone()) {
+                Ok(left) => return Ok(left.or_else(|| change.filter(|_| from.state.lock().ended))),
                 Err(undelivered) => copy.message = undelivered.copy.message,
             }
         }
@@ -268,8 +277,8 @@ impl<A: Attachment> Inner<A> {
             return Err(settled(from, &copy));
         }
         let waits = reason == DropReason::SessionEnded;
-        match if waits { self.enqueue(from, copy) } else { Err(Undelivered { copy, reason }) } {
-            Ok(()) => Ok(None),
+        match if waits { self.enqueue(from, copy, None) } else { Err(Undelivered { copy, reason }) } {
+            Ok(_) => Ok(None),
             Err(Undelivered { copy, reason }) => {
                 self.counters.drop_copies(reason, 1);
                 Err(settled(from, &copy))

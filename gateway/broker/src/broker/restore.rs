@@ -4,7 +4,7 @@ use super::{Broker, Inner};
 use crate::change::{CopyOptions, FlightStage, SavedSubscription, SessionKey, SessionState};
 use crate::session::{PendingWill, Queued, Slot, Stage};
 use crate::{Attachment, Message};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Restore<'a, A> {
     inner: &'a Inner<A>,
     sessions: BTreeMap<SessionKey, Collected>,
+    client_ids: HashSet<Arc<str>>,
 }
 
 struct Collected {
@@ -36,7 +37,7 @@ pub enum RestoreError {
 impl<A: Attachment> Broker<A> {
     /// Begins to restore; to be done before the first connection is taken in.
     pub fn restore(&self) -> Restore<'_, A> {
-        Restore { inner: &self.inner, sessions: BTreeMap::new() }
+        Restore { inner: &self.inner, sessions: BTreeMap::new(), client_ids: HashSet::new() }
     }
 }
 
@@ -49,7 +50,7 @@ impl<A: Attachment> Restore<'_, A> {
         let client_id = state.header.client_id.clone();
         let is_known = self.sessions.contains_key(&state.header.key)
             || self.inner.sessions.contains_key(&client_id)
-            || self.sessions.values().any(|other| other.state.header.client_id == client_id);
+            || !self.client_ids.insert(client_id.clone());
         if is_known {
             return Err(RestoreError::Twice(client_id));
         }
@@ -101,8 +102,8 @@ impl<A: Attachment> Inner<A> {
         slot.durable.store(true, Relaxed);
         state.will = header.will.map(|saved| Box::new(PendingWill { saved, attachment: None }));
         state.begin_wait(header.expires_at_ms, self.limits.will_delay_secs_max, now_ms);
-        for id in inbound {
-            state.inbound.set(id, crate::session::InboundStage::Taken);
+        for (id, offset) in inbound {
+            state.inbound.set(id, crate::session::InboundStage::Taken { offset });
         }
         let mut copies: HashMap<u64, Queued> = HashMap::new();
         let mut order = Vec::new();

@@ -22,12 +22,12 @@ impl<A: Attachment> Session<A> {
         reason = "a token is used up, so that a publish is acknowledged once"
     )]
     pub fn acknowledge(&self, token: AckToken, reason: ReasonCode, sentence: &str) -> Answer {
-        let AckToken { packet_id, qos, generation } = token;
+        let AckToken { packet_id, qos, generation, .. } = token;
         let mut state = self.slot.state.lock();
         let is_current = state.is_current(generation);
         let mut repeats = 0;
         if qos == Qos::ExactlyOnce && !state.ended {
-            repeats = self.conclude(&mut state, packet_id, generation, reason);
+            repeats = self.conclude(&mut state, &token, reason);
         }
         if is_current && (qos == Qos::AtLeastOnce || reason.is_error()) {
             state.return_quota();
@@ -43,7 +43,8 @@ impl<A: Attachment> Session<A> {
     }
 
     /// Moves a QoS 2 identifier on; how many PUBRECs its repeats want.
-    fn conclude(&self, state: &mut State<A>, packet_id: PacketId, generation: u32, reason: ReasonCode) -> u8 {
+    fn conclude(&self, state: &mut State<A>, token: &AckToken, reason: ReasonCode) -> u8 {
+        let AckToken { packet_id, generation, offset, .. } = *token;
         let Some(Stage::Committing { generation: begun, repeats }) =
             state.inbound.stage_mut(packet_id).copied()
         else {
@@ -55,9 +56,11 @@ impl<A: Attachment> Session<A> {
         if reason.is_error() {
             state.inbound.remove(packet_id);
         } else {
-            state.inbound.set(packet_id, Stage::Taken);
+            state.inbound.set(packet_id, Stage::Taken { offset });
             let key = self.slot.key;
-            state.record(&self.broker, &self.slot, || Change::InboundTaken(key, packet_id));
+            if offset.is_none() {
+                state.record(&self.broker, &self.slot, || Change::InboundTaken(key, packet_id));
+            }
         }
         repeats
     }

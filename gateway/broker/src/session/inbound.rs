@@ -14,7 +14,20 @@ pub(crate) enum Stage {
         repeats: u8,
     },
     /// PUBREC was given; the message must not be taken again until PUBREL `[MQTT-4.3.3-10]`.
-    Taken,
+    Taken {
+        /// The journal record that says so, if one does.
+        offset: Option<u64>,
+    },
+}
+
+impl Stage {
+    /// The journal record that says the message was taken.
+    pub(crate) fn offset(self) -> Option<u64> {
+        match self {
+            Self::Taken { offset } => offset,
+            Self::Committing { .. } => None,
+        }
+    }
 }
 
 /// Identifiers sorted by number. Bounded by the client's window, and by the number of identifiers for MQTT 3.1.1.
@@ -61,8 +74,11 @@ impl Inbound {
         awaited
     }
 
-    /// Identifiers that got a PUBREC.
-    pub(crate) fn taken(&self) -> impl Iterator<Item = PacketId> {
-        self.0.iter().filter(|(_, stage)| *stage == Stage::Taken).map(|(id, _)| *id)
+    /// Identifiers that got a PUBREC, each with the record that took it.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = (PacketId, Option<u64>)> {
+        self.0.iter().filter_map(|(id, stage)| match stage {
+            Stage::Taken { offset } => Some((*id, *offset)),
+            Stage::Committing { .. } => None,
+        })
     }
 }

@@ -95,7 +95,9 @@ impl<A: Attachment> Session<A> {
             state.inbound.set(packet_id, stage);
         }
         self.broker.counters.received.fetch_add(1, Relaxed);
-        let token = AckToken { packet_id, qos: publish.qos, generation: self.generation };
+        let durable = (self.broker.recording && self.slot.is_durable()).then_some(self.slot.key);
+        let token =
+            AckToken { packet_id, qos: publish.qos, generation: self.generation, durable, offset: None };
         Ok(Received::Publish(Incoming { publish, token: Some(token) }))
     }
 
@@ -109,7 +111,10 @@ impl<A: Attachment> Session<A> {
                     "3.14.2.2.2",
                 ));
             }
-            state.set_expiry(&self.broker, &self.slot, secs.min(self.broker.limits.session_expiry_secs_max));
+            state.expiry_secs = secs.min(self.broker.limits.session_expiry_secs_max);
+            // With 0 the session ends with its connection, not before: until then its copies may still go to others.
+            let header = state.header(&self.slot);
+            state.record(&self.broker, &self.slot, || Change::Header(Box::new(header)));
         }
         if disconnect.reason != ReasonCode::Success {
             return Ok(Received::Disconnect(Parting::WithWill));
@@ -124,7 +129,9 @@ impl<A: Attachment> State<A> {
     /// Answers a QoS 2 PUBLISH whose identifier is already in use: its message is not taken a second time `[MQTT-4.3.3-10]`.
     fn repeated(&mut self, packet_id: PacketId) -> Option<Received> {
         Some(match self.inbound.stage_mut(packet_id)? {
-            InboundStage::Taken => Received::Reply(Packet::PubRec(ack(packet_id, ReasonCode::Success))),
+            InboundStage::Taken { .. } => {
+                Received::Reply(Packet::PubRec(ack(packet_id, ReasonCode::Success)))
+            }
             // The PUBREC may not go out before the commit it promises; it follows when that is done.
             InboundStage::Committing { repeats, .. } => {
                 *repeats = repeats.saturating_add(1);
@@ -167,9 +174,10 @@ impl<A: Attachment> State<A> {
             return Err(breach(ReasonCode::ProtocolError, "PUBREL before its PUBREC", "4.3.3"));
         }
         let reason = match self.inbound.remove(packet_id) {
-            Some(_) => {
+            Some(stage) => {
                 self.return_quota();
-                self.record(broker, slot, || Change::InboundReleased(slot.key, packet_id));
+                let offset = stage.offset();
+                self.record(broker, slot, || Change::InboundReleased { key: slot.key, packet_id, offset });
                 ReasonCode::Success
             }
             None => ReasonCode::PacketIdentifierNotFound,

@@ -185,12 +185,20 @@ impl Stage {
         }
     }
 
-    fn commit_one(&mut self, held: Held) {
+    fn append(&mut self, held: &Held) -> u64 {
+        let exchange = held.token.as_ref().and_then(AckToken::exchange);
+        self.store.append(&held.message, held.route.owed(), exchange)
+    }
+
+    fn commit_one(&mut self, mut held: Held) {
         if held.route.refusal().is_some() {
             let sentence = "full";
             return self.acknowledge(&held.client, held.token, ReasonCode::QuotaExceeded, sentence);
         }
-        let offset = self.store.append(&held.message, held.route.owed());
+        let offset = self.append(&held);
+        if let Some(token) = &mut held.token {
+            token.recorded(offset);
+        }
         let delivered = self.broker.deliver(&held.route, &held.message, Some(offset), self.now_ms);
         self.store.retain(&held.message, delivered.retention);
         self.store.apply(delivered.changes);
@@ -344,10 +352,24 @@ impl Stage {
 
     /// kill -9, and a new process on what the old one persisted.
     pub(crate) fn restart(&mut self) {
+        self.held = None;
+        self.start_again();
+    }
+
+    /// The same at the worst moment: what was held is durable, and nothing else came of it.
+    pub(crate) fn restart_committed(&mut self) {
+        for held in self.held.take().unwrap_or_default() {
+            if held.route.refusal().is_none() {
+                self.append(&held);
+            }
+        }
+        self.start_again();
+    }
+
+    fn start_again(&mut self) {
         for client in self.clients.values_mut() {
             client.closed |= client.session.take().is_some();
         }
-        self.held = None;
         self.broker = Broker::recording(self.limits.clone(), [8; 32]);
         self.store.restore(&self.broker, self.now_ms);
         self.pass(0);

@@ -2,6 +2,7 @@
 
 use super::Who;
 use broker::{Broker, Change, CopyOptions, Flight, Message, Owed, Retention, SessionKey, SessionState};
+use mqtt::PacketId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,9 +15,20 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn append(&mut self, message: &Arc<Message>, owed: impl Iterator<Item = Owed>) -> u64 {
+    pub(super) fn append(
+        &mut self,
+        message: &Arc<Message>,
+        owed: impl Iterator<Item = Owed>,
+        exchange: Option<(SessionKey, PacketId)>,
+    ) -> u64 {
         let offset = self.journal.len() as u64;
         self.journal.push(message.clone());
+        if let Some((key, id)) = exchange
+            && let Some(session) = self.sessions.get_mut(&key)
+        {
+            session.inbound.retain(|(other, _)| *other != id);
+            session.inbound.push((id, Some(offset)));
+        }
         for owed in owed {
             self.copies.insert((offset, owed.key), owed.options);
         }
@@ -70,8 +82,11 @@ impl Store {
             Change::Unsubscribed(key, filter) => {
                 self.session(key).subscriptions.retain(|held| held.filter != filter);
             }
-            Change::InboundTaken(key, id) => self.session(key).inbound.push(id),
-            Change::InboundReleased(key, id) => self.session(key).inbound.retain(|other| *other != id),
+            Change::InboundTaken(key, id) => self.session(key).inbound.push((id, None)),
+            Change::InboundReleased { key, packet_id, offset } => self
+                .session(key)
+                .inbound
+                .retain(|(other, taken_at)| *other != packet_id || (offset.is_some() && *taken_at > offset)),
             Change::Flying(key, flight) => {
                 let outbound = &mut self.session(key).outbound;
                 match outbound.iter_mut().find(|other| other.packet_id == flight.packet_id) {
@@ -84,8 +99,9 @@ impl Store {
                 self.copies.remove(&(offset, key));
             }
             Change::Moved { from, to, offset, options } => {
-                self.copies.remove(&(offset, from));
-                if let Some(to) = to {
+                if self.copies.remove(&(offset, from)).is_some()
+                    && let Some(to) = to
+                {
                     self.copies.insert((offset, to), options);
                 }
             }

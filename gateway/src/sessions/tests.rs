@@ -1,0 +1,209 @@
+//! What the store and the journal say after the process died between any two steps.
+
+use super::SessionStore;
+use crate::client::Client;
+use broker::{Broker, Change, CopyOptions, Limits, SessionHeader, SessionKey, SessionState};
+use bus::{Bus, BusSettings, Origin, Owed, Record, Source};
+use bytes::Bytes;
+use journal::Journal;
+use journal::state::StateStore;
+use mqtt::{PacketId, Qos, Version};
+use tempfile::TempDir;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+const KEY: SessionKey = SessionKey(7);
+
+/// What outlives a process.
+struct Disk {
+    _folder: TempDir,
+    state: StateStore,
+    journal: Journal,
+    bus: Bus,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let state = StateStore::open(folder.path().join("state")).unwrap();
+        let journal = Journal::open(folder.path().join("journal"), journal::Settings::default()).unwrap();
+        let bus = Bus::open(journal.clone(), &state, BusSettings::default()).unwrap();
+        Self { _folder: folder, state, journal, bus }
+    }
+
+    fn process(&self) -> Process<'_> {
+        let broker = Broker::recording(Limits::default(), [1; 32]);
+        let floor = self.bus.register_floor("sessions", self.journal.oldest());
+        let store = SessionStore::open(&self.state, &self.journal, floor, &broker, NOW_MS).unwrap();
+        Process { disk: self, store, broker }
+    }
+}
+
+/// What dies with it.
+struct Process<'d> {
+    disk: &'d Disk,
+    store: SessionStore,
+    broker: Broker<Client>,
+}
+
+impl Process<'_> {
+    async fn persist(&self, changes: impl IntoIterator<Item = Change>) {
+        self.store.persist(changes.into_iter().collect()).await.unwrap();
+    }
+
+    async fn append(&self, record: &Record) -> u64 {
+        let mut producer = self.disk.bus.producer();
+        let offset = producer.append(record).await.unwrap();
+        producer.next_outcome().await.1.unwrap();
+        offset.0
+    }
+
+    fn session(&self, client_id: &str) -> SessionState {
+        self.broker.export(client_id).expect("the session is there")
+    }
+
+    /// The thread that follows the journal ends; what comes into the journal from now on it does not see.
+    fn stop_following(&self) {
+        self.store.close();
+    }
+
+    fn restart(self) -> Self {
+        self.store.close();
+        self.disk.process()
+    }
+}
+
+fn header(key: SessionKey, client_id: &str) -> Change {
+    Change::Header(Box::new(SessionHeader {
+        key,
+        client_id: client_id.into(),
+        version: Version::V5,
+        expiry_secs: 3_600,
+        expires_at_ms: None,
+        will: None,
+    }))
+}
+
+fn exchange(packet_id: u16) -> Record {
+    Record {
+        client_id: "kiln".to_owned(),
+        topic: "t".to_owned(),
+        source: Some(Source::Exchange { session: KEY.0, packet_id }),
+        ..Record::new(Origin::Device, NOW_MS)
+    }
+}
+
+fn owed_to(session: SessionKey) -> Record {
+    Record {
+        message: Some(bus::Message {
+            payload: Bytes::from_static(b"m"),
+            properties: Bytes::new(),
+            quality_of_service: 2,
+            retain: false,
+            expires_at_ms: None,
+        }),
+        owed: vec![Owed {
+            session: super::address(session, None),
+            quality_of_service: 2,
+            retain: false,
+            subscription_ids: Vec::new(),
+        }],
+        ..exchange(1)
+    }
+}
+
+fn id(number: u16) -> PacketId {
+    PacketId::new(number).unwrap()
+}
+
+fn released(number: u16, offset: u64) -> Change {
+    Change::InboundReleased { key: KEY, packet_id: id(number), offset: Some(offset) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_qos_2_publish_is_taken_exactly_if_its_record_is_durable() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln")]).await;
+    process.stop_following();
+    let offset = process.append(&exchange(5)).await;
+    let process = process.restart();
+    assert_eq!(process.session("kiln").inbound, [(id(5), Some(offset))]);
+    // What a restart found is released as what this process took.
+    process.persist([released(5, offset)]).await;
+    let process = process.restart();
+    assert_eq!(process.session("kiln").inbound, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_of_a_released_identifier_takes_it_no_more() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln")]).await;
+    for _ in 0..50 {
+        // The follower has had no time to look at the record when its release comes.
+        let offset = process.append(&exchange(5)).await;
+        process.persist([released(5, offset)]).await;
+    }
+    let process = process.restart();
+    assert_eq!(process.session("kiln").inbound, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_does_not_undo_what_a_later_record_took() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln")]).await;
+    let first = process.append(&exchange(5)).await;
+    let second = process.append(&exchange(5)).await;
+    process.persist([released(5, first)]).await;
+    let process = process.restart();
+    assert_eq!(process.session("kiln").inbound, [(id(5), Some(second))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identifier_without_a_record_is_a_row_of_its_own() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process
+        .persist([header(KEY, "kiln"), Change::InboundTaken(KEY, id(3)), Change::InboundTaken(KEY, id(4))])
+        .await;
+    process.persist([Change::InboundReleased { key: KEY, packet_id: id(3), offset: None }]).await;
+    let process = process.restart();
+    assert_eq!(process.session("kiln").inbound, [(id(4), None)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_that_ended_took_is_nobodys() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln")]).await;
+    process.persist([Change::Closed(KEY), header(SessionKey(8), "kiln")]).await;
+    process.append(&exchange(5)).await;
+    process.append(&owed_to(KEY)).await;
+    let process = process.restart();
+    let session = process.session("kiln");
+    assert_eq!((session.header.key, session.inbound), (SessionKey(8), vec![]));
+    assert_eq!(process.broker.stats().queued_messages, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_moves_once_however_often_it_is_said_and_in_whatever_order() {
+    let disk = Disk::new();
+    let process = disk.process();
+    let heir = SessionKey(9);
+    process.persist([header(KEY, "kiln"), header(heir, "oven")]).await;
+    let offset = process.append(&owed_to(KEY)).await;
+    let options = CopyOptions {
+        qos: Qos::ExactlyOnce,
+        retain: false,
+        identifiers: Vec::new(),
+        shared: Some("$share/g/t".into()),
+    };
+    let moved = Change::Moved { from: KEY, to: Some(heir), offset, options };
+    // The heir's connection says it first, and is done with the copy before the one that left says the same.
+    process.persist([moved.clone(), Change::Settled(heir, offset)]).await;
+    process.persist([moved, Change::Closed(KEY)]).await;
+    let process = process.restart();
+    assert_eq!(process.broker.stats().queued_messages, 0, "delivered once is delivered");
+    assert_eq!(process.broker.stats().sessions, 1);
+}
