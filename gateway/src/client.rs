@@ -1,5 +1,6 @@
 //! A connected client as every step of the flow sees it: its identity, and the names that logs and rules ask for again and again.
 
+use crate::lifecycle::Presence;
 use access::{Identity, Principal};
 use broker::Attachment;
 use std::net::SocketAddr;
@@ -17,12 +18,13 @@ struct Facts {
     fingerprint: String,
     source_ip: String,
     peer: SocketAddr,
+    presence: Presence,
     cut: AtomicBool,
 }
 
 impl Client {
     /// The client that `principal` is under this client id.
-    pub(crate) fn new(principal: &Principal, client_id: &str, peer: SocketAddr) -> Self {
+    pub(crate) fn new(principal: &Principal, client_id: &str, peer: SocketAddr, presence: Presence) -> Self {
         let identity = Identity::new(principal, client_id, peer.ip());
         let fingerprint = principal.certificate.fingerprint.to_string();
         let source_ip = identity.source_ip().to_string();
@@ -32,6 +34,7 @@ impl Client {
             fingerprint,
             source_ip,
             peer,
+            presence,
             cut: AtomicBool::new(false),
         }))
     }
@@ -77,6 +80,17 @@ impl Client {
     pub(crate) fn principal_name(&self) -> &str {
         let user = self.user_name().filter(|_| self.0.identity.certificate().is_absent());
         user.unwrap_or(&self.0.fingerprint)
+    }
+
+    /// What lifecycle events call the credential.
+    pub(crate) fn principal_identifier(&self) -> &str {
+        let is_anonymous = self.0.identity.certificate().is_absent() && self.user_name().is_none();
+        if is_anonymous { "anonymous" } else { self.principal_name() }
+    }
+
+    /// What was said of this connection in lifecycle events.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.0.presence
     }
 
     /// Where the connection comes from.

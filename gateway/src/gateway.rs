@@ -2,6 +2,8 @@
 
 use crate::client::Client;
 use crate::connections::Connections;
+use crate::flow::announce::Announcements;
+use crate::lifecycle::Versions;
 use crate::metrics::Counters;
 use crate::resends::Resends;
 use crate::sessions::{SessionStore, StoreFailed};
@@ -32,6 +34,10 @@ pub(crate) struct Gateway {
     pub(crate) sessions: SessionStore,
     pub(crate) connections: Connections,
     pub(crate) counters: Counters,
+    /// Where messages of the gateway itself are left.
+    pub(crate) announcements: Announcements,
+    /// Version numbers of lifecycle events.
+    pub(crate) versions: Versions,
     pub(crate) resends: Resends,
     /// Listeners, for their numbers.
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
@@ -71,6 +77,10 @@ impl Gateway {
         topic: &str,
         payload_bytes: usize,
     ) -> Result<(), (ReasonCode, &'static str, String)> {
+        if let Some(reserved) = reserved_level(topic) {
+            let text = format!("topics below `{reserved}` are the server's own");
+            return Err((ReasonCode::NotAuthorized, "reserved_topic", text));
+        }
         let mqtt = &self.settings.raw.mqtt;
         if payload_bytes > mqtt.payload_bytes_max {
             let text =
@@ -132,7 +142,46 @@ impl Gateway {
     }
 }
 
+/// The first level of a topic that the server keeps for itself (section 4.7.2). Clients get no further than Basic Ingest; what other
+/// topics that begin with `$` mean is theirs to say.
+fn reserved_level(topic: &str) -> Option<&'static str> {
+    const RESERVED: [&str; 3] = ["$SYS", "$aws", "$share"];
+    let first = topic.split('/').next().filter(|_| topic.starts_with('$'))?;
+    RESERVED.into_iter().find(|level| *level == first && rules::basic_ingest(topic).is_none())
+}
+
 /// The largest packet that is read with these settings.
 pub(crate) fn packet_bytes_max(settings: &Settings) -> usize {
     settings.raw.mqtt.payload_bytes_max + PACKET_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reserved_level;
+
+    #[test]
+    fn the_server_keeps_some_topics_for_itself() {
+        let cases = [
+            ("$SYS/broker/uptime", Some("$SYS")),
+            ("$SYS", Some("$SYS")),
+            ("$aws/events/presence/connected/kiln", Some("$aws")),
+            ("$aws/things/kiln/shadow/update", Some("$aws")),
+            ("$aws/rules", Some("$aws")),
+            ("$aws/rules/", Some("$aws")),
+            ("$share/group/plant", Some("$share")),
+            ("$aws/rules/readings", None),
+            ("$aws/rules/readings/plant/kiln", None),
+            ("$TopicA/B", None),
+            ("$sys/broker", None),
+            ("$SYSTEM/state", None),
+            ("$awss", None),
+            ("$", None),
+            ("plant/$SYS", None),
+            ("/$aws/events", None),
+            ("", None),
+        ];
+        for (topic, expected) in cases {
+            assert_eq!(reserved_level(topic), expected, "{topic}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod flow;
 mod gateway;
 mod health;
 mod http;
+mod lifecycle;
 mod limits;
 mod listeners;
 mod logging;

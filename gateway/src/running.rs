@@ -5,8 +5,10 @@ use crate::command::check::open_definitions;
 use crate::connections::Connections;
 use crate::control::{self, Controlled};
 use crate::flow;
+use crate::flow::announce::Announcements;
 use crate::flow::deliver::Targets;
 use crate::gateway::Gateway;
+use crate::lifecycle::Versions;
 use crate::limits::broker_limits;
 use crate::metrics::Counters;
 use crate::policies::PolicyFolder;
@@ -56,10 +58,12 @@ impl Running {
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
         let listeners = listeners::bind(&settings)?;
         let api = bind_api(&settings).await?;
-        let (gateway, state) = tokio::task::block_in_place(|| open(settings))?;
+        let (announcements, waiting) = flow::announce::queue();
+        let (gateway, state) = tokio::task::block_in_place(|| open(settings, announcements))?;
         let targets = Arc::new(Targets::open(&gateway, &state).await?);
         gateway.bus.begin_trimming();
         let running = Self { gateway, targets, tasks: TaskTracker::new() };
+        running.tasks.spawn(flow::announce::run(Arc::clone(&running.gateway), waiting));
         running.spawn(listeners, api)?;
         Ok(running)
     }
@@ -173,7 +177,7 @@ async fn bind_api(settings: &Settings) -> anyhow::Result<TcpListener> {
 }
 
 /// Opens everything that is kept. Blocks.
-fn open(settings: Settings) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
+fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
     let state = store::open_state(&settings)?;
     let journal = store::open_journal(&settings)?;
     let clock = Clock::system();
@@ -195,6 +199,8 @@ fn open(settings: Settings) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
         sessions,
         connections: Connections::default(),
         counters: Counters::default(),
+        announcements,
+        versions: Versions::default(),
         listeners: parking_lot::RwLock::default(),
         shutdown: CancellationToken::new(),
         ended: CancellationToken::new(),

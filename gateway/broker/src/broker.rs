@@ -63,6 +63,8 @@ pub struct Connected<A> {
     pub keep_alive_secs: u16,
     /// The connection that had the session: its task was woken and finds 0x8E in [`crate::Outgoing::closing`] `[MQTT-3.1.4-3]`.
     pub taken_over: Option<Session<A>>,
+    /// The attachment of that connection.
+    pub taken_over_from: Option<A>,
     /// The will of the connection before, due now.
     pub will: Option<DueWill<A>>,
     /// What to persist before the CONNACK is sent.
@@ -155,6 +157,11 @@ impl<A: Attachment> Broker<A> {
             retained_bytes: bytes as u64,
             ..self.inner.counters.snapshot()
         }
+    }
+
+    /// Whether anybody subscribed to topics that begin with `$`, which no wildcard at the first level matches `[MQTT-4.7.2-1]`.
+    pub fn hears_reserved(&self) -> bool {
+        self.inner.counters.reserved_subscriptions.load(Ordering::Relaxed) > 0
     }
 
     /// The message retained for a topic, expired or not.

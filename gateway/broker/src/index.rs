@@ -44,7 +44,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn has_wildcard(self) -> bool {
+    pub(crate) fn has_wildcard(self) -> bool {
         self.filter.bytes().any(|byte| byte == b'+' || byte == b'#')
     }
 }

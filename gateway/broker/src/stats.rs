@@ -1,5 +1,6 @@
 //! Numbers for `$SYS` and metrics.
 
+use crate::index::Place;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! drop_reasons {
@@ -56,6 +57,10 @@ pub struct Stats {
     pub sessions: u64,
     /// Subscriptions, members of shared groups included.
     pub subscriptions: u64,
+    /// Those of them that are shared.
+    pub shared_subscriptions: u64,
+    /// Those of them whose filter has a wildcard.
+    pub wildcard_subscriptions: u64,
     /// Retained messages.
     pub retained_messages: u64,
     /// Bytes of retained messages.
@@ -86,6 +91,10 @@ pub(crate) struct Counters {
     pub(crate) connected: AtomicU64,
     pub(crate) sessions: AtomicU64,
     pub(crate) subscriptions: AtomicU64,
+    shared_subscriptions: AtomicU64,
+    wildcard_subscriptions: AtomicU64,
+    /// Subscriptions to topics that begin with `$`.
+    pub(crate) reserved_subscriptions: AtomicU64,
     pub(crate) queued_messages: AtomicU64,
     pub(crate) queued_bytes: AtomicU64,
     pub(crate) received: AtomicU64,
@@ -97,6 +106,27 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Counts a subscription that was made.
+    pub(crate) fn subscribed(&self, place: Place<'_>) {
+        self.subscriptions.fetch_add(1, Relaxed);
+        self.kinds(place).for_each(|kind| _ = kind.fetch_add(1, Relaxed));
+    }
+
+    /// Counts a subscription that ended.
+    pub(crate) fn unsubscribed(&self, place: Place<'_>) {
+        self.subscriptions.fetch_sub(1, Relaxed);
+        self.kinds(place).for_each(|kind| _ = kind.fetch_sub(1, Relaxed));
+    }
+
+    fn kinds(&self, place: Place<'_>) -> impl Iterator<Item = &AtomicU64> {
+        let kinds = [
+            (place.shared.is_some(), &self.shared_subscriptions),
+            (place.has_wildcard(), &self.wildcard_subscriptions),
+            (place.filter.starts_with('$'), &self.reserved_subscriptions),
+        ];
+        kinds.into_iter().filter_map(|(is_one, counter)| is_one.then_some(counter))
+    }
+
     /// Takes over how a session's queue changed between two gauges.
     pub(crate) fn apply(&self, before: (usize, usize), after: (usize, usize)) {
         if before == after {
@@ -123,6 +153,8 @@ impl Counters {
             connected: self.connected.load(Relaxed),
             sessions: self.sessions.load(Relaxed),
             subscriptions: self.subscriptions.load(Relaxed),
+            shared_subscriptions: self.shared_subscriptions.load(Relaxed),
+            wildcard_subscriptions: self.wildcard_subscriptions.load(Relaxed),
             retained_messages: 0,
             retained_bytes: 0,
             queued_messages: self.queued_messages.load(Relaxed),

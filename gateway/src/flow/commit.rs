@@ -4,6 +4,7 @@
 //! message that causes none of these is not written. Either way messages leave in the order they came: each waits in a queue until it, and
 //! everything before it, is durable.
 
+use super::announce::Announcement;
 use super::evaluate;
 use crate::client::Client;
 use crate::gateway::Gateway;
@@ -103,7 +104,7 @@ impl Commits {
             return self.refuse(Refusal::SubscriberFull(client_id.to_string()), token);
         }
         let mut record = Record::new(Origin::Device, now_ms);
-        evaluate::evaluate(gateway, client, &publish, &mut record);
+        evaluate::evaluate(gateway, Some(client), &publish, &mut record);
         if let Some(route) = &route {
             owe(&mut record, route, &message);
         }
@@ -124,6 +125,38 @@ impl Commits {
         }
         self.bytes += message.bytes();
         self.waiting.push_back(Waiting::Accepted(Accepted { message, route, token, offset, received }));
+    }
+
+    /// The same for a message of the gateway itself: there is no client, nobody to answer, and what it retains is kept in memory alone.
+    pub(super) async fn announce(&mut self, gateway: &Gateway, announcement: &Announcement) {
+        let received = Instant::now();
+        let now_ms = gateway.now_ms();
+        let Announcement { about, publish } = announcement;
+        let message = Arc::new(Message::of(publish, Arc::default(), now_ms));
+        let route = gateway.broker.route(&message);
+        let mut record = Record::new(Origin::Gateway, now_ms);
+        evaluate::evaluate(gateway, None, publish, &mut record);
+        // What is said about one client stays in order, as what it says itself does.
+        for route in record.events.iter_mut().flat_map(|event| &mut event.routes) {
+            route.partition_key.get_or_insert_with(|| about.to_string());
+        }
+        owe(&mut record, &route, &message);
+        let mut offset = None;
+        if !record.is_empty() {
+            record.topic = publish.topic.as_str().to_string();
+            match self.append(gateway, &record).await {
+                Ok(at) => offset = Some(at),
+                Err(refusal) => return self.refuse(refusal, None),
+            }
+        }
+        self.bytes += message.bytes();
+        self.waiting.push_back(Waiting::Accepted(Accepted {
+            message,
+            route: Some(route),
+            token: None,
+            offset,
+            received,
+        }));
     }
 
     /// A shutdown does not wait for a target that is behind.
@@ -201,7 +234,8 @@ fn exchange(token: &AckToken) -> Option<Source> {
 
 /// Copies owed to durable sessions, and the retained message.
 fn owe(record: &mut Record, route: &Route<Client>, message: &Message) {
-    record.retained = message.retain;
+    // What the gateway itself retains is true of this run alone.
+    record.retained = message.retain && record.origin != Origin::Gateway;
     record.owed = route
         .owed()
         .map(|owed| Owed {

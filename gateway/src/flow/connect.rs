@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::connection::Transport;
 use crate::connections::Open;
 use crate::gateway::Gateway;
+use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
 use access::{Certificate, ConnectAttributes, Principal};
 use broker::{Connected, Parting, Wake};
@@ -143,9 +144,10 @@ async fn let_in(
     peer: SocketAddr,
 ) -> Result<Admitted, Refusal> {
     let principal = principal(gateway, certificate).await?;
-    let client = Client::new(&principal, &connect.client_id, peer);
+    let client = Client::new(&principal, &connect.client_id, peer, lifecycle::arriving(gateway));
     let expiry_secs = connect.properties.session_expiry_secs().unwrap_or(0);
     client.identity().authorise_connect(ConnectAttributes::of(connect, expiry_secs)).map_err(|denied| {
+        lifecycle::connect_failed(gateway, &client);
         Refusal {
             told: denied.reason_string(),
             ..Refusal::new(ReasonCode::NotAuthorized, denied.label(), &denied)
@@ -167,6 +169,10 @@ async fn let_in(
                 ..Refusal::new(refusal.reason, "broker", refusal.sentence)
             }
         })?;
+    // Told here and not by the connection that lost its session, so that it comes before what is told of this one.
+    if let Some(replaced) = &connected.taken_over_from {
+        lifecycle::disconnected(gateway, replaced, DisconnectReason::DuplicateClientId);
+    }
     Ok((connected, client, wake))
 }
 
@@ -202,7 +208,7 @@ async fn welcome(
     shown: Shown,
     assigned: Option<Text>,
 ) -> Option<LetIn> {
-    let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes } = connected;
+    let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes, .. } = connected;
     if let Some(assigned) = assigned {
         let properties = connack.properties.iter().chain([Property::AssignedClientIdentifier(assigned)]);
         let mut builder = PropertiesBuilder::new();
@@ -232,6 +238,7 @@ async fn welcome(
         wills::publish(gateway, will).await;
     }
     fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
+    lifecycle::connected(gateway, &client, &session);
     let Shown { certificates, trust_generation } = shown;
     let open = gateway.connections.add(client.clone(), session, certificates);
     // What changed since the first look, changed before this connection could be told.

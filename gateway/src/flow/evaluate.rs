@@ -22,8 +22,8 @@ impl Randomness for Random {
     }
 }
 
-/// Adds the events that the active rules make of `publish`.
-pub(super) fn evaluate(gateway: &Gateway, client: &Client, publish: &Publish, record: &mut Record) {
+/// Adds the events that the active rules make of `publish`, a message of `client` or, without one, of the gateway itself.
+pub(super) fn evaluate(gateway: &Gateway, client: Option<&Client>, publish: &Publish, record: &mut Record) {
     let active = gateway.definitions.active();
     let held = Held::of(&publish.properties);
     let now_ms = record.accepted_at_ms;
@@ -59,15 +59,15 @@ fn for_each_rule(gateway: &Gateway, active: &ActiveRules, topic: &str, mut visit
 
 fn describe<'m>(
     gateway: &'m Gateway,
-    client: &'m Client,
+    client: Option<&'m Client>,
     publish: &'m Publish,
     held: &'m Held,
     now_ms: u64,
 ) -> Message<'m> {
     let mut message = Message::new(&publish.topic, &publish.payload, now_ms, &Random);
-    message.client_id = Some(client.client_id());
-    message.principal = Some(client.principal_name());
-    message.source_ip = Some(client.source_ip());
+    message.client_id = client.map(Client::client_id);
+    message.principal = client.map(Client::principal_name);
+    message.source_ip = client.map(Client::source_ip);
     message.account_id = Some(&gateway.settings.raw.account_id);
     message.properties = held.lend();
     message
@@ -156,12 +156,18 @@ fn target_name(action: &Action) -> TargetName {
     })
 }
 
-fn report(gateway: &Gateway, client: &Client, rule: &Definition, message: &Message<'_>, fault: &Fault) {
+fn report(
+    gateway: &Gateway,
+    client: Option<&Client>,
+    rule: &Definition,
+    message: &Message<'_>,
+    fault: &Fault,
+) {
     gateway.counters.rule_faults.increment(&rule.name);
     let Some(left_out) = gateway.counters.rule_lines.admit() else { return };
     tracing::warn!(
         rule = rule.name,
-        client_id = client.client_id(),
+        client_id = client.map(Client::client_id),
         topic = message.topic(),
         reason = %fault,
         left_out,

@@ -10,10 +10,13 @@
 //! | 6 | MQTT subscribers | [`fan_out`] | copies in the outboxes of sessions; the PUBACK |
 //! | 7 | targets | [`deliver`] | delivered, retried, or a dead letter |
 //!
+//! Messages of the gateway itself ([`announce`]) and of clients that are gone ([`wills`]) join at step 4 and step 3.
+//!
 //! Steps 2 to 6 run on the connection's own task: a slow step slows this device alone, and work is parallel by connection. Step 7 runs
 //! on a lane for each target, from the journal.
 
 pub(crate) mod accept;
+pub(crate) mod announce;
 mod authorise;
 mod commit;
 mod connect;

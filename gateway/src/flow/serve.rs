@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::connection::{Event, Transport};
 use crate::connections::Open;
 use crate::gateway::Gateway;
+use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
 use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
 use listener::{Accepted, Stream};
@@ -39,6 +40,15 @@ enum End {
 }
 
 impl End {
+    /// The reason in the lifecycle event.
+    fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::Disconnected(_) => DisconnectReason::ClientInitiatedDisconnect,
+            Self::Lost(_) => DisconnectReason::ConnectionLost,
+            Self::Closed { reason, .. } => DisconnectReason::of(*reason),
+        }
+    }
+
     fn closed(reason: ReasonCode, explanation: &(impl ToString + ?Sized)) -> Self {
         Self::Closed { reason, explanation: explanation.to_string(), told: String::new() }
     }
@@ -214,6 +224,13 @@ impl Connection {
             Received::Subscribe(request) => self.subscribe(&request),
             Received::Unsubscribe(request) => {
                 let ack = self.gateway.broker.unsubscribe(self.session(), &request);
+                let ended = request
+                    .filters
+                    .iter()
+                    .zip(&ack.reasons)
+                    .filter(|(_, reason)| **reason == ReasonCode::Success);
+                let ended = ended.map(|(filter, _)| filter.as_str());
+                lifecycle::unsubscribed(&self.gateway, &self.client, ended);
                 self.send(&Packet::UnsubAck(ack));
                 Ok(())
             }
@@ -320,6 +337,7 @@ impl Connection {
             .subscribe(&self.open.session, request, permit)
             .map_err(|violation| End::violation(&violation))?;
         self.send(&Packet::SubAck(subscribed.ack));
+        lifecycle::subscribed(&self.gateway, &self.client, subscribed.granted.iter().map(|filter| &**filter));
         Ok(())
     }
 
@@ -340,6 +358,8 @@ impl Connection {
             self.transport.forget_output();
         }
         let parting = self.say_goodbye(&end).await;
+        // Before the session is free for another connection, which is told of after this one.
+        lifecycle::disconnected(&self.gateway, &self.client, end.reason());
         // There may be nobody left to answer, but subscribers get what was committed.
         self.settle_all().await;
         let departed = self.gateway.broker.disconnected(self.session(), parting, self.gateway.now_ms());

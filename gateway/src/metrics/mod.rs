@@ -4,7 +4,7 @@ mod counters;
 mod exposition;
 mod process;
 
-pub(crate) use counters::{Counters, increment};
+pub(crate) use counters::{Counters, Lines, increment};
 
 use crate::gateway::Gateway;
 use broker::DropReason;
@@ -99,8 +99,20 @@ const METRICS: &[Metric] = &[
         let status = s.gateway.definitions.status();
         Sample::plain(status.iter().filter(|status| !status.faults.is_empty()).count() as u64)
     }),
+    counter("iot_gateway_own_messages_total", "Lifecycle events and `$SYS` values on their way", |s| {
+        Sample::plain(s.gateway.announcements.made())
+    }),
+    counter("iot_gateway_own_messages_dropped_total", "Lifecycle events and `$SYS` values lost", |s| {
+        Sample::plain(s.gateway.announcements.dropped())
+    }),
     gauge("iot_gateway_sessions", "Sessions, connected or not", |s| Sample::plain(s.broker.sessions)),
     gauge("iot_gateway_subscriptions", "Subscriptions", |s| Sample::plain(s.broker.subscriptions)),
+    gauge("iot_gateway_shared_subscriptions", "Subscriptions that are shared, of those", |s| {
+        Sample::plain(s.broker.shared_subscriptions)
+    }),
+    gauge("iot_gateway_wildcard_subscriptions", "Subscriptions with a wildcard, of those", |s| {
+        Sample::plain(s.broker.wildcard_subscriptions)
+    }),
     gauge("iot_gateway_retained_messages", "Retained messages", |s| {
         Sample::plain(s.broker.retained_messages)
     }),

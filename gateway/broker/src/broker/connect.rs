@@ -107,11 +107,13 @@ impl<A: Attachment> Broker<A> {
             }
             inner.forget(&slot);
         };
-        if let Some((_, wake)) = &entered.replaced {
-            wake.wake();
+        if let Some(replaced) = &entered.replaced {
+            replaced.wake.wake();
         }
         let properties =
             connack_properties(connect, &inner.limits, &terms, is_assigned.then_some(&*client_id));
+        let (taken_over, taken_over_from) =
+            entered.replaced.map(|replaced| (replaced.session, replaced.attachment)).unzip();
         Ok(Connected {
             session: entered.session,
             connack: ConnAck {
@@ -120,7 +122,8 @@ impl<A: Attachment> Broker<A> {
                 properties,
             },
             keep_alive_secs: terms.keep_alive_secs,
-            taken_over: entered.replaced.map(|(session, _)| session),
+            taken_over,
+            taken_over_from,
             will: entered.will,
             changes: entered.changes,
         })
@@ -134,11 +137,18 @@ struct Arrival<'a, A> {
     connection: Box<Connection<A>>,
 }
 
+/// A connection that lost its session to another one.
+struct Replaced<A> {
+    session: Session<A>,
+    attachment: A,
+    wake: Arc<dyn Wake>,
+}
+
 /// A connection that has its session, and what it put an end to.
 struct Entered<A> {
     session: Session<A>,
     session_present: bool,
-    replaced: Option<(Session<A>, Arc<dyn Wake>)>,
+    replaced: Option<Replaced<A>>,
     will: Option<DueWill<A>>,
     changes: Vec<Change>,
 }
@@ -214,11 +224,7 @@ impl<A: Attachment> Inner<A> {
     }
 
     /// Takes the session from the connection that has it, if one has.
-    fn supersede(
-        self: &Arc<Self>,
-        slot: &Arc<Slot<A>>,
-        state: &mut State<A>,
-    ) -> Option<(Session<A>, Arc<dyn Wake>)> {
+    fn supersede(self: &Arc<Self>, slot: &Arc<Slot<A>>, state: &mut State<A>) -> Option<Replaced<A>> {
         let connection = state.connection.take()?;
         // What the old connection's policies allowed says nothing about the new one's.
         state.queue.withdraw_permits();
@@ -231,9 +237,9 @@ impl<A: Attachment> Inner<A> {
             version: state.version,
         };
         if let Some(will) = &mut state.will {
-            will.attachment = Some(connection.attachment);
+            will.attachment = Some(connection.attachment.clone());
         }
-        Some((session, connection.wake))
+        Some(Replaced { session, attachment: connection.attachment, wake: connection.wake })
     }
 
     /// The will found at a session that goes on: one that waits is dropped `[MQTT-3.1.3-9]`; that of a connection just replaced is

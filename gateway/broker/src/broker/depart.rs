@@ -158,8 +158,9 @@ impl<A: Attachment> Inner<A> {
         }
         self.set_timer(slot, state, u64::MAX);
         for held in std::mem::take(&mut state.subscriptions) {
-            self.index.remove(crate::index::Place::of(&held.filter), slot.key);
-            self.counters.subscriptions.fetch_sub(1, Relaxed);
+            let place = crate::index::Place::of(&held.filter);
+            self.index.remove(place, slot.key);
+            self.counters.unsubscribed(place);
         }
         state.feeds = VecDeque::new();
         let mut orphans = state.queue.extract(|_| true);

@@ -160,7 +160,7 @@ impl<A: Attachment> Inner<A> {
     pub(crate) fn enter(&self, slot: &Arc<Slot<A>>, held: &SavedSubscription, is_new: bool) -> Option<Feed> {
         let place = Place::of(&held.filter);
         if is_new {
-            self.counters.subscriptions.fetch_add(1, Ordering::Relaxed);
+            self.counters.subscribed(place);
         }
         let enter = |clock| {
             let subscriber = Subscriber {
@@ -186,8 +186,9 @@ impl<A: Attachment> Inner<A> {
     fn revoke(&self, slot: &Arc<Slot<A>>, state: &mut State<A>, filter: &str) -> bool {
         let Ok(at) = state.subscription_place(filter) else { return false };
         let held = state.subscriptions.remove(at);
-        self.index.remove(Place::of(&held.filter), slot.key);
-        self.counters.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        let place = Place::of(&held.filter);
+        self.index.remove(place, slot.key);
+        self.counters.unsubscribed(place);
         state.feeds.retain(|feed| feed.subscription.filter != held.filter);
         state.record(self, slot, || Change::Unsubscribed(slot.key, held.filter));
         true

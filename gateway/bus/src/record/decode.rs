@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::encode::{
     FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_RESEND, FLAG_RETAINED, FLAG_TRACEPARENT, ORIGIN_DEVICE,
-    ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_REDRIVEN,
+    ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN,
 };
 use super::{Attribute, Event, Format, Head, Message, Origin, Owed, Record, ResendKey, Route};
 use crate::TargetName;
@@ -96,6 +96,7 @@ fn origin(number: u8, detail: Option<String>) -> Result<Origin, DecodeError> {
     match (number, detail) {
         (ORIGIN_DEVICE, None) => Ok(Origin::Device),
         (ORIGIN_DIRECT, None) => Ok(Origin::Direct),
+        (ORIGIN_GATEWAY, None) => Ok(Origin::Gateway),
         (ORIGIN_REDRIVEN, Some(event_id)) => Ok(Origin::Redriven { event_id }),
         (ORIGIN_ERROR_ACTION, Some(failed)) => {
             Ok(Origin::ErrorAction { failed_target: TargetName::parse(&failed)? })

@@ -21,6 +21,7 @@ pub(super) const ORIGIN_DEVICE: u8 = 1;
 pub(super) const ORIGIN_DIRECT: u8 = 2;
 pub(super) const ORIGIN_REDRIVEN: u8 = 3;
 pub(super) const ORIGIN_ERROR_ACTION: u8 = 4;
+pub(super) const ORIGIN_GATEWAY: u8 = 5;
 
 /// A part of a record is larger than its length field can say.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -107,7 +108,7 @@ impl Writer {
             | flag(record.traceparent.is_some(), FLAG_TRACEPARENT)
             | flag(record.resend.is_some(), FLAG_RESEND)
             | flag(record.message.is_some(), FLAG_MESSAGE)
-            | flag(!matches!(record.origin, Origin::Device | Origin::Direct), FLAG_ORIGIN_DETAIL)
+            | flag(has_detail(&record.origin), FLAG_ORIGIN_DETAIL)
             | flag(record.source.is_some(), FLAG_SOURCE);
         self.out.put_slice(&[VERSION, origin_number(&record.origin), flags, 0]);
         let length_at = self.out.len();
@@ -164,7 +165,7 @@ impl Writer {
             self.out.put_u64_le(resend.content_digest);
         }
         match &record.origin {
-            Origin::Device | Origin::Direct => {}
+            Origin::Device | Origin::Direct | Origin::Gateway => {}
             Origin::Redriven { event_id } => self.text("event id", event_id)?,
             Origin::ErrorAction { failed_target } => self.text("failed target", failed_target.as_str())?,
         }
@@ -252,7 +253,12 @@ fn origin_number(origin: &Origin) -> u8 {
         Origin::Direct => ORIGIN_DIRECT,
         Origin::Redriven { .. } => ORIGIN_REDRIVEN,
         Origin::ErrorAction { .. } => ORIGIN_ERROR_ACTION,
+        Origin::Gateway => ORIGIN_GATEWAY,
     }
+}
+
+fn has_detail(origin: &Origin) -> bool {
+    matches!(origin, Origin::Redriven { .. } | Origin::ErrorAction { .. })
 }
 
 fn narrow(part: &'static str, size: usize) -> Result<u16, EncodeError> {

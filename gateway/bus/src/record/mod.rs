@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! head       u8 version = 2
-//!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action
+//!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action, 5 gateway
 //!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target, 32 source
 //!            u8 zero
 //!            u32 length of the rest of the head
@@ -79,7 +79,7 @@ pub struct Record {
     pub client_id: String,
     /// Thing name or a short form of the certificate's fingerprint; empty when no device sent it.
     pub principal: String,
-    /// The topic published to; empty when no device sent it.
+    /// The topic published to; empty when it was not published.
     pub topic: String,
     /// W3C Trace Context `traceparent`, when the publisher sent one.
     pub traceparent: Option<String>,
@@ -114,6 +114,8 @@ pub enum Origin {
         /// The target that could not be served.
         failed_target: TargetName,
     },
+    /// The gateway's own message, such as a lifecycle event; it has a topic, but no client.
+    Gateway,
 }
 
 /// Recognises a publish that a device sends again after a lost acknowledgement.

@@ -202,6 +202,7 @@ fn any_origin() -> impl Strategy<Value = Origin> {
     prop_oneof![
         Just(Origin::Device),
         Just(Origin::Direct),
+        Just(Origin::Gateway),
         ".{0,30}".prop_map(|event_id| Origin::Redriven { event_id }),
         any_route().prop_map(|route| Origin::ErrorAction { failed_target: route.target }),
     ]

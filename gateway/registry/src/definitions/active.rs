@@ -12,18 +12,26 @@ pub struct ActiveRules {
     generation: u64,
     by_name: BTreeMap<String, Arc<Definition>>,
     by_topic: Index<Arc<Definition>>,
+    selects_reserved: bool,
 }
 
 impl ActiveRules {
     pub(super) fn new(generation: u64, definitions: impl Iterator<Item = Arc<Definition>>) -> Self {
         let (mut by_name, mut by_topic) = (BTreeMap::new(), Index::new());
+        let mut selects_reserved = false;
         for definition in definitions.filter(|definition| definition.enabled) {
             if let Some(filter) = definition.statement.topic_filter() {
+                selects_reserved |= filter.as_str().starts_with('$');
                 by_topic.insert(filter, Arc::clone(&definition));
             }
             by_name.insert(definition.name.clone(), definition);
         }
-        Self { generation, by_name, by_topic }
+        Self { generation, by_name, by_topic, selects_reserved }
+    }
+
+    /// Whether any rule selects from topics that begin with `$`, which no wildcard at the first level matches.
+    pub fn selects_reserved(&self) -> bool {
+        self.selects_reserved
     }
 
     /// How often other rules came in force, since the start.

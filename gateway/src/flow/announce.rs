@@ -1,0 +1,162 @@
+//! Messages of the gateway itself: lifecycle events and `$SYS`. Through the same steps as a client's publish, without a client: rules, one
+//! durable write when something durable hangs on it, subscribers.
+//!
+//! Whoever has something to say leaves it in a queue in front of one task and goes on: no connection waits for it. A message of the
+//! gateway causes no other.
+
+use super::commit::{Commits, Settled};
+use super::fan_out;
+use crate::gateway::Gateway;
+use crate::metrics::{Lines, increment};
+use mqtt::{Properties, Publish, Qos, Text};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+/// Messages that may wait for the task; beyond that they are dropped and counted. A fleet that comes back at once has room.
+const WAITING_MAX: usize = 65_536;
+/// Messages that may wait for the disk at once.
+const UNDER_WAY_MAX: usize = 1024;
+
+/// A message of the gateway itself.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    /// The client it is about, which keeps what is said about it in order; empty when it is about none.
+    pub(crate) about: Arc<str>,
+    pub(crate) publish: Publish,
+}
+
+impl Announcement {
+    pub(crate) fn new(
+        about: &Arc<str>,
+        topic: Text,
+        payload: impl Into<bytes::Bytes>,
+        qos: Qos,
+        retain: bool,
+    ) -> Self {
+        let publish = Publish {
+            dup: false,
+            qos,
+            retain,
+            topic,
+            packet_id: None,
+            properties: Properties::default(),
+            payload: payload.into(),
+        };
+        Self { about: Arc::clone(about), publish }
+    }
+}
+
+/// Where announcements are left.
+#[derive(Debug)]
+pub(crate) struct Announcements {
+    queue: Sender<Announcement>,
+    lines: Lines,
+    dropped: AtomicU64,
+    made: AtomicU64,
+}
+
+/// The queue and its other end, which [`run`] takes.
+pub(crate) fn queue() -> (Announcements, Receiver<Announcement>) {
+    let (queue, waiting) = mpsc::channel(WAITING_MAX);
+    let announcements =
+        Announcements { queue, lines: Lines::default(), dropped: AtomicU64::new(0), made: AtomicU64::new(0) };
+    (announcements, waiting)
+}
+
+impl Announcements {
+    /// Leaves a message. Never waits: without room it is dropped, counted and logged.
+    pub(crate) fn leave(&self, announcement: Announcement) {
+        if let Err(refused) = self.queue.try_send(announcement) {
+            let topic = refused.into_inner().publish.topic;
+            self.drop(Some(&topic), "too many of the gateway's own messages wait");
+        }
+    }
+
+    fn drop(&self, topic: Option<&str>, reason: &str) {
+        increment(&self.dropped);
+        if let Some(left_out) = self.lines.admit() {
+            tracing::error!(topic, reason, left_out, "a message of the gateway itself is lost");
+        }
+    }
+
+    /// Messages that went their way.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Relaxed)
+    }
+
+    /// Messages that were lost: the queue was full, or the journal did not take them.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+/// Sends announcements on their way, several at once; they come out in the order they went in.
+pub(crate) struct Announcer {
+    gateway: Arc<Gateway>,
+    commits: Commits,
+}
+
+impl Announcer {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        let commits = Commits::new(gateway.bus.producer());
+        Self { gateway, commits }
+    }
+
+    /// Sends one on its way. Waits only for room.
+    pub(crate) async fn announce(&mut self, announcement: &Announcement) {
+        self.commits.announce(&self.gateway, announcement).await;
+        while let Some(settled) = self.commits.try_next() {
+            self.settle(settled).await;
+        }
+        if self.commits.len() >= UNDER_WAY_MAX {
+            self.settle_next().await;
+        }
+    }
+
+    /// Hands out the next one whose turn has come. Never ready when none is under way.
+    async fn settle_next(&mut self) {
+        let settled = self.commits.next().await;
+        self.settle(settled).await;
+    }
+
+    async fn settle(&self, settled: Settled) {
+        let announcements = &self.gateway.announcements;
+        match settled {
+            Settled::Accepted(accepted) => {
+                increment(&announcements.made);
+                // The store says itself what is wrong.
+                let _ = self.gateway.persist(fan_out::fan_out(&self.gateway, &accepted)).await;
+            }
+            Settled::Refused(refusal, _) => {
+                let (_, _, explanation) = refusal.explain();
+                announcements.drop(None, &explanation);
+            }
+        }
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn finish(&mut self) {
+        while self.commits.len() > 0 {
+            self.settle_next().await;
+        }
+    }
+}
+
+/// Sends on what is left in the queue, until the gateway has ended: the connections say goodbye before that.
+pub(crate) async fn run(gateway: Arc<Gateway>, mut waiting: Receiver<Announcement>) {
+    let ended = gateway.ended.clone();
+    let mut announcer = Announcer::new(gateway);
+    loop {
+        tokio::select! {
+            biased;
+            settled = announcer.commits.next() => announcer.settle(settled).await,
+            announcement = waiting.recv() => match announcement {
+                Some(announcement) => announcer.announce(&announcement).await,
+                None => break,
+            },
+            () = ended.cancelled(), if !waiting.is_closed() => waiting.close(),
+        }
+    }
+    announcer.finish().await;
+}
