@@ -1,8 +1,11 @@
 //! A connected client as every step of the flow sees it: its identity, and the names that logs and rules ask for again and again.
 
+mod kept;
+
 use crate::lifecycle::Presence;
 use access::{Identity, Principal};
 use broker::Attachment;
+use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,13 +21,21 @@ struct Facts {
     fingerprint: String,
     source_ip: String,
     peer: SocketAddr,
+    /// The chain that it showed; empty without TLS.
+    certificates: Arc<[CertificateDer<'static>]>,
     presence: Presence,
     cut: AtomicBool,
 }
 
 impl Client {
-    /// The client that `principal` is under this client id.
-    pub(crate) fn new(principal: &Principal, client_id: &str, peer: SocketAddr, presence: Presence) -> Self {
+    /// The client that `principal`, which showed `certificates`, is under this client id.
+    pub(crate) fn new(
+        principal: &Principal,
+        client_id: &str,
+        peer: SocketAddr,
+        certificates: Arc<[CertificateDer<'static>]>,
+        presence: Presence,
+    ) -> Self {
         let identity = Identity::new(principal, client_id, peer.ip());
         let fingerprint = principal.certificate.fingerprint.to_string();
         let source_ip = identity.source_ip().to_string();
@@ -34,6 +45,7 @@ impl Client {
             fingerprint,
             source_ip,
             peer,
+            certificates,
             presence,
             cut: AtomicBool::new(false),
         }))
@@ -98,6 +110,11 @@ impl Client {
         self.0.peer
     }
 
+    /// The chain of certificates that it showed, its own first; empty on a plain listener.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.0.certificates
+    }
+
     pub(crate) fn source_ip(&self) -> &str {
         &self.0.source_ip
     }
@@ -111,5 +128,9 @@ impl Client {
 impl Attachment for Client {
     fn may_receive(&self, topic: &str) -> bool {
         self.0.identity.receive(topic).is_allowed()
+    }
+
+    fn persisted(&self) -> Arc<str> {
+        self.kept().into()
     }
 }

@@ -7,7 +7,6 @@ use broker::Session;
 use dashmap::DashMap;
 use mqtt::ReasonCode;
 use registry::Affected;
-use rustls::pki_types::CertificateDer;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -20,8 +19,6 @@ pub(crate) struct Open {
     number: u64,
     pub(crate) client: Client,
     pub(crate) session: Session<Client>,
-    /// The chain that the client showed; empty on a plain listener.
-    pub(crate) certificates: Vec<CertificateDer<'static>>,
 }
 
 impl Open {
@@ -36,10 +33,10 @@ impl Open {
 
     /// Asks the listener again, after authorities or revocation lists changed.
     pub(crate) fn check_trust(&self, listener: &listener::Handle) {
-        if self.certificates.is_empty() || !listener.is_tls() || self.client.is_cut() {
+        if self.client.is_cut() {
             return;
         }
-        if let Err(refused) = listener.check(&self.certificates) {
+        if let Err(refused) = trusted(&self.client, listener) {
             self.cut(&refused);
         }
     }
@@ -56,6 +53,17 @@ impl Open {
     }
 }
 
+/// Whether a listener trusts the certificates of a client now, as far as that can be asked of it.
+///
+/// # Errors
+/// Why it does not.
+pub(crate) fn trusted(client: &Client, listener: &listener::Handle) -> Result<(), listener::Refused> {
+    if client.certificates().is_empty() || !listener.is_tls() {
+        return Ok(());
+    }
+    listener.check(client.certificates())
+}
+
 /// Every open connection, by certificate and by user; each may have several.
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -67,14 +75,9 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// Adds a connection; it is there until the returned entry is given back to [`Connections::remove`].
-    pub(crate) fn add(
-        &self,
-        client: Client,
-        session: Session<Client>,
-        certificates: Vec<CertificateDer<'static>>,
-    ) -> Arc<Open> {
+    pub(crate) fn add(&self, client: Client, session: Session<Client>) -> Arc<Open> {
         let number = self.next_number.fetch_add(1, Relaxed);
-        let open = Arc::new(Open { number, client, session, certificates });
+        let open = Arc::new(Open { number, client, session });
         let fingerprint = open.client.identity().certificate().fingerprint;
         self.by_certificate.entry(fingerprint).or_default().insert(number, Arc::clone(&open));
         if let Some(user) = open.client.user_name() {

@@ -1,5 +1,7 @@
 //! What the caller hangs on a live connection.
 
+use std::sync::Arc;
+
 /// Identity and policies of a live connection, as far as the broker needs them.
 ///
 /// A clone should be cheap: one is made for a will that waits.
@@ -7,6 +9,10 @@ pub trait Attachment: Clone + Send + Sync + 'static {
     /// Whether a message of `topic` may be handed to this client; asked for each delivery, so that a policy which changed acts on
     /// subscriptions that already exist. Called with the session locked: it must be quick and must not call the broker.
     fn may_receive(&self, topic: &str) -> bool;
+
+    /// What the caller makes this attachment from again after a restart, for a will that is published then. Asked of connections with a
+    /// will alone, when that is persisted.
+    fn persisted(&self) -> Arc<str>;
 }
 
 /// How a connection's task is told that [`crate::Session::poll_outgoing`] has something for it.

@@ -7,7 +7,7 @@ mod restore;
 mod subscribe;
 mod tick;
 
-use crate::change::{Change, SessionKey, SessionState};
+use crate::change::{Change, SessionKey, SessionState, WillKey};
 use crate::index::Index;
 use crate::retained::Retained;
 use crate::session::{Session, Slot, Subscriber};
@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use restore::{Restore, RestoreError};
+use restore::OrphanedWill;
+pub use restore::{Restore, RestoreError, Restored};
 
 /// All sessions, subscriptions and retained messages. A clone is another handle to the same broker.
 pub struct Broker<A> {
@@ -48,6 +49,8 @@ pub(crate) struct Inner<A> {
     pub(crate) subscribed: AtomicU64,
     pub(crate) retained: Retained,
     pub(crate) timers: Mutex<Timers<A>>,
+    /// Restored wills without a session, due at once; no more than there were connections.
+    pub(crate) orphaned_wills: Mutex<Vec<OrphanedWill<A>>>,
     pub(crate) counters: Counters,
     next_key: AtomicU64,
     identifiers: Mutex<StdRng>,
@@ -98,11 +101,13 @@ pub struct Ticked<A> {
 /// A will to publish: like a PUBLISH of its client, it passes authorisation, rules and [`Broker::route`].
 #[derive(Debug)]
 pub struct DueWill<A> {
+    /// Its key. When it is published, or can't be, say so to the store: [`Change::WillOver`].
+    pub key: WillKey,
     /// The message.
     pub message: Message,
     /// The client it is from.
     pub client_id: Arc<str>,
-    /// The attachment of the connection that left it; `None` when the process was restarted meanwhile.
+    /// The attachment of the connection that left it; `None` when it was restored and nobody stands for it.
     pub attachment: Option<A>,
 }
 
@@ -137,6 +142,7 @@ impl<A: Attachment> Broker<A> {
             subscribed: AtomicU64::new(0),
             retained: Retained::default(),
             timers: Mutex::new(Timers::new()),
+            orphaned_wills: Mutex::new(Vec::new()),
             counters: Counters::default(),
             next_key: AtomicU64::new(1),
             identifiers: Mutex::new(StdRng::from_seed(seed)),

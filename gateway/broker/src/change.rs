@@ -8,6 +8,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey(pub u64);
 
+/// Names one will for as long as it is kept; never given to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WillKey(pub u64);
+
 /// One step in the life of durable sessions, to be applied to the store in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -38,6 +42,10 @@ pub enum Change {
     Landed(SessionKey, PacketId),
     /// The copy of this journal offset was delivered, or dropped for a counted reason: it is owed no more.
     Settled(SessionKey, u64),
+    /// A connection has a will, or its will waits: replaces the will of this key. Wills of sessions that are not durable are kept too.
+    WillLeft(Box<SavedWill>),
+    /// The will was discarded, or published.
+    WillOver(WillKey),
     /// The copy of this journal offset is owed to another member of its shared group. May come twice: when `from` is not owed it, it has
     /// moved already.
     Moved {
@@ -65,13 +73,19 @@ pub struct SessionHeader {
     pub expiry_secs: u32,
     /// When it ends, in milliseconds since the Unix epoch; `None` while connected or when it lives for ever.
     pub expires_at_ms: Option<u64>,
-    /// The will of the live connection, or the one that waits for its delay.
-    pub will: Option<SavedWill>,
 }
 
 /// A will that was not yet published or discarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedWill {
+    /// Its key.
+    pub key: WillKey,
+    /// The client identifier.
+    pub client_id: Arc<str>,
+    /// The durable session it belongs to; with one that is not durable, or has ended, it is due when its connection is lost.
+    pub session: Option<SessionKey>,
+    /// Who left it, as [`crate::Attachment::persisted`] said; `None` when that is not known.
+    pub left_by: Option<Arc<str>>,
     /// The will as the client gave it.
     pub will: Will,
     /// When it is due, in milliseconds since the Unix epoch; `None` while its connection lives.

@@ -32,10 +32,10 @@ mod stats;
 mod verdict;
 
 pub use attachment::{Attachment, Wake};
-pub use broker::{Broker, Connected, Departed, DueWill, Restore, RestoreError, Subscribed, Ticked};
+pub use broker::{Broker, Connected, Departed, DueWill, Restore, RestoreError, Restored, Subscribed, Ticked};
 pub use change::{
     Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey,
-    SessionState,
+    SessionState, WillKey,
 };
 pub use limits::{Limits, QueueFull, QueueFullQos0};
 pub use message::Message;

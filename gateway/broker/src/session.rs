@@ -7,6 +7,7 @@ mod outgoing;
 mod queue;
 mod receive;
 mod slot;
+mod will;
 mod window;
 
 use crate::broker::Inner;
@@ -18,7 +19,8 @@ use std::sync::Arc;
 pub(crate) use inbound::Stage as InboundStage;
 pub use outgoing::Outgoing;
 pub(crate) use queue::{Identifiers, Queued};
-pub(crate) use slot::{Connection, PendingWill, Slot, State, Subscriber};
+pub(crate) use slot::{Connection, Slot, State, Subscriber};
+pub(crate) use will::PendingWill;
 pub(crate) use window::Stage;
 
 /// The handle of one connection to its session. When another connection takes the session, the handle is stale: nothing it does changes

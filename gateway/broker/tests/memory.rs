@@ -15,6 +15,10 @@ impl Attachment for Anyone {
     fn may_receive(&self, _topic: &str) -> bool {
         true
     }
+
+    fn persisted(&self) -> Arc<str> {
+        "anyone".into()
+    }
 }
 
 /// Resident memory of this process.

@@ -21,6 +21,10 @@ impl Attachment for Anyone {
     fn may_receive(&self, _topic: &str) -> bool {
         true
     }
+
+    fn persisted(&self) -> Arc<str> {
+        "anyone".into()
+    }
 }
 
 fn connect(broker: &Broker<Anyone>, line: &str) -> Session<Anyone> {

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::gateway::Gateway;
 use crate::resends::content_digest;
 use access::Permitted;
-use broker::{AckToken, Message, Route};
+use broker::{AckToken, Message, Route, WillKey};
 use bus::{AppendError, CommitError, Offset, Origin, Owed, Producer, Record, ResendKey, Source};
 use mqtt::{Properties, Publish, Qos, ReasonCode};
 use std::collections::VecDeque;
@@ -48,6 +48,8 @@ pub(super) enum Refusal {
 /// line, because acknowledgements leave in order, whatever they say `[MQTT-4.6.0-2]`.
 pub(super) struct Commits {
     producer: Producer,
+    /// The will that is published through it.
+    will: Option<WillKey>,
     waiting: VecDeque<Waiting>,
     bytes: usize,
 }
@@ -67,7 +69,12 @@ pub(super) enum Settled {
 
 impl Commits {
     pub(super) fn new(producer: Producer) -> Self {
-        Self { producer, waiting: VecDeque::new(), bytes: 0 }
+        Self { producer, will: None, waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// For one message, which is this will.
+    pub(super) fn of_will(producer: Producer, will: WillKey) -> Self {
+        Self { will: Some(will), ..Self::new(producer) }
     }
 
     /// Messages that wait.
@@ -112,7 +119,7 @@ impl Commits {
         if !record.is_empty() {
             describe(&mut record, client, &publish);
             identify(gateway, &mut record, &publish);
-            record.source = token.as_ref().and_then(exchange);
+            record.source = self.source(token.as_ref());
             match self.append(gateway, &record).await {
                 Ok(at) => offset = Some(at),
                 Err(refusal) => return self.refuse(refusal, token),
@@ -157,6 +164,15 @@ impl Commits {
             offset,
             received,
         }));
+    }
+
+    /// What the state of the sessions owes to the record.
+    fn source(&self, token: Option<&AckToken>) -> Option<Source> {
+        if let Some(will) = self.will {
+            return Some(Source::Will { will: will.0 });
+        }
+        let (session, packet_id) = token?.exchange()?;
+        Some(Source::Exchange { session: session.0, packet_id: packet_id.get() })
     }
 
     /// A shutdown does not wait for a target that is behind.
@@ -224,12 +240,6 @@ fn explain(client: &Client, record: &Record, offset: Option<Offset>) {
             "event on its way to the journal"
         );
     }
-}
-
-/// The QoS 2 exchange that is begun exactly if the record is durable.
-fn exchange(token: &AckToken) -> Option<Source> {
-    let (session, packet_id) = token.exchange()?;
-    Some(Source::Exchange { session: session.0, packet_id: packet_id.get() })
 }
 
 /// Copies owed to durable sessions, and the retained message.

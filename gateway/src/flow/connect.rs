@@ -32,12 +32,6 @@ pub(super) struct LetIn {
     pub(super) keep_alive_secs: u16,
 }
 
-/// The certificates a client showed, and against which authorities and revocation lists they were checked.
-struct Shown {
-    certificates: Vec<CertificateDer<'static>>,
-    trust_generation: u64,
-}
-
 /// Why a CONNECT is refused.
 struct Refusal {
     code: ReasonCode,
@@ -70,9 +64,8 @@ impl Refusal {
 /// Reads the CONNECT and answers it. `None` when the client was refused or went away; that is logged and counted here.
 pub(super) async fn connect(gateway: &Arc<Gateway>, accepted: Accepted) -> Option<LetIn> {
     let peer = accepted.peer;
-    let shown =
-        Shown { certificates: accepted.certificates.clone(), trust_generation: accepted.trust_generation };
-    let certificate = accepted.certificates.first().map(|der| Certificate::from_der(der));
+    let certificates = Arc::from(accepted.certificates.as_slice());
+    let trust_generation = accepted.trust_generation;
     let mut transport = Transport::new(accepted.stream, gateway.packet_bytes_max());
     let time_max = Duration::from_secs(gateway.settings.raw.listener.connect_secs_max);
     let mut packet = match tokio::time::timeout(time_max, first_packet(&mut transport)).await {
@@ -88,8 +81,10 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, accepted: Accepted) -> Optio
         }
     };
     let assigned = assign_client_id(&mut packet);
-    match let_in(gateway, &packet, certificate, peer).await {
-        Ok(admitted) => welcome(gateway, transport, packet.version, admitted, shown, assigned).await,
+    match let_in(gateway, &packet, certificates, peer).await {
+        Ok(admitted) => {
+            welcome(gateway, transport, packet.version, admitted, trust_generation, assigned).await
+        }
         Err(refusal) => {
             let refusal = Refusal { version: Some(packet.version), ..refusal };
             refuse(gateway, transport, peer, Some(&packet.client_id), refusal).await;
@@ -140,11 +135,13 @@ type Admitted = (Connected<Client>, Client, Arc<Notify>);
 async fn let_in(
     gateway: &Arc<Gateway>,
     connect: &Connect,
-    certificate: Option<Result<Certificate, access::CertificateError>>,
+    certificates: Arc<[CertificateDer<'static>]>,
     peer: SocketAddr,
 ) -> Result<Admitted, Refusal> {
+    let certificate = certificates.first().map(|der| Certificate::from_der(der));
     let principal = principal(gateway, certificate).await?;
-    let client = Client::new(&principal, &connect.client_id, peer, lifecycle::arriving(gateway));
+    let client =
+        Client::new(&principal, &connect.client_id, peer, certificates, lifecycle::arriving(gateway));
     let expiry_secs = connect.properties.session_expiry_secs().unwrap_or(0);
     client.identity().authorise_connect(ConnectAttributes::of(connect, expiry_secs)).map_err(|denied| {
         lifecycle::connect_failed(gateway, &client);
@@ -205,7 +202,7 @@ async fn welcome(
     mut transport: Transport<Stream>,
     version: Version,
     (connected, client, wake): Admitted,
-    shown: Shown,
+    trust_generation: u64,
     assigned: Option<Text>,
 ) -> Option<LetIn> {
     let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes, .. } = connected;
@@ -239,8 +236,7 @@ async fn welcome(
     }
     fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
     lifecycle::connected(gateway, &client, &session);
-    let Shown { certificates, trust_generation } = shown;
-    let open = gateway.connections.add(client.clone(), session, certificates);
+    let open = gateway.connections.add(client.clone(), session);
     // What changed since the first look, changed before this connection could be told.
     open.recheck(gateway);
     for listener in gateway.listeners.read().iter() {

@@ -28,6 +28,11 @@ impl Presence {
         Self { version_number, stage: Mutex::new(Stage::Arriving) }
     }
 
+    /// Of a connection of an earlier process: nothing more is said about it.
+    pub(crate) fn past() -> Self {
+        Self { version_number: 0, stage: Mutex::new(Stage::Over) }
+    }
+
     /// The connection began: `say` it, unless it was replaced already. What is said while this lock is held comes before what is said
     /// under it later, so it must not wait.
     pub(super) fn begin(&self, session: Uuid, say: impl FnOnce()) {

@@ -75,6 +75,9 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_publishes_refused_total", "PUBLISH packets not accepted, by reason", |s| {
         s.gateway.counters.publishes_refused.samples("reason")
     }),
+    counter("iot_gateway_wills_refused_total", "Wills that were due and not published, by reason", |s| {
+        s.gateway.counters.wills_refused.samples("reason")
+    }),
     counter("iot_gateway_subscribes_denied_total", "Filters that no policy allows, by cause", |s| {
         s.gateway.counters.subscribes_denied.samples("cause")
     }),

@@ -1,11 +1,11 @@
 //! At start: puts back what the store and the journal hold.
 
 use super::copies;
-use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow};
+use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow, WillRow};
 use super::store::{FOLLOW_KEY, SessionStore, Tables, Writer, number};
 use crate::client::Client;
 use anyhow::Context;
-use broker::{Broker, Restore, SessionKey, SessionState};
+use broker::{Broker, Restore, SavedWill, SessionKey, SessionState, WillKey};
 use bus::{Floor, Record};
 use bytes::Bytes;
 use journal::state::StateStore;
@@ -42,6 +42,7 @@ impl SessionStore {
             sessions = restored.sessions,
             copies = restored.copies,
             retained = restored.retained,
+            wills = restored.wills,
             "sessions restored"
         );
         Ok(Self::start(writer)?)
@@ -65,6 +66,7 @@ struct Restored {
     sessions: usize,
     copies: usize,
     retained: usize,
+    wills: usize,
 }
 
 fn restore(
@@ -74,6 +76,7 @@ fn restore(
     now_ms: u64,
 ) -> anyhow::Result<Restored> {
     let mut restore = broker.restore();
+    separate_wills(writer)?;
     for state in sessions(writer)?.into_values() {
         let client_id = Arc::clone(&state.header.client_id);
         restore.session(state).with_context(|| format!("session of client `{client_id}`"))?;
@@ -93,7 +96,65 @@ fn restore(
             }
         }
     }
-    Ok(Restored { sessions: restore.finish(now_ms), copies, retained })
+    let wills = restore_wills(writer, &mut restore)?;
+    let restored = restore.finish(now_ms);
+    let mut batch = writer.tables.store.batch();
+    for change in &restored.changes {
+        writer.apply(&mut batch, change)?;
+    }
+    batch.commit_lazily()?;
+    Ok(Restored { sessions: restored.sessions, copies, retained, wills })
+}
+
+/// Gives wills that stand in their sessions' rows, as format 1 had it, rows of their own. Only once, so the numbers that name them need
+/// only be new.
+fn separate_wills(writer: &mut Writer) -> anyhow::Result<()> {
+    let mut wills = Vec::new();
+    let mut key_max = 0;
+    for row in writer.tables.wills.iter() {
+        key_max = key_max.max(number(&row?.0).unwrap_or(0));
+    }
+    for row in writer.tables.sessions.iter() {
+        let (key, value) = row?;
+        let Some((key, _)) = rows::split_key(&key) else { continue };
+        key_max = key_max.max(key.0);
+        let mut row = rows::decode::<SessionRow>("session", &value)?;
+        if let Some(will) = row.take_will(key) {
+            wills.push((key, row, will));
+        }
+    }
+    let mut batch = writer.tables.store.batch();
+    for (session, row, will) in wills {
+        key_max += 1;
+        batch.insert(&writer.tables.sessions, rows::session_key(session), rows::encode(row))?;
+        batch.insert(&writer.tables.wills, rows::will_key(WillKey(key_max)), rows::encode(will))?;
+    }
+    batch.commit_lazily()?;
+    Ok(())
+}
+
+fn restore_wills(writer: &Writer, restore: &mut Restore<'_, Client>) -> anyhow::Result<usize> {
+    let mut restored = 0;
+    for row in writer.tables.wills.iter() {
+        let (key, value) = row?;
+        let Some(key) = number(&key).map(WillKey) else { continue };
+        let Some(will) = rows::decode::<WillRow>("will", &value)?.will(key) else {
+            tracing::error!(will = key.0, "a will can't be read");
+            continue;
+        };
+        let client = who_left(&will);
+        restore.will(will, client);
+        restored += 1;
+    }
+    Ok(restored)
+}
+
+/// `None` when nobody stands for the will any more: that is said and counted when it is due.
+fn who_left(will: &SavedWill) -> Option<Client> {
+    let client = Client::restore(will.left_by.as_deref()?, &will.client_id);
+    client
+        .inspect_err(|error| tracing::error!(client_id = %will.client_id, %error, "nobody stands for a will"))
+        .ok()
 }
 
 fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionState>> {

@@ -7,22 +7,27 @@
 //! | `session-inbound` | session, packet identifier | the offset of the record that took it; empty when none did |
 //! | `session-flight` | session, packet identifier | [`FlightRow`] |
 //! | `session-owed` | session, offset | [`OwedRow`] |
+//! | `will` | will | [`WillRow`] |
 //! | `retained` | topic | a journal record that holds the message |
 //! | `session-follow` | `offset` | the first offset of the journal that was not yet looked at |
 //!
 //! Numbers in keys are big endian, so rows of one session stand together and in order.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use broker::{CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey};
-use bytes::Bytes;
-use mqtt::{PacketId, Properties, Qos, RetainHandling, SubscriptionOptions, Text, Version, Will};
+use broker::{CopyOptions, Flight, FlightStage, SavedSubscription, SessionHeader, SessionKey, WillKey};
+use mqtt::{PacketId, Qos, RetainHandling, SubscriptionOptions, Version};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use will::WillMessage;
 
-/// The format that is written.
-const FORMAT: u32 = 1;
+mod will;
+
+pub(super) use will::WillRow;
+
+/// The format that is written. In format 1 a session's will stood in its row.
+const FORMAT: u32 = 2;
+/// The oldest format that is read.
+const FORMAT_OLDEST: u32 = 1;
 
 /// Why a row can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +54,20 @@ pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> 
     let error = |reason: String| RowError { table, reason };
     let row: Row<T> = serde_json::from_slice(bytes).map_err(|cause| error(cause.to_string()))?;
     match row.format {
-        FORMAT => Ok(row.content),
-        newer => Err(error(format!("format {newer} is newer than this program, which reads {FORMAT}"))),
+        FORMAT_OLDEST..=FORMAT => Ok(row.content),
+        other => Err(error(format!(
+            "format {other} is newer than this program, which reads {FORMAT_OLDEST} to {FORMAT}"
+        ))),
     }
 }
 
 /// The key of a session's row, and the beginning of the keys of all that belongs to it.
 pub(super) fn session_key(key: SessionKey) -> [u8; 8] {
+    key.0.to_be_bytes()
+}
+
+/// The key of a will's row.
+pub(super) fn will_key(key: WillKey) -> [u8; 8] {
     key.0.to_be_bytes()
 }
 
@@ -76,17 +88,9 @@ pub(super) struct SessionRow {
     version: u8,
     expiry_secs: u32,
     expires_at_ms: Option<u64>,
-    will: Option<WillRow>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WillRow {
-    qos: u8,
-    retain: bool,
-    topic: String,
-    payload: String,
-    properties: String,
-    due_at_ms: Option<u64>,
+    /// Of format 1 alone.
+    #[serde(default, skip_serializing)]
+    will: Option<WillMessage>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,8 +125,13 @@ impl SessionRow {
             version: if header.version == Version::V5 { 5 } else { 4 },
             expiry_secs: header.expiry_secs,
             expires_at_ms: header.expires_at_ms,
-            will: header.will.as_ref().map(WillRow::new),
+            will: None,
         }
+    }
+
+    /// The will that stands in a row of format 1, as a row of its own.
+    pub(super) fn take_will(&mut self, key: SessionKey) -> Option<WillRow> {
+        self.will.take().map(|will| WillRow::of_session(key, self.client_id.clone(), will))
     }
 
     pub(super) fn header(self, key: SessionKey) -> SessionHeader {
@@ -132,34 +141,7 @@ impl SessionRow {
             version: if self.version == 5 { Version::V5 } else { Version::V3_1_1 },
             expiry_secs: self.expiry_secs,
             expires_at_ms: self.expires_at_ms,
-            will: self.will.and_then(WillRow::will),
         }
-    }
-}
-
-impl WillRow {
-    fn new(saved: &SavedWill) -> Self {
-        Self {
-            qos: saved.will.qos.number(),
-            retain: saved.will.retain,
-            topic: saved.will.topic.to_string(),
-            payload: STANDARD.encode(&saved.will.payload),
-            properties: STANDARD.encode(saved.will.properties.as_bytes()),
-            due_at_ms: saved.due_at_ms,
-        }
-    }
-
-    /// `None` when it can't be one that was stored.
-    fn will(self) -> Option<SavedWill> {
-        let bytes = |text: &str| STANDARD.decode(text).ok().map(Bytes::from);
-        let will = Will {
-            qos: Qos::from_number(self.qos)?,
-            retain: self.retain,
-            properties: Properties::from_will_bytes(bytes(&self.properties)?).ok()?,
-            topic: Text::try_from(self.topic).ok()?,
-            payload: bytes(&self.payload)?,
-        };
-        Some(SavedWill { will, due_at_ms: self.due_at_ms })
     }
 }
 
@@ -224,6 +206,9 @@ impl OwedRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use broker::SavedWill;
+    use bytes::Bytes;
+    use mqtt::{Properties, Text, Will};
 
     #[test]
     fn rows_are_read_back_as_they_were() {
@@ -233,30 +218,52 @@ mod tests {
             version: Version::V5,
             expiry_secs: 60,
             expires_at_ms: Some(9),
-            will: Some(SavedWill {
-                will: Will {
-                    qos: Qos::AtLeastOnce,
-                    retain: true,
-                    properties: Properties::default(),
-                    topic: Text::try_from("a/b").unwrap(),
-                    payload: Bytes::from_static(&[0, 255]),
-                },
-                due_at_ms: None,
-            }),
         };
         let row: SessionRow = decode("session", &encode(SessionRow::new(&header))).unwrap();
         assert_eq!(row.header(SessionKey(5)), header);
+
+        let saved = SavedWill {
+            key: WillKey(3),
+            client_id: "kiln".into(),
+            session: Some(SessionKey(5)),
+            left_by: Some("who".into()),
+            will: Will {
+                qos: Qos::AtLeastOnce,
+                retain: true,
+                properties: Properties::default(),
+                topic: Text::try_from("a/b").unwrap(),
+                payload: Bytes::from_static(&[0, 255]),
+            },
+            due_at_ms: Some(9),
+        };
+        let row: WillRow = decode("will", &encode(WillRow::new(&saved))).unwrap();
+        assert_eq!(row.will(WillKey(3)), Some(saved));
 
         let flight = Flight { packet_id: PacketId::FIRST, stage: FlightStage::Released, offset: Some(4) };
         let row: FlightRow = decode("session-flight", &encode(FlightRow::new(flight, 3))).unwrap();
         assert_eq!((row.flight(PacketId::FIRST), row.order), (flight, 3));
     }
 
+    /// As format 1 had it.
+    #[test]
+    fn the_will_in_a_sessions_row_is_still_read() {
+        let row = br#"{"format":1,"client_id":"kiln","version":5,"expiry_secs":60,"expires_at_ms":null,
+            "will":{"qos":1,"retain":true,"topic":"a/b","payload":"AP8=","properties":"","due_at_ms":9}}"#;
+        let mut row: SessionRow = decode("session", row).unwrap();
+        let will = row.take_will(SessionKey(5)).unwrap().will(WillKey(3)).unwrap();
+        assert_eq!((&*will.client_id, will.session, will.left_by), ("kiln", Some(SessionKey(5)), None));
+        assert_eq!(
+            (&*will.will.topic, &will.will.payload[..], will.due_at_ms),
+            ("a/b", &[0, 255][..], Some(9))
+        );
+        assert_eq!(row.header(SessionKey(5)).expiry_secs, 60);
+    }
+
     #[test]
     fn a_newer_format_is_refused() {
         let error = decode::<OwedRow>(
             "session-owed",
-            br#"{"format":2,"qos":1,"retain":false,"identifiers":[],"shared":null}"#,
+            br#"{"format":3,"qos":1,"retain":false,"identifiers":[],"shared":null}"#,
         );
         assert!(error.err().unwrap().to_string().contains("newer than this program"));
     }

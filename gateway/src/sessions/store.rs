@@ -1,8 +1,8 @@
 //! The thread that writes sessions to the state store.
 
 use super::copies;
-use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow};
-use broker::{Change, SessionKey};
+use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow, WillRow};
+use broker::{Change, SessionKey, WillKey};
 use bus::{Floor, Record, Source};
 use bytes::Bytes;
 use journal::state::{Batch, StateError, StateStore, Table};
@@ -31,6 +31,7 @@ pub(super) struct Tables {
     pub(super) inbound: Table,
     pub(super) flights: Table,
     pub(super) owed: Table,
+    pub(super) wills: Table,
     pub(super) retained: Table,
     pub(super) follow: Table,
 }
@@ -44,6 +45,7 @@ impl Tables {
             inbound: store.table("session-inbound")?,
             flights: store.table("session-flight")?,
             owed: store.table("session-owed")?,
+            wills: store.table("will")?,
             retained: store.table("retained")?,
             follow: store.table("session-follow")?,
         })
@@ -283,7 +285,8 @@ impl Writer {
                 let row = rows::key_with(key, &packet_id.to_be_bytes());
                 batch.insert(&self.tables.inbound, row, offset.0.to_be_bytes())
             }
-            Source::Will { .. } => Ok(()),
+            // It was published: not again, whatever else of its end is lost.
+            Source::Will { will } => batch.remove(&self.tables.wills, rows::will_key(WillKey(will))),
         }
     }
 
@@ -318,7 +321,7 @@ impl Writer {
         batch.remove(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()))
     }
 
-    fn apply(&mut self, batch: &mut Batch, change: &Change) -> Result<(), StateError> {
+    pub(super) fn apply(&mut self, batch: &mut Batch, change: &Change) -> Result<(), StateError> {
         let tables = &self.tables;
         let packet_key = |key: SessionKey, id: mqtt::PacketId| rows::key_with(key, &id.get().to_be_bytes());
         match change {
@@ -349,6 +352,10 @@ impl Writer {
             }
             Change::Landed(key, id) => batch.remove(&tables.flights, packet_key(*key, *id)),
             Change::Settled(key, offset) => self.settle(batch, *key, *offset),
+            Change::WillLeft(will) => {
+                batch.insert(&tables.wills, rows::will_key(will.key), rows::encode(WillRow::new(will)))
+            }
+            Change::WillOver(key) => batch.remove(&tables.wills, rows::will_key(*key)),
             Change::Moved { from, offset, .. } if !self.owed.contains(&(*offset, *from)) => Ok(()),
             Change::Moved { from, to, offset, options } => {
                 self.settle(batch, *from, *offset)?;

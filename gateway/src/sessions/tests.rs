@@ -2,12 +2,14 @@
 
 use super::SessionStore;
 use crate::client::Client;
-use broker::{Broker, Change, CopyOptions, Limits, SessionHeader, SessionKey, SessionState};
+use broker::{
+    Broker, Change, CopyOptions, Limits, SavedWill, SessionHeader, SessionKey, SessionState, WillKey,
+};
 use bus::{Bus, BusSettings, Origin, Owed, Record, Source};
 use bytes::Bytes;
 use journal::Journal;
 use journal::state::StateStore;
-use mqtt::{PacketId, Qos, Version};
+use mqtt::{PacketId, Properties, Qos, Text, Version, Will};
 use tempfile::TempDir;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -79,7 +81,6 @@ fn header(key: SessionKey, client_id: &str) -> Change {
         version: Version::V5,
         expiry_secs: 3_600,
         expires_at_ms: None,
-        will: None,
     }))
 }
 
@@ -206,4 +207,63 @@ async fn a_copy_moves_once_however_often_it_is_said_and_in_whatever_order() {
     let process = process.restart();
     assert_eq!(process.broker.stats().queued_messages, 0, "delivered once is delivered");
     assert_eq!(process.broker.stats().sessions, 1);
+}
+
+fn will(key: u64, session: Option<SessionKey>, due_at_ms: Option<u64>) -> SavedWill {
+    SavedWill {
+        key: WillKey(key),
+        client_id: "kiln".into(),
+        session,
+        left_by: Some(r#"{"format":1,"peer":"192.0.2.7:1883"}"#.into()),
+        will: Will {
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            properties: Properties::default(),
+            topic: Text::try_from("w").unwrap(),
+            payload: Bytes::from_static(b"gone"),
+        },
+        due_at_ms,
+    }
+}
+
+fn left(will: SavedWill) -> Change {
+    Change::WillLeft(Box::new(will))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_will_is_due_after_a_restart_until_its_record_is_durable() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process
+        .persist([left(will(20, None, None)), left(will(21, None, None)), Change::WillOver(WillKey(21))])
+        .await;
+    let process = process.restart();
+    let due = process.broker.tick(NOW_MS, 10).wills;
+    assert_eq!(due.iter().map(|will| will.key).collect::<Vec<_>>(), [WillKey(20)]);
+    let client = due[0].attachment.as_ref().expect("it is kept who left it");
+    assert_eq!((client.client_id(), client.source_ip()), ("kiln", "192.0.2.7"));
+    assert_eq!(&due[0].message.payload[..], b"gone");
+    // It is published, and the process dies before anything else is noted.
+    process.stop_following();
+    process.append(&Record { source: Some(Source::Will { will: 20 }), ..exchange(1) }).await;
+    let process = process.restart();
+    assert_eq!(process.broker.tick(NOW_MS, 10).wills.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_will_waits_for_its_client_as_long_as_it_would_have() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln"), left(will(20, Some(KEY), Some(NOW_MS + 5_000)))]).await;
+    let process = process.restart();
+    assert_eq!(process.broker.tick(NOW_MS + 4_999, 10).wills.len(), 0);
+    assert_eq!(process.broker.tick(NOW_MS + 5_000, 10).wills.len(), 1);
+    let process = process.restart();
+    process.persist([Change::Closed(KEY)]).await;
+    let process = process.restart();
+    assert_eq!(
+        process.broker.tick(NOW_MS, 10).wills.len(),
+        1,
+        "its session is gone, nobody can come back to it"
+    );
 }

@@ -1,9 +1,9 @@
 //! Taking a connection in: its terms, the session it finds or begins, the connection it replaces.
 
 use super::{Broker, Connected, DueWill, Inner};
-use crate::change::{Change, SavedWill};
+use crate::change::{Change, WillKey};
 use crate::session::{Connection, PendingWill, Session, Slot, State};
-use crate::{Attachment, Limits, Message, Refusal, Wake};
+use crate::{Attachment, Limits, Refusal, Wake};
 use mqtt::{ConnAck, Connect, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Text, Version};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -236,14 +236,12 @@ impl<A: Attachment> Inner<A> {
             generation: state.generation,
             version: state.version,
         };
-        if let Some(will) = &mut state.will {
-            will.attachment = Some(connection.attachment.clone());
-        }
+        state.bequeath(connection.attachment.clone());
         Some(Replaced { session, attachment: connection.attachment, wake: connection.wake })
     }
 
-    /// The will found at a session that goes on: one that waits is dropped `[MQTT-3.1.3-9]`; that of a connection just replaced is
-    /// published, unless it has a delay, which the new connection cuts short.
+    /// The will found at a session that goes on: one that waits is dropped `[MQTT-3.1.3-9]`, unless its time has come; that of a
+    /// connection just replaced is published, unless it has a delay, which the new connection cuts short.
     fn resume_will(
         &self,
         slot: &Slot<A>,
@@ -251,9 +249,10 @@ impl<A: Attachment> Inner<A> {
         is_takeover: bool,
         now_ms: u64,
     ) -> Option<DueWill<A>> {
-        let will = state.will.take()?;
-        let delay_secs = will.saved.will.properties.will_delay_secs().unwrap_or(0);
-        (is_takeover && delay_secs == 0).then(|| will.due(slot, now_ms))
+        let is_due = |will: &PendingWill<A>| (is_takeover && will.delay_secs() == 0) || will.is_due(now_ms);
+        let due = state.will.take_if(|will| is_due(will)).map(|will| will.due(&slot.client_id, now_ms));
+        state.forget_will(self);
+        due
     }
 
     /// Gives a session to a connection; what to persist for it.
@@ -265,11 +264,11 @@ impl<A: Attachment> Inner<A> {
     ) -> (Session<A>, Vec<Change>) {
         let Arrival { connect, terms, connection } = arrival;
         let was_durable = slot.is_durable();
-        let will = connect.will.as_ref().map(|will| SavedWill { will: detached(will), due_at_ms: None });
+        let will = connect.will.as_ref().map(|will| PendingWill::new(WillKey(self.new_key().0), will));
         state.generation += 1;
         state.version = connect.version;
         state.expires_at_ms = u64::MAX;
-        state.will = will.map(|saved| Box::new(PendingWill { saved, attachment: None }));
+        state.will = will.map(Box::new);
         state.connection = Some(connection);
         state.window.begin_repeats();
         self.set_timer(slot, state, u64::MAX);
@@ -284,6 +283,7 @@ impl<A: Attachment> Inner<A> {
         if !was_durable && slot.is_durable() && self.recording {
             state.record_all(slot);
         }
+        state.record_will(self, slot);
         let session = Session {
             broker: self.clone(),
             slot: slot.clone(),
@@ -302,24 +302,6 @@ impl<A: Attachment> State<A> {
         self.changes.extend(whole.subscriptions.into_iter().map(|held| Change::Subscribed(key, held)));
         self.changes.extend(whole.inbound.into_iter().map(|(id, _)| Change::InboundTaken(key, id)));
         self.changes.extend(whole.outbound.into_iter().map(|flight| Change::Flying(key, flight)));
-    }
-}
-
-impl<A: Attachment> PendingWill<A> {
-    pub(crate) fn due(self, slot: &Slot<A>, now_ms: u64) -> DueWill<A> {
-        let message = Message::of_will(&self.saved.will, slot.client_id.clone(), now_ms);
-        DueWill { message, client_id: slot.client_id.clone(), attachment: self.attachment }
-    }
-}
-
-/// The will in memory of its own: it may live as long as the session.
-fn detached(will: &mqtt::Will) -> mqtt::Will {
-    mqtt::Will {
-        qos: will.qos,
-        retain: will.retain,
-        properties: will.properties.detached(),
-        topic: Text::try_from(will.topic.as_str()).unwrap_or_else(|_| will.topic.clone()),
-        payload: bytes::Bytes::copy_from_slice(&will.payload),
     }
 }
 

@@ -113,12 +113,8 @@ impl<A: Attachment> Inner<A> {
         slot.connected.store(false, Relaxed);
         self.counters.connected.fetch_sub(1, Relaxed);
         match how {
-            Parting::Clean | Parting::Refused => state.will = None,
-            Parting::WithWill | Parting::Lost | Parting::TakenOver => {
-                if let Some(will) = &mut state.will {
-                    will.attachment = Some(connection.attachment);
-                }
-            }
+            Parting::Clean | Parting::Refused => state.forget_will(self),
+            Parting::WithWill | Parting::Lost | Parting::TakenOver => state.bequeath(connection.attachment),
         }
     }
 
@@ -127,8 +123,8 @@ impl<A: Attachment> Inner<A> {
         if state.expiry_secs != u32::MAX {
             state.expires_at_ms = now_ms.saturating_add(u64::from(state.expiry_secs) * 1_000);
         }
-        let due = state.will_begins_to_wait(self.limits.will_delay_secs_max, now_ms);
-        let will = due.map(|will| will.due(slot, now_ms));
+        let due = state.will_begins_to_wait(self, slot, now_ms);
+        let will = due.map(|will| will.due(&slot.client_id, now_ms));
         let timer_at_ms = state.next_due_ms();
         self.set_timer(slot, state, timer_at_ms);
         if !self.limits.queue_qos0_offline {
@@ -152,9 +148,7 @@ impl<A: Attachment> Inner<A> {
         if let Some(connection) = state.connection.take() {
             slot.connected.store(false, Relaxed);
             self.counters.connected.fetch_sub(1, Relaxed);
-            if let Some(will) = &mut state.will {
-                will.attachment = Some(connection.attachment);
-            }
+            state.bequeath(connection.attachment);
         }
         self.set_timer(slot, state, u64::MAX);
         for held in std::mem::take(&mut state.subscriptions) {
@@ -182,7 +176,7 @@ impl<A: Attachment> Inner<A> {
         slot.durable.store(false, Relaxed);
         self.counters.apply(before, slot.gauge());
         Ended {
-            will: state.will.take().map(|will| will.due(slot, now_ms)),
+            will: state.will.take().map(|will| will.due(&slot.client_id, now_ms)),
             changes: std::mem::take(&mut state.changes),
             orphans: flying,
         }

@@ -1,7 +1,9 @@
 //! Putting back what an earlier process persisted.
 
-use super::{Broker, Inner};
-use crate::change::{CopyOptions, FlightStage, SavedSubscription, SessionKey, SessionState};
+use super::{Broker, DueWill, Inner};
+use crate::change::{
+    Change, CopyOptions, FlightStage, SavedSubscription, SavedWill, SessionKey, SessionState,
+};
 use crate::session::{PendingWill, Queued, Slot, Stage};
 use crate::{Attachment, Message};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,12 +13,35 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Collects what is to be restored. Nothing is in force before [`Restore::finish`].
 pub struct Restore<'a, A> {
     inner: &'a Inner<A>,
-    sessions: BTreeMap<SessionKey, Collected>,
+    sessions: BTreeMap<SessionKey, Collected<A>>,
     client_ids: HashSet<Arc<str>>,
+    wills: Vec<(SavedWill, Option<A>)>,
 }
 
-struct Collected {
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// How many sessions.
+    pub sessions: usize,
+    /// What to persist: from when on the sessions and wills of connections that died with the process wait for their clients.
+    pub changes: Vec<Change>,
+}
+
+/// A will that no session keeps, and its client identifier.
+pub(crate) struct OrphanedWill<A> {
+    will: PendingWill<A>,
+    client_id: Arc<str>,
+}
+
+impl<A: Attachment> OrphanedWill<A> {
+    pub(crate) fn due(self, now_ms: u64) -> DueWill<A> {
+        self.will.due(&self.client_id, now_ms)
+    }
+}
+
+struct Collected<A> {
     state: SessionState,
+    will: Option<PendingWill<A>>,
     copies: Vec<(u64, Arc<Message>, CopyOptions)>,
 }
 
@@ -37,7 +62,12 @@ pub enum RestoreError {
 impl<A: Attachment> Broker<A> {
     /// Begins to restore; to be done before the first connection is taken in.
     pub fn restore(&self) -> Restore<'_, A> {
-        Restore { inner: &self.inner, sessions: BTreeMap::new(), client_ids: HashSet::new() }
+        Restore {
+            inner: &self.inner,
+            sessions: BTreeMap::new(),
+            client_ids: HashSet::new(),
+            wills: Vec::new(),
+        }
     }
 }
 
@@ -54,7 +84,7 @@ impl<A: Attachment> Restore<'_, A> {
         if is_known {
             return Err(RestoreError::Twice(client_id));
         }
-        self.sessions.insert(state.header.key, Collected { state, copies: Vec::new() });
+        self.sessions.insert(state.header.key, Collected { state, will: None, copies: Vec::new() });
         Ok(())
     }
 
@@ -74,25 +104,40 @@ impl<A: Attachment> Restore<'_, A> {
         Ok(())
     }
 
+    /// A will, and who left it. With its session it waits on; without, it is due with the next [`Broker::tick`]: its connection was lost
+    /// with the process, and so was a session that was not durable `[MQTT-3.1.2-8]`.
+    pub fn will(&mut self, will: SavedWill, attachment: Option<A>) {
+        self.wills.push((will, attachment));
+    }
+
     /// A retained message.
     pub fn retained(&mut self, message: &Message, now_ms: u64) {
         self.inner.retained.set(message, &self.inner.limits, now_ms);
     }
 
-    /// Puts everything in force; how many sessions. Those that were connected count as disconnected at `now_ms`; wills and sessions
-    /// that are due come with the next [`Broker::tick`].
-    pub fn finish(self, now_ms: u64) -> usize {
-        let count = self.sessions.len();
+    /// Puts everything in force. Sessions that were connected count as disconnected at `now_ms`; wills and sessions that are due come
+    /// with the next [`Broker::tick`].
+    pub fn finish(mut self, now_ms: u64) -> Restored {
+        let mut restored = Restored { sessions: self.sessions.len(), changes: Vec::new() };
+        for (saved, attachment) in std::mem::take(&mut self.wills) {
+            self.inner.next_key.fetch_max(saved.key.0 + 1, Relaxed);
+            let (session, client_id) = (saved.session, saved.client_id.clone());
+            let will = PendingWill::restored(saved, attachment);
+            match session.and_then(|key| self.sessions.get_mut(&key)) {
+                Some(collected) => collected.will = Some(will),
+                None => self.inner.orphaned_wills.lock().push(OrphanedWill { will, client_id }),
+            }
+        }
         for (key, collected) in self.sessions {
             self.inner.next_key.fetch_max(key.0 + 1, Relaxed);
-            self.inner.revive(collected, now_ms);
+            restored.changes.extend(self.inner.revive(collected, now_ms));
         }
-        count
+        restored
     }
 }
 
 impl<A: Attachment> Inner<A> {
-    fn revive(&self, collected: Collected, now_ms: u64) {
+    fn revive(&self, collected: Collected<A>, now_ms: u64) -> Vec<Change> {
         let SessionState { header, subscriptions, inbound, outbound } = collected.state;
         let slot = Arc::new(Slot::new(header.key, header.client_id));
         let mut state = slot.state.lock();
@@ -100,8 +145,9 @@ impl<A: Attachment> Inner<A> {
         state.version = header.version;
         state.expiry_secs = header.expiry_secs;
         slot.durable.store(true, Relaxed);
-        state.will = header.will.map(|saved| Box::new(PendingWill { saved, attachment: None }));
-        state.begin_wait(header.expires_at_ms, self.limits.will_delay_secs_max, now_ms);
+        state.expires_at_ms = header.expires_at_ms.unwrap_or(u64::MAX);
+        state.will = collected.will.map(Box::new);
+        state.begin_wait(self, &slot, now_ms);
         for (id, offset) in inbound {
             state.inbound.set(id, crate::session::InboundStage::Taken { offset });
         }
@@ -136,9 +182,11 @@ impl<A: Attachment> Inner<A> {
             let place = state.subscription_place(&held.filter);
             state.hold(place, held);
         }
+        let changes = std::mem::take(&mut state.changes);
         drop(state);
         self.sessions.insert(slot.client_id.clone(), slot.clone());
         self.counters.sessions.fetch_add(1, Relaxed);
+        changes
     }
 
     fn enter_restored(&self, slot: &Arc<Slot<A>>, held: &SavedSubscription) {

@@ -2,7 +2,7 @@
 
 use super::{Broker, Inner, Ticked, Timers};
 use crate::Attachment;
-use crate::session::{PendingWill, Slot, State};
+use crate::session::{Slot, State};
 use std::sync::Arc;
 
 impl<A: Attachment> Broker<A> {
@@ -11,6 +11,11 @@ impl<A: Attachment> Broker<A> {
         let inner = &*self.inner;
         let mut ticked = Ticked { wills: Vec::new(), ended: Vec::new(), changes: Vec::new(), more: false };
         ticked.more = inner.retained.expire(now_ms, sessions_max) == sessions_max;
+        let mut orphans = inner.orphaned_wills.lock();
+        let orphans_left = orphans.len().saturating_sub(sessions_max);
+        ticked.wills.extend(orphans.drain(orphans_left..).map(|orphan| orphan.due(now_ms)));
+        drop(orphans);
+        ticked.more |= orphans_left > 0;
         let due = take_due(&mut inner.timers.lock(), now_ms, sessions_max);
         ticked.more |= due.len() == sessions_max;
         for slot in due {
@@ -71,12 +76,8 @@ impl<A: Attachment> Inner<A> {
             ticked.ended.push(slot.client_id.clone());
             return;
         }
-        if let Some(will) =
-            state.will.take_if(|will| will.saved.due_at_ms.is_some_and(|at_ms| at_ms <= now_ms))
-        {
-            ticked.wills.push(will.due(slot, now_ms));
-            let header = state.header(slot);
-            state.record(self, slot, || crate::Change::Header(Box::new(header)));
+        if let Some(will) = state.will.take_if(|will| will.is_due(now_ms)) {
+            ticked.wills.push(will.due(&slot.client_id, now_ms));
         }
         let next_ms = state.next_due_ms();
         self.set_timer(slot, &mut state, next_ms);
@@ -85,37 +86,19 @@ impl<A: Attachment> Inner<A> {
 }
 
 impl<A: Attachment> State<A> {
-    /// The connection is gone: the will is due now, and returned, or after its delay `[MQTT-3.1.2-8]`.
-    pub(crate) fn will_begins_to_wait(
-        &mut self,
-        delay_secs_max: u32,
-        now_ms: u64,
-    ) -> Option<Box<PendingWill<A>>> {
-        let will = self.will.as_mut()?;
-        let delay_secs = will.saved.will.properties.will_delay_secs().unwrap_or(0).min(delay_secs_max);
-        if delay_secs == 0 {
-            return self.will.take();
-        }
-        will.saved.due_at_ms = Some(now_ms.saturating_add(u64::from(delay_secs) * 1_000));
-        None
-    }
-
     /// As after a disconnection, for a session of an earlier process.
-    pub(crate) fn begin_wait(&mut self, expires_at_ms: Option<u64>, will_delay_secs_max: u32, now_ms: u64) {
-        if self.expiry_secs != u32::MAX {
-            let fresh = now_ms.saturating_add(u64::from(self.expiry_secs) * 1_000);
-            self.expires_at_ms = expires_at_ms.unwrap_or(fresh);
+    pub(crate) fn begin_wait(&mut self, broker: &Inner<A>, slot: &Slot<A>, now_ms: u64) {
+        if self.expiry_secs != u32::MAX && self.expires_at_ms == u64::MAX {
+            // It was connected when that process died; from when on it was not, nobody knows any more.
+            self.expires_at_ms = now_ms.saturating_add(u64::from(self.expiry_secs) * 1_000);
+            let header = self.header(slot);
+            self.record(broker, slot, || crate::Change::Header(Box::new(header)));
         }
-        if let Some(will) = self.will.as_mut().filter(|will| will.saved.due_at_ms.is_none()) {
-            let delay_secs =
-                will.saved.will.properties.will_delay_secs().unwrap_or(0).min(will_delay_secs_max);
-            will.saved.due_at_ms = Some(now_ms.saturating_add(u64::from(delay_secs) * 1_000));
-        }
+        self.will_waits(broker, slot, now_ms);
     }
 
     /// When the timer queue has to look at this session again; `u64::MAX` for never.
     pub(crate) fn next_due_ms(&self) -> u64 {
-        let will = self.will.as_ref().and_then(|will| will.saved.due_at_ms);
-        will.unwrap_or(u64::MAX).min(self.expires_at_ms)
+        self.will_due_at_ms().min(self.expires_at_ms)
     }
 }

@@ -120,7 +120,7 @@ impl<A: Attachment> Session<A> {
             return Ok(Received::Disconnect(Parting::WithWill));
         }
         // Now, not when the socket is closed: the client may be back sooner than that [MQTT-3.14.4-3].
-        state.will = None;
+        state.forget_will(&self.broker);
         Ok(Received::Disconnect(Parting::Clean))
     }
 }

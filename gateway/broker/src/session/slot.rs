@@ -3,10 +3,10 @@
 use super::alias;
 use super::inbound::Inbound;
 use super::queue::{Identifiers, Queue, Queued};
+use super::will::PendingWill;
 use super::window::{Stage, Window};
 use crate::change::{
-    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey,
-    SessionState,
+    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SessionHeader, SessionKey, SessionState,
 };
 use crate::index::Keyed;
 use crate::retained::Feed;
@@ -54,13 +54,6 @@ pub(crate) struct State<A> {
     pub(crate) feeds: VecDeque<Feed>,
     /// Changes not yet taken; only of durable sessions of a broker that records.
     pub(crate) changes: Vec<Change>,
-}
-
-/// A will and whose it is.
-pub(crate) struct PendingWill<A> {
-    pub(crate) saved: SavedWill,
-    /// `None` when it was restored.
-    pub(crate) attachment: Option<A>,
 }
 
 /// What lasts as long as the network connection.
@@ -179,7 +172,6 @@ impl<A: Attachment> State<A> {
             version: self.version,
             expiry_secs: self.expiry_secs,
             expires_at_ms: (self.expires_at_ms != u64::MAX).then_some(self.expires_at_ms),
-            will: self.will.as_ref().map(|will| will.saved.clone()),
         }
     }
 

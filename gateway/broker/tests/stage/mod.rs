@@ -8,7 +8,8 @@ mod store;
 pub(crate) mod text;
 
 use broker::{
-    AckToken, Answer, Attachment, Broker, Denial, DueWill, Limits, Message, Parting, Received, Route, Session,
+    AckToken, Answer, Attachment, Broker, Change, Denial, DueWill, Limits, Message, Parting, Received, Route,
+    Session,
 };
 use bytes::BytesMut;
 use mqtt::{Connect, Packet, ReasonCode, Version};
@@ -36,6 +37,10 @@ impl Who {
 impl Attachment for Who {
     fn may_receive(&self, topic: &str) -> bool {
         self.may("receive", topic)
+    }
+
+    fn persisted(&self) -> Arc<str> {
+        self.client_id.as_str().into()
     }
 }
 
@@ -222,8 +227,11 @@ impl Stage {
 
     fn publish_will(&mut self, will: Option<DueWill<Who>>) {
         let Some(will) = will else { return };
+        let who = will.attachment.expect("every will has somebody who left it");
+        assert_eq!(*will.client_id, *who.client_id);
         let message = Arc::new(will.message);
         let route = self.broker.route(&message);
+        self.store.apply(vec![Change::WillOver(will.key)]);
         self.commit_one(Held { client: String::new(), token: None, message, route });
     }
 
@@ -371,7 +379,7 @@ impl Stage {
             client.closed |= client.session.take().is_some();
         }
         self.broker = Broker::recording(self.limits.clone(), [8; 32]);
-        self.store.restore(&self.broker, self.now_ms);
+        self.store.restore(&self.broker, self.now_ms, &self.denied);
         self.pass(0);
     }
 
@@ -401,6 +409,11 @@ impl Stage {
     /// Copies the store says are owed.
     pub(crate) fn owed(&self) -> usize {
         self.store.owed()
+    }
+
+    /// Wills in the store.
+    pub(crate) fn stored_wills(&self) -> usize {
+        self.store.wills()
     }
 
     /// Sessions in the store.

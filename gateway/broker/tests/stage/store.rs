@@ -1,7 +1,10 @@
 //! What a store and a journal would hold.
 
-use super::Who;
-use broker::{Broker, Change, CopyOptions, Flight, Message, Owed, Retention, SessionKey, SessionState};
+use super::{Denied, Who};
+use broker::{
+    Broker, Change, CopyOptions, Flight, Message, Owed, Retention, SavedWill, SessionKey, SessionState,
+    WillKey,
+};
 use mqtt::PacketId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ pub(super) struct Store {
     journal: Vec<Arc<Message>>,
     copies: BTreeMap<(u64, SessionKey), CopyOptions>,
     retained: BTreeMap<String, Message>,
+    wills: BTreeMap<WillKey, SavedWill>,
 }
 
 impl Store {
@@ -98,6 +102,12 @@ impl Store {
             Change::Settled(key, offset) => {
                 self.copies.remove(&(offset, key));
             }
+            Change::WillLeft(will) => {
+                self.wills.insert(will.key, *will);
+            }
+            Change::WillOver(key) => {
+                self.wills.remove(&key);
+            }
             Change::Moved { from, to, offset, options } => {
                 if self.copies.remove(&(offset, from)).is_some()
                     && let Some(to) = to
@@ -112,7 +122,7 @@ impl Store {
         self.sessions.get_mut(&key).expect("a change belongs to a session whose header came before it")
     }
 
-    pub(super) fn restore(&self, broker: &Broker<Who>, now_ms: u64) {
+    pub(super) fn restore(&mut self, broker: &Broker<Who>, now_ms: u64, denied: &Denied) {
         let mut restore = broker.restore();
         for session in self.sessions.values() {
             restore.session(session.clone()).expect("each is there once");
@@ -124,11 +134,21 @@ impl Store {
         for message in self.retained.values() {
             restore.retained(message, now_ms);
         }
-        restore.finish(now_ms);
+        for will in self.wills.values() {
+            let client_id = will.left_by.as_deref().expect("a will says who left it").to_owned();
+            restore.will(will.clone(), Some(Who { client_id, denied: denied.clone() }));
+        }
+        let restored = restore.finish(now_ms);
+        assert_eq!(restored.sessions, self.sessions.len());
+        self.apply(restored.changes);
     }
 
     pub(super) fn owed(&self) -> usize {
         self.copies.len()
+    }
+
+    pub(super) fn wills(&self) -> usize {
+        self.wills.len()
     }
 
     pub(super) fn sessions(&self) -> usize {
