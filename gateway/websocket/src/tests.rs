@@ -1,0 +1,5 @@
+//! Bytes in, bytes out, named after the clause they prove.
+
+mod frames;
+mod handshakes;
+mod streams;
