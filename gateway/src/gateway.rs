@@ -16,11 +16,15 @@ use mqtt::ReasonCode;
 use registry::definitions::Definitions;
 use registry::{Registry, UserRefused};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Bytes of a PUBLISH beside its payload: fixed header, topic, packet identifier and properties.
 const PACKET_OVERHEAD_BYTES: usize = 64 * 1024 + 16;
+
+/// Publishes by HTTP request that wait for the disk at once; more are refused. Each holds a payload.
+pub(crate) const HTTP_PUBLISHES_MAX: usize = 256;
 
 /// What every connection works with. Shared by reference counting; nothing in it waits with a lock held.
 pub(crate) struct Gateway {
@@ -41,6 +45,8 @@ pub(crate) struct Gateway {
     pub(crate) resends: Resends,
     /// Listeners, for their numbers.
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
+    /// Places for publishes by HTTP request that wait for the disk.
+    pub(crate) http_publishes: Arc<Semaphore>,
     /// Cancelled when no new work is to be taken.
     pub(crate) shutdown: CancellationToken,
     /// Cancelled when everything else has ended: the API and the control socket go last.

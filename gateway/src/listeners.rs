@@ -1,8 +1,46 @@
-//! From the settings to the listeners: TLS always, plain when it is switched on.
+//! From the settings to the listeners: MQTT over TLS always, the others when they are switched on.
 
 use crate::settings::Settings;
 use listener::{BindError, Limits, Listener, Security, Tls};
+use std::net::SocketAddr;
 use std::time::Duration;
+
+/// Names of MQTT in a TLS handshake (ALPN): AWS IoT's, and the registered one.
+const MQTT_NAMES: [&str; 2] = ["x-amzn-mqtt-ca", "mqtt"];
+/// Names of HTTP: AWS IoT's, and the registered one.
+const HTTP_NAMES: [&str; 2] = ["x-amzn-http-ca", "http/1.1"];
+
+/// What a connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// A CONNECT packet.
+    Mqtt,
+    /// An HTTP request, which may ask for a WebSocket.
+    Http,
+}
+
+impl Speaks {
+    /// What this connection begins with, when the client may have chosen in the TLS handshake.
+    pub(crate) fn on(self, chosen: Option<&str>) -> Self {
+        match chosen {
+            Some(name) if MQTT_NAMES.contains(&name) => Self::Mqtt,
+            Some(name) if HTTP_NAMES.contains(&name) => Self::Http,
+            _ => self,
+        }
+    }
+
+    /// The names to choose from. A client that offers none is welcome.
+    fn names(self) -> Vec<String> {
+        let http: &[&str] = if self == Self::Http { &HTTP_NAMES } else { &[] };
+        MQTT_NAMES.iter().chain(http).map(ToString::to_string).collect()
+    }
+}
+
+/// A listener, and what its clients speak unless they say otherwise.
+pub(crate) struct Bound {
+    pub(crate) listener: Listener,
+    pub(crate) speaks: Speaks,
+}
 
 /// The TLS side of the settings.
 pub(crate) fn tls(settings: &Settings) -> Tls {
@@ -15,7 +53,7 @@ pub(crate) fn tls(settings: &Settings) -> Tls {
 }
 
 /// Binds what the settings ask for.
-pub(crate) fn bind(settings: &Settings) -> Result<Vec<Listener>, BindError> {
+pub(crate) fn bind(settings: &Settings) -> Result<Vec<Bound>, BindError> {
     let raw = &settings.raw.listener;
     let limits = Limits {
         connections_max: raw.connections_max,
@@ -24,18 +62,43 @@ pub(crate) fn bind(settings: &Settings) -> Result<Vec<Listener>, BindError> {
         handshake_time_max: Duration::from_secs(raw.handshake_secs_max),
         ..Limits::default()
     };
-    let security = Security::Tls(Box::new(tls(settings)));
-    let secure = listener::Settings {
-        name: "mqtt".to_string(),
-        address: raw.tls_address,
-        security,
-        limits: limits.clone(),
+    let secure = |speaks: Speaks| Security::Tls(Box::new(Tls { alpn: speaks.names(), ..tls(settings) }));
+    let bind = |name: &str, address: SocketAddr, speaks: Speaks, security: Security| {
+        let settings =
+            listener::Settings { name: name.to_string(), address, security, limits: limits.clone() };
+        Listener::bind(settings).map(|listener| Bound { listener, speaks })
     };
-    let plain = raw.plain_address.map(|address| listener::Settings {
-        name: "mqtt-plain".to_string(),
-        address,
-        security: Security::Plain,
-        limits,
-    });
-    [secure].into_iter().chain(plain).map(Listener::bind).collect()
+    let mut bound = vec![bind("mqtt", raw.tls_address, Speaks::Mqtt, secure(Speaks::Mqtt))?];
+    if let Some(address) = raw.https_address {
+        bound.push(bind("https", address, Speaks::Http, secure(Speaks::Http))?);
+    }
+    if let Some(address) = raw.plain_address {
+        bound.push(bind("mqtt-plain", address, Speaks::Mqtt, Security::Plain)?);
+    }
+    if let Some(address) = raw.plain_websocket_address {
+        bound.push(bind("http-plain", address, Speaks::Http, Security::Plain)?);
+    }
+    Ok(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Speaks::{self, Http, Mqtt};
+
+    #[test]
+    fn the_name_chosen_in_the_handshake_decides_and_without_one_the_port() {
+        let cases = [
+            (Mqtt, None, Mqtt),
+            (Mqtt, Some("x-amzn-mqtt-ca"), Mqtt),
+            (Http, None, Http),
+            (Http, Some("http/1.1"), Http),
+            (Http, Some("x-amzn-http-ca"), Http),
+            (Http, Some("x-amzn-mqtt-ca"), Mqtt),
+            (Http, Some("mqtt"), Mqtt),
+        ];
+        for (port, chosen, expected) in cases {
+            assert_eq!(port.on(chosen), expected, "{port:?} {chosen:?}");
+        }
+        assert!(!Speaks::Mqtt.names().contains(&"http/1.1".to_string()));
+    }
 }

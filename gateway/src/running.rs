@@ -7,9 +7,10 @@ use crate::control::{self, Controlled};
 use crate::flow;
 use crate::flow::announce::Announcements;
 use crate::flow::deliver::Targets;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, HTTP_PUBLISHES_MAX};
 use crate::lifecycle::Versions;
 use crate::limits::broker_limits;
+use crate::listeners::Bound;
 use crate::metrics::Counters;
 use crate::policies::PolicyFolder;
 use crate::resends::{REMEMBERED, Resends};
@@ -21,13 +22,13 @@ use broker::Broker;
 use bus::{Bus, BusSettings, Record};
 use journal::state::StateStore;
 use journal::{Clock, Journal};
-use listener::Listener;
 use mqtt::ReasonCode;
 use registry::definitions::Definitions;
 use registry::{Affected, Registry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,13 +70,15 @@ impl Running {
     }
 
     /// Starts everything that goes on until the end.
-    fn spawn(&self, listeners: Vec<Listener>, api: TcpListener) -> anyhow::Result<()> {
+    fn spawn(&self, listeners: Vec<Bound>, api: TcpListener) -> anyhow::Result<()> {
         let gateway = &self.gateway;
-        gateway.listeners.write().extend(listeners.iter().map(Listener::handle));
-        for listener in listeners {
-            tracing::info!(address = %listener.local_address(), "listening for MQTT");
-            self.tasks.spawn(follow_trust(Arc::clone(gateway), listener.handle()));
-            self.tasks.spawn(flow::accept::accept(Arc::clone(gateway), listener));
+        gateway.listeners.write().extend(listeners.iter().map(|bound| bound.listener.handle()));
+        for bound in listeners {
+            let listener = bound.listener.handle();
+            let (listener_name, address) = (listener.name(), listener.local_address());
+            tracing::info!(listener = listener_name, %address, "listening for devices");
+            self.tasks.spawn(follow_trust(Arc::clone(gateway), listener));
+            self.tasks.spawn(flow::accept::accept(Arc::clone(gateway), bound));
         }
         self.tasks.spawn(flow::wills::watch_clock(Arc::clone(gateway)));
         self.until_shutdown(Arc::clone(&gateway.definitions).watch(DEFINITIONS_LOOK_INTERVAL));
@@ -202,6 +205,7 @@ fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc
         announcements,
         versions: Versions::default(),
         listeners: parking_lot::RwLock::default(),
+        http_publishes: Arc::new(Semaphore::new(HTTP_PUBLISHES_MAX)),
         shutdown: CancellationToken::new(),
         ended: CancellationToken::new(),
         connection_tasks: TaskTracker::new(),

@@ -90,7 +90,7 @@ impl std::fmt::Display for Gone {
 
 impl std::error::Error for Gone {}
 
-trait Stream: Read + Write + Send {}
+pub(crate) trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 /// One connection.
@@ -128,23 +128,20 @@ impl Client {
     /// # Errors
     /// As TCP and TLS have them.
     pub fn tls(address: SocketAddr, options: &TlsOptions) -> io::Result<Self> {
-        let mut socket = open(address)?;
-        let name = "localhost".try_into().expect("a legal name");
-        let mut connection = ClientConnection::new(Arc::clone(&options.0), name).map_err(io::Error::other)?;
-        while connection.is_handshaking() {
-            connection.complete_io(&mut socket)?;
-        }
+        let socket = open(address)?;
+        let stream = tls(&socket, options)?;
+        let connection = &stream.conn;
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         let certificate =
             connection.peer_certificates().and_then(|chain| chain.first()).map(|der| der.to_vec());
         let certificate = certificate.unwrap_or_default();
-        let mut client = Self::over(Box::new(StreamOwned::new(connection, socket.try_clone()?)), socket);
+        let mut client = Self::over(Box::new(stream), socket);
         client.resumed = resumed;
         client.server_certificate = certificate;
         Ok(client)
     }
 
-    fn over(stream: Box<dyn Stream>, socket: TcpStream) -> Self {
+    pub(crate) fn over(stream: Box<dyn Stream>, socket: TcpStream) -> Self {
         Self {
             stream,
             socket,
@@ -453,7 +450,20 @@ impl Publish {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpStream> {
+/// TLS on an open connection, its handshake done as far as this side can tell.
+pub(crate) fn tls(
+    mut socket: &TcpStream,
+    options: &TlsOptions,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let name = "localhost".try_into().expect("a legal name");
+    let mut connection = ClientConnection::new(Arc::clone(&options.0), name).map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket)?;
+    }
+    Ok(StreamOwned::new(connection, socket.try_clone()?))
+}
+
+pub(crate) fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpStream::connect_timeout(&address, wait::SOON)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(wait::SOON))?;

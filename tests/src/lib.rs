@@ -14,6 +14,7 @@ mod python;
 mod site;
 mod tls;
 pub mod wait;
+mod web;
 
 pub use client::{Client, Connect, Gone, Will};
 pub use consumer::{Consumer, Event, Metrics};
@@ -24,3 +25,4 @@ pub use packet::{Packet, Publish, kind};
 pub use python::{Python, python};
 pub use site::{ALLOW_ALL, OWN_TOPICS, Site, TELEMETRY_STREAM, free_port, workspace};
 pub use tls::{TlsOptions, trust};
+pub use web::{Response, UPGRADE, Web, base64};

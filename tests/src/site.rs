@@ -32,6 +32,10 @@ pub struct Site {
     pub tls_address: SocketAddr,
     /// Where clients connect without.
     pub plain_address: SocketAddr,
+    /// Where devices connect by WebSocket and publish by HTTPS.
+    pub https_address: SocketAddr,
+    /// Where clients do so without TLS.
+    pub plain_websocket_address: SocketAddr,
     /// Where consumers connect.
     pub api_address: SocketAddr,
     authority: Authority,
@@ -69,6 +73,8 @@ impl Site {
             folder,
             tls_address: free_port()?,
             plain_address: free_port()?,
+            https_address: free_port()?,
+            plain_websocket_address: free_port()?,
             api_address: free_port()?,
             authority,
         };
@@ -112,8 +118,9 @@ impl Site {
 
     fn listener_keys(&self) -> String {
         format!(
-            "tls_address = \"{}\"\nplain_address = \"{}\"\nplain_policy = \"anyone\"",
-            self.tls_address, self.plain_address
+            "tls_address = \"{}\"\nhttps_address = \"{}\"\nplain_address = \"{}\"\n\
+             plain_websocket_address = \"{}\"\nplain_policy = \"anyone\"",
+            self.tls_address, self.https_address, self.plain_address, self.plain_websocket_address
         )
     }
 

@@ -25,6 +25,13 @@ pub fn trust(authority: &Path) -> anyhow::Result<TlsOptions> {
 }
 
 impl TlsOptions {
+    /// The same, offering these protocols in the handshake (ALPN).
+    pub fn offering(&self, names: &[&str]) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Self(Arc::new(config))
+    }
+
     /// A device with the files of a certificate and a key, speaking only `version`.
     ///
     /// # Errors

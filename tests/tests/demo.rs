@@ -19,6 +19,7 @@ impl Demo {
     fn start(seconds: u32) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (mqtt, api) = (free_port()?.to_string(), free_port()?.to_string());
+        let https = free_port()?.to_string();
         let child = Command::new(binary())
             .current_dir(workspace())
             .args([
@@ -28,6 +29,8 @@ impl Demo {
                 &seconds.to_string(),
                 "--mqtt",
                 &mqtt,
+                "--https",
+                &https,
                 "--api",
                 &api,
                 "--data",

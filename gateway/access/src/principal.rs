@@ -45,8 +45,12 @@ impl Principal {
     ///
     /// As in AWS IoT: the thing whose name equals the client id, and only if it is attached to the certificate. A
     /// device that connects under another client id has no thing, so a policy that uses thing variables allows it
-    /// nothing.
+    /// nothing. A publish by HTTPS request has no client id; it speaks for the thing of its certificate if there is
+    /// exactly one, like a thing that AWS IoT calls exclusive.
     pub fn connected_thing(&self, client_id: &str) -> Option<&Arc<Thing>> {
+        if let ("", [only]) = (client_id, &*self.things) {
+            return Some(only);
+        }
         self.things.iter().find(|thing| thing.name == client_id)
     }
 }

@@ -119,6 +119,11 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// Its name in logs and metrics.
+    pub fn name(&self) -> &str {
+        &self.shared.settings.name
+    }
+
     /// Whether the listener speaks TLS; one that does not has no certificates to check.
     pub fn is_tls(&self) -> bool {
         self.shared.current.is_some()

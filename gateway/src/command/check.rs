@@ -31,9 +31,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let raw = &settings.raw;
     output::line(format!(
-        "{}: all well. MQTT over TLS on {}, API on {}, data in {}, {rules} rules, {} queues, {} streams, {} functions, {} HTTP targets",
+        "{}: all well. MQTT over TLS on {}, WebSocket and HTTPS {}, API on {}, data in {}, {rules} rules, {} queues, {} streams, {} functions, {} HTTP targets",
         arguments.config.config.display(),
         raw.listener.tls_address,
+        raw.listener.https_address.map_or_else(|| "off".to_string(), |address| format!("on {address}")),
         raw.api.address,
         raw.data_directory.display(),
         raw.queue.len(),

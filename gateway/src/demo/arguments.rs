@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Where devices connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8883")]
     pub(crate) mqtt: SocketAddr,
+    /// Where devices connect by WebSocket and publish by HTTPS
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub(crate) https: SocketAddr,
     /// Where the SQS and Kinesis protocols, health and metrics are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) api: SocketAddr,

@@ -236,6 +236,7 @@ data_directory = "data"
 
 [listener]
 tls_address = "{mqtt}"
+https_address = "{https}"
 
 [tls]
 certificate = "pki/server.crt"
@@ -266,6 +267,7 @@ command = [{program:?}, "demo-function", "--receipts", {receipts:?}]
 concurrency = 4
 "#,
         mqtt = prepared.arguments.mqtt,
+        https = prepared.arguments.https,
         api = prepared.arguments.api,
         program = prepared.program,
         receipts = prepared.receipts(),

@@ -1,12 +1,14 @@
 //! Step 1: connections come out of the listener, handshake done and certificate verified, and each gets a task of its own.
 
-use super::serve;
+use super::{http, serve};
 use crate::gateway::Gateway;
-use listener::Listener;
+use crate::listeners::{Bound, Speaks};
 use std::sync::Arc;
 
 /// Accepts until the gateway shuts down.
-pub(crate) async fn accept(gateway: Arc<Gateway>, mut listener: Listener) {
+pub(crate) async fn accept(gateway: Arc<Gateway>, bound: Bound) {
+    let Bound { mut listener, speaks } = bound;
+    let handle = listener.handle();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -14,7 +16,11 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, mut listener: Listener) {
             accepted = listener.accept() => accepted,
         };
         let Ok(accepted) = accepted else { return };
-        let serving = serve::serve(Arc::clone(&gateway), accepted);
-        gateway.connection_tasks.spawn(serving);
+        let gateway = Arc::clone(&gateway);
+        let tasks = gateway.connection_tasks.clone();
+        match speaks.on(accepted.alpn.as_deref()) {
+            Speaks::Mqtt => tasks.spawn(serve::serve(gateway, accepted.into())),
+            Speaks::Http => tasks.spawn(http::serve(gateway, accepted, handle.clone())),
+        };
     }
 }

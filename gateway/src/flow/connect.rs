@@ -2,14 +2,13 @@
 
 use super::{fan_out, wills};
 use crate::client::Client;
-use crate::connection::Transport;
+use crate::connection::{Arrived, Carrier, Transport};
 use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
 use access::{Certificate, ConnectAttributes, Principal};
 use broker::{Connected, Parting, Wake};
-use listener::{Accepted, Stream};
 use mqtt::{
     ConnAck, Connect, DecodeError, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Text, Version,
 };
@@ -24,7 +23,7 @@ const REFUSAL_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A client that was let in.
 pub(super) struct LetIn {
-    pub(super) transport: Transport<Stream>,
+    pub(super) transport: Transport<Carrier>,
     pub(super) client: Client,
     pub(super) open: Arc<Open>,
     pub(super) wake: Arc<Notify>,
@@ -62,11 +61,9 @@ impl Refusal {
 }
 
 /// Reads the CONNECT and answers it. `None` when the client was refused or went away; that is logged and counted here.
-pub(super) async fn connect(gateway: &Arc<Gateway>, accepted: Accepted) -> Option<LetIn> {
-    let peer = accepted.peer;
-    let certificates = Arc::from(accepted.certificates.as_slice());
-    let trust_generation = accepted.trust_generation;
-    let mut transport = Transport::new(accepted.stream, gateway.packet_bytes_max());
+pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<LetIn> {
+    let Arrived { carrier, peer, certificates, trust_generation } = arrived;
+    let mut transport = Transport::new(carrier, gateway.packet_bytes_max());
     let time_max = Duration::from_secs(gateway.settings.raw.listener.connect_secs_max);
     let mut packet = match tokio::time::timeout(time_max, first_packet(&mut transport)).await {
         Ok(Ok(packet)) => packet,
@@ -93,7 +90,7 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, accepted: Accepted) -> Optio
     }
 }
 
-async fn first_packet(transport: &mut Transport<Stream>) -> Result<Box<Connect>, Refusal> {
+async fn first_packet(transport: &mut Transport<Carrier>) -> Result<Box<Connect>, Refusal> {
     use crate::connection::Event;
     loop {
         match transport.next_packet(None) {
@@ -199,7 +196,7 @@ async fn principal(
 
 async fn welcome(
     gateway: &Arc<Gateway>,
-    mut transport: Transport<Stream>,
+    mut transport: Transport<Carrier>,
     version: Version,
     (connected, client, wake): Admitted,
     trust_generation: u64,
@@ -249,7 +246,7 @@ async fn welcome(
 
 async fn refuse(
     gateway: &Gateway,
-    mut transport: Transport<Stream>,
+    mut transport: Transport<Carrier>,
     peer: SocketAddr,
     client_id: Option<&str>,
     refusal: Refusal,

@@ -65,7 +65,8 @@ fn describe<'m>(
     now_ms: u64,
 ) -> Message<'m> {
     let mut message = Message::new(&publish.topic, &publish.payload, now_ms, &Random);
-    message.client_id = client.map(Client::client_id);
+    // A publish by request has none.
+    message.client_id = client.map(Client::client_id).filter(|client_id| !client_id.is_empty());
     message.principal = client.map(Client::principal_name);
     message.source_ip = client.map(Client::source_ip);
     message.account_id = Some(&gateway.settings.raw.account_id);

@@ -3,6 +3,7 @@
 //! | # | Step | File | What it hands on |
 //! | --- | --- | --- | --- |
 //! | 1 | accept, TLS | [`accept`] | a connection with a certificate that was verified |
+//! | | where HTTP comes first | [`http`] | the same, out of a WebSocket; or a publish by request, which goes on with step 3 |
 //! | 2 | who is it, MQTT session | [`connect`], [`serve`] | a publish with its topic resolved |
 //! | 3 | may it | [`authorise`] | `Permitted<Publish>`, which only the crate `access` can make |
 //! | 4 | rule SQL | [`evaluate`] | events with their routes |
@@ -23,5 +24,6 @@ mod connect;
 pub(crate) mod deliver;
 mod evaluate;
 mod fan_out;
+mod http;
 mod serve;
 pub(crate) mod wills;

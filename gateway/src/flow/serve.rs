@@ -4,13 +4,12 @@ use super::commit::{Commits, Refusal, Settled};
 use super::connect::{LetIn, connect};
 use super::{authorise, fan_out, wills};
 use crate::client::Client;
-use crate::connection::{Event, Transport};
+use crate::connection::{Arrived, Carrier, Event, Transport};
 use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
 use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
-use listener::{Accepted, Stream};
 use mqtt::{
     Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
 };
@@ -61,7 +60,7 @@ impl End {
 
 struct Connection {
     gateway: Arc<Gateway>,
-    transport: Transport<Stream>,
+    transport: Transport<Carrier>,
     client: Client,
     open: Arc<Open>,
     wake: Arc<Notify>,
@@ -77,8 +76,8 @@ struct Connection {
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(gateway: Arc<Gateway>, accepted: Accepted) {
-    let Some(let_in) = connect(&gateway, accepted).await else { return };
+pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
+    let Some(let_in) = connect(&gateway, arrived).await else { return };
     let LetIn { transport, client, open, wake, version, keep_alive_secs } = let_in;
     let silence = Duration::from_secs(u64::from(keep_alive_secs)) * 3 / 2;
     let commits = Commits::new(gateway.bus.producer());

@@ -28,7 +28,7 @@ impl Presence {
         Self { version_number, stage: Mutex::new(Stage::Arriving) }
     }
 
-    /// Of a connection of an earlier process: nothing more is said about it.
+    /// Of a connection of an earlier process, and of whoever publishes by request: nothing more is said about it.
     pub(crate) fn past() -> Self {
         Self { version_number: 0, stage: Mutex::new(Stage::Over) }
     }

@@ -116,11 +116,15 @@ impl Lines {
 pub(crate) struct Counters {
     /// CONNECTs accepted.
     pub(crate) connects: AtomicU64,
+    /// Connections that became a WebSocket.
+    pub(crate) websockets: AtomicU64,
+    /// HTTP requests of devices, by the status of the answer.
+    pub(crate) http_requests: ByLabel,
     /// CONNECTs refused, by reason.
     pub(crate) connects_refused: ByLabel,
     /// Connections ended, by reason.
     pub(crate) disconnects: ByLabel,
-    /// PUBLISH packets received, by quality of service.
+    /// PUBLISH packets and publishes by request received, by quality of service.
     pub(crate) publishes: [AtomicU64; 3],
     /// Bytes of payload in them.
     pub(crate) publish_bytes: AtomicU64,

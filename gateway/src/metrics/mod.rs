@@ -27,7 +27,7 @@ struct Snapshot<'g> {
     bus: bus::BusStats,
     ledger: Vec<bus::LedgerRow>,
     journal: journal::Stats,
-    listeners: Vec<listener::Stats>,
+    listeners: Vec<(String, listener::Stats)>,
 }
 
 const fn counter(
@@ -45,14 +45,24 @@ const fn gauge(name: &'static str, help: &'static str, samples: fn(&Snapshot<'_>
 /// The list. To add a metric, add a line.
 const METRICS: &[Metric] = &[
     gauge("iot_gateway_connections", "Clients connected", |s| Sample::plain(s.broker.connected)),
-    gauge("iot_gateway_sockets", "Sockets open, those in their TLS handshake included", |s| {
-        Sample::plain(s.listeners.iter().map(|listener| listener.connections_open as u64).sum())
+    gauge("iot_gateway_sockets", "Sockets open, those in their TLS handshake included, by listener", |s| {
+        let open = s.listeners.iter();
+        open.map(|(name, stats)| Sample::labelled("listener", name.as_str(), stats.connections_open as u64))
+            .collect()
     }),
+    counter("iot_gateway_websockets_total", "Connections that became a WebSocket", |s| {
+        plain(&s.gateway.counters.websockets)
+    }),
+    counter(
+        "iot_gateway_http_requests_total",
+        "HTTP requests of devices, by the status of the answer",
+        |s| s.gateway.counters.http_requests.samples("status"),
+    ),
     counter("iot_gateway_tls_accepted_total", "TLS handshakes done", |s| {
-        Sample::plain(s.listeners.iter().map(|listener| listener.accepted).sum())
+        Sample::plain(s.listeners.iter().map(|(_, stats)| stats.accepted).sum())
     }),
     counter("iot_gateway_tls_resumed_total", "TLS sessions resumed, of those", |s| {
-        Sample::plain(s.listeners.iter().map(|listener| listener.resumed).sum())
+        Sample::plain(s.listeners.iter().map(|(_, stats)| stats.resumed).sum())
     }),
     counter("iot_gateway_tls_refused_total", "TLS handshakes refused, by reason", tls_refused),
     counter("iot_gateway_connects_total", "CONNECTs accepted", |s| plain(&s.gateway.counters.connects)),
@@ -62,10 +72,14 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_disconnects_total", "Connections ended, by reason", |s| {
         s.gateway.counters.disconnects.samples("reason")
     }),
-    counter("iot_gateway_publishes_total", "PUBLISH packets received, by quality of service", |s| {
-        let counts = s.gateway.counters.publishes.iter().enumerate();
-        counts.map(|(qos, count)| Sample::labelled("qos", qos.to_string(), count.load(Relaxed))).collect()
-    }),
+    counter(
+        "iot_gateway_publishes_total",
+        "PUBLISH packets and publishes by request received, by quality of service",
+        |s| {
+            let counts = s.gateway.counters.publishes.iter().enumerate();
+            counts.map(|(qos, count)| Sample::labelled("qos", qos.to_string(), count.load(Relaxed))).collect()
+        },
+    ),
     counter("iot_gateway_publish_bytes_total", "Bytes of payload in them", |s| {
         plain(&s.gateway.counters.publish_bytes)
     }),
@@ -194,7 +208,12 @@ pub(crate) fn render(gateway: &Gateway) -> String {
         bus: gateway.bus.stats(),
         ledger: gateway.bus.ledger(),
         journal: gateway.journal.stats(),
-        listeners: gateway.listeners.read().iter().map(listener::Handle::stats).collect(),
+        listeners: gateway
+            .listeners
+            .read()
+            .iter()
+            .map(|listener| (listener.name().to_string(), listener.stats()))
+            .collect(),
     };
     let mut text = String::new();
     for metric in METRICS {
@@ -208,7 +227,7 @@ fn plain(counter: &AtomicU64) -> Vec<Sample> {
 }
 
 fn tls_refused(snapshot: &Snapshot<'_>) -> Vec<Sample> {
-    let count = |reason| snapshot.listeners.iter().map(|listener| listener.refused_for(reason)).sum();
+    let count = |reason| snapshot.listeners.iter().map(|(_, stats)| stats.refused_for(reason)).sum();
     Reason::ALL.iter().map(|(reason, label)| Sample::labelled("reason", *label, count(*reason))).collect()
 }
 

@@ -51,17 +51,37 @@ fn listener(raw: &Raw) -> Result<(), SettingsError> {
             "`tls.certificate`, `tls.key` and `tls.authorities` must be set; `iot-gateway certs --help` shows how to make them",
         );
     }
-    if raw.listener.plain_address.is_some() && raw.listener.plain_policy.is_none() {
-        return refuse(
-            "`listener.plain_address` is set: `listener.plain_policy` must name the policy its clients have, since they show no certificate",
-        );
+    let plain = [
+        ("plain_address", raw.listener.plain_address),
+        ("plain_websocket_address", raw.listener.plain_websocket_address),
+    ];
+    if let Some((key, _)) = plain.iter().find(|(_, address)| address.is_some())
+        && raw.listener.plain_policy.is_none()
+    {
+        return refuse(format!(
+            "`listener.{key}` is set: `listener.plain_policy` must name the policy its clients have, since they show no certificate",
+        ));
     }
+    origins(&raw.listener.origins)?;
     if raw.access.register_unknown == RegisterUnknown::FromTrustedAuthority
         && raw.access.default_policy.is_none()
     {
         return refuse(
             "`access.register_unknown = \"from_trusted_authority\"` needs `access.default_policy`, the policy such a certificate gets",
         );
+    }
+    Ok(())
+}
+
+/// An origin is what a browser sends: a scheme and an authority, no path.
+fn origins(origins: &[String]) -> Result<(), SettingsError> {
+    for origin in origins.iter().filter(|origin| *origin != "*") {
+        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        if authority.is_none_or(|authority| authority.is_empty() || authority.contains('/')) {
+            return refuse(format!(
+                "`listener.origins` has `{origin}`; an origin is written like `https://console.example.com`, without a path, or is `*`"
+            ));
+        }
     }
     Ok(())
 }

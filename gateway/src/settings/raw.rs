@@ -86,15 +86,23 @@ pub(crate) enum LogFormat {
 pub(crate) struct Listener {
     /// MQTT over mutual TLS.
     pub(crate) tls_address: SocketAddr,
+    /// MQTT over WebSocket, and publishing by HTTPS request, over mutual TLS; `"off"` for neither.
+    #[serde(deserialize_with = "address::or_off")]
+    pub(crate) https_address: Option<SocketAddr>,
     /// MQTT without TLS; off unless given. Needs `plain_policy`.
     pub(crate) plain_address: Option<SocketAddr>,
-    /// The policy that clients of `plain_address` have; it names one in the registry.
+    /// What `https_address` is for, without TLS; off unless given. Needs `plain_policy`.
+    pub(crate) plain_websocket_address: Option<SocketAddr>,
+    /// The policy that clients of `plain_address` and `plain_websocket_address` have; it names one in the registry.
     pub(crate) plain_policy: Option<String>,
     /// A TLS handshake that takes longer is cut.
     pub(crate) handshake_secs_max: u64,
     /// Handshakes under way at once; the others wait in the system's accept queue.
     pub(crate) handshakes_max: usize,
-    /// The first packet must be here this long after the handshake.
+    /// Origins of pages, such as `https://console.example.com`, that may open a WebSocket or publish through a browser, beside pages of
+    /// the gateway's own address; `"*"` for every page. Clients that are no browsers need none.
+    pub(crate) origins: Vec<String>,
+    /// The first packet must be here this long after the handshake, and the first request, and each after it.
     pub(crate) connect_secs_max: u64,
     pub(crate) connections_max: usize,
     /// From one IPv4 address or IPv6 /64 network; no limit of its own unless given.
@@ -105,10 +113,13 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             tls_address: SocketAddr::from(([0, 0, 0, 0], 8883)),
+            https_address: Some(SocketAddr::from(([0, 0, 0, 0], 8443))),
             plain_address: None,
+            plain_websocket_address: None,
             plain_policy: None,
             handshake_secs_max: 10,
             handshakes_max: 256,
+            origins: Vec::new(),
             connect_secs_max: 10,
             connections_max: 500_000,
             connections_per_address_max: None,
@@ -411,6 +422,24 @@ pub(crate) struct Http {
     pub(crate) concurrency: usize,
     pub(crate) attempts_max: Option<u32>,
     pub(crate) age_secs_max: Option<u64>,
+}
+
+mod address {
+    use serde::{Deserialize, Deserializer, de};
+    use std::net::SocketAddr;
+
+    /// An address, or `off`.
+    pub(super) fn or_off<'d, D: Deserializer<'d>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(from)?;
+        match text.as_str() {
+            "off" => Ok(None),
+            address => address.parse().map(Some).map_err(|_| {
+                de::Error::custom(format_args!(
+                    "`{address}` is no address such as `0.0.0.0:8443`, and not `off`"
+                ))
+            }),
+        }
+    }
 }
 
 mod defaults {

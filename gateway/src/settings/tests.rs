@@ -46,6 +46,16 @@ fn wrong_settings_are_named_with_their_place() {
 fn settings_that_contradict_each_other_are_refused() {
     let cases: &[(&str, &str)] = &[
         ("[listener]\nplain_address = \"127.0.0.1:1883\"\n", "`listener.plain_policy` must name the policy"),
+        (
+            "[listener]\nplain_websocket_address = \"127.0.0.1:8080\"\n",
+            "`listener.plain_websocket_address` is set: `listener.plain_policy` must name the policy",
+        ),
+        ("[listener]\norigins = [\"console.example.com\"]\n", "`listener.origins` has `console.example.com`"),
+        ("[listener]\norigins = [\"https://console.example.com/\"]\n", "without a path"),
+        (
+            "[listener]\nhttps_address = \"8443\"\n",
+            "`8443` is no address such as `0.0.0.0:8443`, and not `off`",
+        ),
         ("[api]\naddress = \"0.0.0.0:8080\"\n", "add an `[[api.access_key]]`"),
         ("[api]\naddress = \"0.0.0.0:8080\"\nunsigned_on_loopback = true\n", "which others can reach"),
         ("[access]\nregister_unknown = \"from_trusted_authority\"\n", "needs `access.default_policy`"),
@@ -63,6 +73,17 @@ fn settings_that_contradict_each_other_are_refused() {
         let message = message(&format!("{TLS}{text}"));
         assert!(message.contains(expected), "{text:?}\n  gave     {message}\n  expected {expected}");
     }
+}
+
+#[test]
+fn https_is_on_unless_it_is_switched_off() {
+    let address = |text: &str| load(&format!("{TLS}{text}")).unwrap().raw.listener.https_address;
+    assert_eq!(address(""), Some("0.0.0.0:8443".parse().unwrap()));
+    assert_eq!(
+        address("[listener]\nhttps_address = \"127.0.0.1:443\"\n"),
+        Some("127.0.0.1:443".parse().unwrap())
+    );
+    assert_eq!(address("[listener]\nhttps_address = \"off\"\n"), None);
 }
 
 #[test]
