@@ -47,7 +47,7 @@ faults! {
     DupWithQosZero = MalformedPacket, "the DUP flag is set at QoS 0", "MQTT-3.3.1-2", "MQTT-3.3.1-2";
     LengthTooLong = MalformedPacket, "a variable byte integer goes on after its fourth byte", "section 2.2.3", "section 1.5.5";
     LengthNotMinimal = MalformedPacket, "a variable byte integer has more bytes than it needs", "section 2.2.3", "MQTT-1.5.5-1";
-    PacketTooLarge = PacketTooLarge, "the packet is larger than the receiver takes", "section 2.2.3", "MQTT-3.1.2-24";
+    PacketTooLarge = PacketTooLarge, "the packet is larger than the receiver takes", "section 2.2.3", "MQTT-3.2.2-15";
 
     // Fields of every packet.
     Truncated = MalformedPacket, "the packet ends inside a field", "section 2.2.3", "section 2.1.4";
@@ -95,7 +95,7 @@ faults! {
     RetainHandlingThree = ProtocolError, "retain handling is 3", "MQTT-3-8.3-4", "section 3.8.3.1";
     NoLocalShared = ProtocolError, "no local is set on a shared subscription", "section 3.8.3", "MQTT-3.8.3-4";
     NoSubAckCode = ProtocolError, "it holds no reason code", "MQTT-3.8.4-5", "MQTT-3.8.4-6";
-    NoUnsubAckCode = ProtocolError, "it holds no reason code", "MQTT-3.10.4-4", "MQTT-3.11.3-1";
+    NoUnsubAckCode = ProtocolError, "it holds no reason code", "MQTT-3.10.4-4", "MQTT-3.11.3-2";
 
     // Direction, checked by the receiver who knows which side it is.
     NotFromClient = ProtocolError, "a client does not send this packet", "section 2.2.1", "section 2.1.2";

@@ -185,16 +185,19 @@ impl ReasonCode {
         }
     }
 
-    /// The return code of a CONNACK of MQTT 3.1.1 (its table 3.1) that is nearest: 3, server unavailable, when none says more.
-    pub const fn connect_return_code(self) -> u8 {
-        match self {
+    /// The return code of a CONNACK of MQTT 3.1.1 (its table 3.1); `None` when none of them says it, and then no CONNACK is to be sent
+    /// `[MQTT-3.2.2-6]`.
+    pub const fn connect_return_code(self) -> Option<u8> {
+        Some(match self {
             Self::Success => 0,
             Self::UnsupportedProtocolVersion => 1,
             Self::ClientIdentifierNotValid => 2,
+            Self::ServerUnavailable | Self::ServerBusy | Self::QuotaExceeded => 3,
+            Self::ConnectionRateExceeded | Self::UseAnotherServer | Self::ServerMoved => 3,
             Self::BadUserNameOrPassword | Self::BadAuthenticationMethod => 4,
             Self::NotAuthorized | Self::Banned => 5,
-            _ => 3,
-        }
+            _ => return None,
+        })
     }
 
     /// The code that stands for a return code of a CONNACK of MQTT 3.1.1; `None` above 5, which is reserved.

@@ -104,7 +104,7 @@ fn check_text(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// The levels of a name or filter, from the left; an empty one counts `[MQTT-4.7.1-3]`.
+/// The levels of a name or filter, from the left; an empty one counts (section 4.7.1.1).
 pub fn levels(topic: &str) -> impl Iterator<Item = &str> {
     topic.split('/')
 }

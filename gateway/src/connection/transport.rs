@@ -40,6 +40,8 @@ pub(crate) struct Transport<S> {
     /// Nothing more may be written.
     mute: bool,
     packet_bytes_max: usize,
+    /// The largest packet that the peer takes, as its CONNECT said.
+    peer_packet_bytes_max: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
@@ -51,7 +53,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             flushing: false,
             mute: false,
             packet_bytes_max,
+            peer_packet_bytes_max: usize::MAX,
         }
+    }
+
+    /// Sets the largest packet that the peer takes, in bytes.
+    pub(crate) fn set_peer_packet_bytes_max(&mut self, bytes: usize) {
+        self.peer_packet_bytes_max = bytes;
+    }
+
+    /// The largest packet that the peer takes, in bytes: what is to be written is the business of who writes it.
+    pub(crate) fn peer_packet_bytes_max(&self) -> usize {
+        self.peer_packet_bytes_max
     }
 
     /// The next whole packet among the bytes that were read. `version` is `None` before the CONNECT.

@@ -10,7 +10,8 @@ use crate::metrics::increment;
 use access::{Certificate, ConnectAttributes, Principal};
 use broker::{Connected, Parting, Wake};
 use mqtt::{
-    ConnAck, Connect, DecodeError, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Text, Version,
+    ConnAck, Connect, DecodeError, Fault, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Text,
+    Version,
 };
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
@@ -55,8 +56,25 @@ impl Refusal {
         }
     }
 
+    /// MQTT 3.1.1 has a return code for a version that is not served, but none for another protocol `[MQTT-3.1.4-1]`.
     fn malformed(error: &DecodeError) -> Self {
-        Self { version: error.version(), ..Self::new(error.reason_code(), "malformed", error) }
+        let is_another_protocol = error.fault() == Fault::ProtocolName;
+        let version = error.version().filter(|version| *version == Version::V5 || !is_another_protocol);
+        Self { version, ..Self::new(error.reason_code(), "malformed", error) }
+    }
+
+    /// The CONNACK that says so. There is none when nobody knows in which version, nor in MQTT 3.1.1 when none of its return codes says it
+    /// `[MQTT-3.2.2-6]`.
+    fn connack(self) -> Option<(ConnAck, Version)> {
+        let version = self.version?;
+        let told = Text::try_from(self.told).ok().filter(|_| version == Version::V5);
+        if version == Version::V3_1_1 {
+            self.code.connect_return_code()?;
+        }
+        let properties = told.map_or_else(Properties::default, |told| {
+            PropertiesBuilder::new().with(Property::ReasonString(told)).build()
+        });
+        Some((ConnAck { session_present: false, reason: self.code, properties }, version))
     }
 }
 
@@ -77,6 +95,9 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<
             return None;
         }
     };
+    if let Some(bytes) = packet.properties.packet_bytes_max() {
+        transport.set_peer_packet_bytes_max(bytes as usize);
+    }
     let assigned = assign_client_id(&mut packet);
     match let_in(gateway, &packet, certificates, peer).await {
         Ok(admitted) => {
@@ -219,19 +240,28 @@ async fn welcome(
         "connected"
     );
     increment(&gateway.counters.connects);
-    if let Err(error) = gateway.persist(changes).await {
+    let persisted = gateway.persist(changes).await;
+    if persisted.is_ok()
+        && let Some(will) = will
+    {
+        wills::publish(gateway, will).await;
+    }
+    let refusal = match persisted {
+        Err(error) => Some(Refusal::new(ReasonCode::ServerUnavailable, "store", &error)),
+        Ok(()) if fan_out::encode_within(Packet::ConnAck(connack), version, &mut transport) => None,
+        Ok(()) => {
+            let explanation = "the client takes no packet as large as the answer to its CONNECT";
+            Some(Refusal::new(ReasonCode::PacketTooLarge, "packet_size", explanation))
+        }
+    };
+    if let Some(refusal) = refusal {
         let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
-        // The store has failed already; what it can't take is said by it.
+        // If it is the store that failed, it says itself what it can't take.
         let _ = gateway.persist(departed.changes).await;
-        let refusal = Refusal::new(ReasonCode::ServerUnavailable, "store", &error);
         let refusal = Refusal { version: Some(version), ..refusal };
         refuse(gateway, transport, client.peer(), Some(client.client_id()), refusal).await;
         return None;
     }
-    if let Some(will) = will {
-        wills::publish(gateway, will).await;
-    }
-    fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
     lifecycle::connected(gateway, &client, &session);
     let open = gateway.connections.add(client.clone(), session);
     // What changed since the first look, changed before this connection could be told.
@@ -256,13 +286,8 @@ async fn refuse(
         let (reason, code) = (refusal.explanation.as_str(), refusal.code.name());
         tracing::warn!(%peer, client_id, reason, code, left_out, "connection refused");
     }
-    if let Some(version) = refusal.version {
-        let told = Text::try_from(refusal.told).ok().filter(|_| version == Version::V5);
-        let properties = told.map_or_else(Properties::default, |told| {
-            PropertiesBuilder::new().with(Property::ReasonString(told)).build()
-        });
-        let connack = ConnAck { session_present: false, reason: refusal.code, properties };
-        fan_out::encode(&Packet::ConnAck(connack), version, transport.output());
+    if let Some((connack, version)) = refusal.connack() {
+        fan_out::encode_within(Packet::ConnAck(connack), version, &mut transport);
     }
     // A peer that does not read must not hold the task.
     let _ = tokio::time::timeout(REFUSAL_TIME_MAX, transport.close()).await;

@@ -1,13 +1,16 @@
 //! Step 6: what was committed reaches MQTT subscribers, and the publisher its acknowledgement.
 
 use super::commit::Accepted;
+use super::fit::fit;
 use super::wills;
 use crate::client::Client;
+use crate::connection::Transport;
 use crate::gateway::Gateway;
 use broker::{Answer, Change, Overflowed, Session};
 use bytes::BytesMut;
 use mqtt::{Packet, ReasonCode, Version};
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What is to be done with the connection after an acknowledgement.
 #[derive(Debug)]
@@ -59,6 +62,17 @@ pub(super) fn acknowledge(
         Answer::Close(violation) => Next::Close(violation),
         Answer::Nothing => Next::GoOn,
     }
+}
+
+/// Writes a packet of the gateway's own if the client takes packets of that size. Whether it does.
+pub(super) fn encode_within(
+    packet: Packet,
+    version: Version,
+    transport: &mut Transport<impl AsyncRead + AsyncWrite + Unpin>,
+) -> bool {
+    let Some(packet) = fit(packet, version, transport.peer_packet_bytes_max()) else { return false };
+    encode(&packet, version, transport.output());
+    true
 }
 
 /// Writes a packet that the gateway itself made.

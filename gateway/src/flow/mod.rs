@@ -24,6 +24,7 @@ mod connect;
 pub(crate) mod deliver;
 mod evaluate;
 mod fan_out;
+mod fit;
 mod http;
 mod serve;
 pub(crate) mod wills;

@@ -414,6 +414,7 @@ impl Connection {
             }
             _ => Properties::default(),
         };
-        self.send(&Packet::Disconnect(Disconnect { reason, properties }));
+        let disconnect = Packet::Disconnect(Disconnect { reason, properties });
+        fan_out::encode_within(disconnect, self.version, &mut self.transport);
     }
 }

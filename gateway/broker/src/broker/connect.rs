@@ -188,7 +188,7 @@ impl<A: Attachment> Inner<A> {
         }
         let replaced = self.supersede(slot, &mut state);
         let session_present = state.generation > 0;
-        // A session that does not outlive its connection is over with it; it may not be continued [MQTT-3.1.2-23].
+        // A session that does not outlive its connection is over with it; it may not be continued [MQTT-4.1.0-2].
         if !session_present || (!arrival.connect.clean_start && state.expiry_secs > 0) {
             let will = self.resume_will(slot, &mut state, replaced.is_some(), now_ms);
             let (session, changes) = self.attach(slot, &mut state, arrival);

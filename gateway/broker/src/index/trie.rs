@@ -12,7 +12,7 @@ const FEW_CHILDREN_MAX: usize = 8;
 pub(super) struct Trie<T> {
     /// Filters that end here.
     here: Option<Box<Entry<T>>>,
-    /// Filters that go on with `#`, which also match this very level `[MQTT-4.7.1-2]`.
+    /// Filters that go on with `#`, which also match this very level (section 4.7.1.2).
     rest: Option<Box<Entry<T>>>,
     /// Filters that go on with `+`.
     any: Option<Box<Trie<T>>>,

@@ -57,7 +57,7 @@ pub(super) fn judge(key: &[u8], filter: &str) -> Judgement {
         let key_ends = end == key.len();
         match (key_ends, levels.peek()) {
             (true, None) => return Judgement::Matches,
-            // `a/#` matches `a` too [MQTT-4.7.1-2].
+            // `a/#` matches `a` too (section 4.7.1.2).
             (true, Some(&"#")) => return Judgement::Matches,
             (true, Some(_)) => return Judgement::Next,
             (false, None) => return skip_behind(&key[..end]),

@@ -7,13 +7,16 @@ use crate::topic::has_wildcard;
 use crate::{
     ConnAck, Connect, DecodeError, Fault, Packet, PacketType, Properties, Qos, ReasonCode, Version, Will,
 };
+use bytes::Bytes;
 
 /// The version is the packet's own, so its errors are too.
 pub(super) fn connect(mut reader: Reader) -> Result<Packet, DecodeError> {
     let named = |version| move |failure: Failure| failure.in_packet(version, Some(PacketType::Connect));
-    let (name_is_ours, level) = protocol(&mut reader).map_err(named(None))?;
+    let (name, level) = protocol(&mut reader).map_err(named(None))?;
     let nearest = if level > 4 { Version::V5 } else { Version::V3_1_1 };
-    let supported = if !name_is_ours {
+    // MQTT 3.1 had another name: a version that is not served, rather than another protocol.
+    let is_of_3_1 = name.as_ref() == b"MQIsdp" && level == 3;
+    let supported = if name.as_ref() != b"MQTT" && !is_of_3_1 {
         Err(Fault::ProtocolName.into())
     } else if level != 4 && level != 5 {
         Err(Fault::ProtocolVersion.with_number(u32::from(level)))
@@ -25,9 +28,8 @@ pub(super) fn connect(mut reader: Reader) -> Result<Packet, DecodeError> {
     fields(reader).map(|connect| Packet::Connect(Box::new(connect))).map_err(named(Some(nearest)))
 }
 
-fn protocol(reader: &mut Reader) -> Result<(bool, u8), Failure> {
-    let name = reader.binary()?;
-    Ok((name.as_ref() == b"MQTT", reader.byte()?))
+fn protocol(reader: &mut Reader) -> Result<(Bytes, u8), Failure> {
+    Ok((reader.binary()?, reader.byte()?))
 }
 
 fn fields(mut reader: Reader) -> Result<Connect, Failure> {

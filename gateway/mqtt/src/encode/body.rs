@@ -6,6 +6,9 @@ use crate::{
     UnsubAck, Unsubscribe, Version,
 };
 
+/// The return code of MQTT 3.1.1 for a refusal that none of them says better.
+const SERVER_UNAVAILABLE: u8 = 3;
+
 pub(super) fn write(packet: &Packet, version: Version, out: &mut impl Sink) {
     match packet {
         Packet::Connect(packet) => connect(packet, out),
@@ -72,7 +75,7 @@ fn connect_flags(connect: &Connect) -> u8 {
 fn connack(connack: &ConnAck, version: Version, out: &mut impl Sink) {
     out.byte(u8::from(connack.session_present));
     out.byte(match version {
-        Version::V3_1_1 => connack.reason.connect_return_code(),
+        Version::V3_1_1 => connack.reason.connect_return_code().unwrap_or(SERVER_UNAVAILABLE),
         Version::V5 => connack.reason.number(),
     });
     properties(&connack.properties, version, out);

@@ -118,7 +118,7 @@ fn invalid_packets_are_refused_with_their_clause() {
     assert!(count >= 280, "only {count} vectors were found");
 }
 
-/// MQTT-3.1.2-24 and the read loop: a packet that comes byte by byte is asked for until it is whole, and nothing else is taken.
+/// MQTT-3.2.2-15 and the read loop: a packet that comes byte by byte is asked for until it is whole, and nothing else is taken.
 #[test]
 fn a_packet_that_comes_in_pieces_is_waited_for() {
     for (file, vectors) in all() {
@@ -154,7 +154,7 @@ fn a_packet_above_the_limit_is_refused_at_its_fixed_header() {
     };
     assert_eq!(
         refuse(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], 1 << 20),
-        "PUBLISH: the packet is larger than the receiver takes: `268435460` [MQTT-3.1.2-24]"
+        "PUBLISH: the packet is larger than the receiver takes: `268435460` [MQTT-3.2.2-15]"
     );
     refuse(&[0x30, 99], 100);
     assert_eq!(decode(&mut BytesMut::from(&[0x30, 98][..]), Some(Version::V5), 100), Ok(None));
