@@ -1,6 +1,7 @@
 //! A connected client as every step of the flow sees it: its identity, and the names that logs and rules ask for again and again.
 
 mod kept;
+mod owner;
 
 use crate::lifecycle::Presence;
 use access::{Identity, Principal};
@@ -23,6 +24,8 @@ struct Facts {
     peer: SocketAddr,
     /// The chain that it showed; empty without TLS.
     certificates: Arc<[CertificateDer<'static>]>,
+    /// The thing that its session belongs to.
+    owning_thing: Option<String>,
     presence: Presence,
     cut: AtomicBool,
 }
@@ -46,6 +49,7 @@ impl Client {
             source_ip,
             peer,
             certificates,
+            owning_thing: owner::thing_of(principal, client_id),
             presence,
             cut: AtomicBool::new(false),
         }))
@@ -128,6 +132,14 @@ impl Client {
 impl Attachment for Client {
     fn may_receive(&self, topic: &str) -> bool {
         self.0.identity.receive(topic).is_allowed()
+    }
+
+    fn owner(&self) -> Arc<str> {
+        self.session_owner().into()
+    }
+
+    fn owns(&self, owner: &str) -> bool {
+        self.owns_session_of(owner)
     }
 
     fn persisted(&self) -> Arc<str> {

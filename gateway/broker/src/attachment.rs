@@ -10,6 +10,13 @@ pub trait Attachment: Clone + Send + Sync + 'static {
     /// subscriptions that already exist. Called with the session locked: it must be quick and must not call the broker.
     fn may_receive(&self, topic: &str) -> bool;
 
+    /// Whose the sessions of this client are, as text for [`Attachment::owns`]; asked when a session is to outlive its connection.
+    fn owner(&self) -> Arc<str>;
+
+    /// Whether a session is this client's: `owner` is what [`Attachment::owner`] said when the client before it connected, to this
+    /// process or an earlier one.
+    fn owns(&self, owner: &str) -> bool;
+
     /// What the caller makes this attachment from again after a restart, for a will that is published then. Asked of connections with a
     /// will alone, when that is persisted.
     fn persisted(&self) -> Arc<str>;

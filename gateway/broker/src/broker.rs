@@ -68,6 +68,8 @@ pub struct Connected<A> {
     pub taken_over: Option<Session<A>>,
     /// The attachment of that connection.
     pub taken_over_from: Option<A>,
+    /// Whether a session of this client identifier ended because it was somebody else's.
+    pub displaced: bool,
     /// The will of the connection before, due now.
     pub will: Option<DueWill<A>>,
     /// What to persist before the CONNACK is sent.

@@ -67,6 +67,9 @@ pub struct SessionHeader {
     pub key: SessionKey,
     /// The client identifier.
     pub client_id: Arc<str>,
+    /// Whose it is, as [`crate::Attachment::owner`] said; `None` for a session from before that was asked, which is whose client connects
+    /// first.
+    pub owner: Option<Arc<str>>,
     /// The version the client spoke last.
     pub version: Version,
     /// Seconds the session outlives its connection; `u32::MAX` is for ever.

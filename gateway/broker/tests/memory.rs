@@ -16,6 +16,14 @@ impl Attachment for Anyone {
         true
     }
 
+    fn owner(&self) -> Arc<str> {
+        "anyone".into()
+    }
+
+    fn owns(&self, _: &str) -> bool {
+        true
+    }
+
     fn persisted(&self) -> Arc<str> {
         "anyone".into()
     }

@@ -240,6 +240,13 @@ async fn welcome(
         "connected"
     );
     increment(&gateway.counters.connects);
+    if connected.displaced {
+        increment(&gateway.counters.sessions_displaced);
+        tracing::warn!(
+            client_id = client.client_id(),
+            "a session of this client id was somebody else's, it has ended"
+        );
+    }
     let persisted = gateway.persist(changes).await;
     if persisted.is_ok()
         && let Some(will) = will

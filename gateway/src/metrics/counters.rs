@@ -120,6 +120,8 @@ pub(crate) struct Counters {
     pub(crate) websockets: AtomicU64,
     /// HTTP requests of devices, by the status of the answer.
     pub(crate) http_requests: ByLabel,
+    /// Durable sessions that ended because somebody else connected under their client id.
+    pub(crate) sessions_displaced: AtomicU64,
     /// CONNECTs refused, by reason.
     pub(crate) connects_refused: ByLabel,
     /// Connections ended, by reason.

@@ -69,6 +69,11 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_connects_refused_total", "CONNECTs refused, by reason", |s| {
         s.gateway.counters.connects_refused.samples("reason")
     }),
+    counter(
+        "iot_gateway_sessions_displaced_total",
+        "Durable sessions ended because somebody else connected under their client id",
+        |s| plain(&s.gateway.counters.sessions_displaced),
+    ),
     counter("iot_gateway_disconnects_total", "Connections ended, by reason", |s| {
         s.gateway.counters.disconnects.samples("reason")
     }),

@@ -85,6 +85,9 @@ pub(super) fn key_with(session: SessionKey, rest: &[u8]) -> Vec<u8> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct SessionRow {
     client_id: String,
+    /// Not in format 1.
+    #[serde(default)]
+    owner: Option<String>,
     version: u8,
     expiry_secs: u32,
     expires_at_ms: Option<u64>,
@@ -122,6 +125,7 @@ impl SessionRow {
     pub(super) fn new(header: &SessionHeader) -> Self {
         Self {
             client_id: header.client_id.to_string(),
+            owner: header.owner.as_deref().map(str::to_string),
             version: if header.version == Version::V5 { 5 } else { 4 },
             expiry_secs: header.expiry_secs,
             expires_at_ms: header.expires_at_ms,
@@ -138,6 +142,7 @@ impl SessionRow {
         SessionHeader {
             key,
             client_id: self.client_id.into(),
+            owner: self.owner.map(Into::into),
             version: if self.version == 5 { Version::V5 } else { Version::V3_1_1 },
             expiry_secs: self.expiry_secs,
             expires_at_ms: self.expires_at_ms,
@@ -215,6 +220,7 @@ mod tests {
         let header = SessionHeader {
             key: SessionKey(5),
             client_id: "kiln".into(),
+            owner: Some("whose".into()),
             version: Version::V5,
             expiry_secs: 60,
             expires_at_ms: Some(9),
@@ -256,7 +262,8 @@ mod tests {
             (&*will.will.topic, &will.will.payload[..], will.due_at_ms),
             ("a/b", &[0, 255][..], Some(9))
         );
-        assert_eq!(row.header(SessionKey(5)).expiry_secs, 60);
+        let header = row.header(SessionKey(5));
+        assert_eq!((header.expiry_secs, header.owner), (60, None));
     }
 
     #[test]

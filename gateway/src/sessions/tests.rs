@@ -78,6 +78,7 @@ fn header(key: SessionKey, client_id: &str) -> Change {
     Change::Header(Box::new(SessionHeader {
         key,
         client_id: client_id.into(),
+        owner: None,
         version: Version::V5,
         expiry_secs: 3_600,
         expires_at_ms: None,

@@ -81,6 +81,9 @@ impl<A: Attachment> Broker<A> {
     /// Takes in a connection whose CONNECT was authorised. The session is resumed unless the client wants a clean start; a connection
     /// that has it is told to close, its handle is stale from now on.
     ///
+    /// A session belongs to whoever it was made by ([`Attachment::owns`]), not to a client identifier alone: for anybody else it ends,
+    /// and a new one begins. Refusing instead would let whoever comes first keep others from an identifier that they may use as well.
+    ///
     /// # Errors
     /// The reason for the CONNACK when the client can't be served as it asks; nothing has changed then.
     pub fn connect(
@@ -124,6 +127,7 @@ impl<A: Attachment> Broker<A> {
             keep_alive_secs: terms.keep_alive_secs,
             taken_over,
             taken_over_from,
+            displaced: entered.is_foreign,
             will: entered.will,
             changes: entered.changes,
         })
@@ -149,6 +153,8 @@ struct Entered<A> {
     session: Session<A>,
     session_present: bool,
     replaced: Option<Replaced<A>>,
+    /// The session that ended was somebody else's.
+    is_foreign: bool,
     will: Option<DueWill<A>>,
     changes: Vec<Change>,
 }
@@ -188,11 +194,12 @@ impl<A: Attachment> Inner<A> {
         }
         let replaced = self.supersede(slot, &mut state);
         let session_present = state.generation > 0;
+        let is_foreign = state.is_foreign_to(&arrival.connection.attachment);
         // A session that does not outlive its connection is over with it; it may not be continued [MQTT-4.1.0-2].
-        if !session_present || (!arrival.connect.clean_start && state.expiry_secs > 0) {
+        if !session_present || (!arrival.connect.clean_start && state.expiry_secs > 0 && !is_foreign) {
             let will = self.resume_will(slot, &mut state, replaced.is_some(), now_ms);
             let (session, changes) = self.attach(slot, &mut state, arrival);
-            return Ok(Entered { session, session_present, replaced, will, changes });
+            return Ok(Entered { session, session_present, replaced, is_foreign: false, will, changes });
         }
         let ended = self.end(slot, &mut state, now_ms);
         let fresh = Arc::new(Slot::new(self.new_key(), slot.client_id.clone()));
@@ -202,7 +209,7 @@ impl<A: Attachment> Inner<A> {
         let mut changes = self.hand_over(ended.orphans, slot, now_ms).0;
         changes.extend(ended.changes);
         changes.extend(begun);
-        Ok(Entered { session, session_present: false, replaced, will: ended.will, changes })
+        Ok(Entered { session, session_present: false, replaced, is_foreign, will: ended.will, changes })
     }
 
     /// The slot of a client identifier, made if there is none.
@@ -267,6 +274,7 @@ impl<A: Attachment> Inner<A> {
         let will = connect.will.as_ref().map(|will| PendingWill::new(WillKey(self.new_key().0), will));
         state.generation += 1;
         state.version = connect.version;
+        state.owner = (terms.expiry_secs > 0).then(|| connection.attachment.owner());
         state.expires_at_ms = u64::MAX;
         state.will = will.map(Box::new);
         state.connection = Some(connection);
@@ -295,6 +303,11 @@ impl<A: Attachment> Inner<A> {
 }
 
 impl<A: Attachment> State<A> {
+    /// Whether the session is another's. Of a session from before owners were kept nobody knows, so it is whose client comes first.
+    fn is_foreign_to(&self, attachment: &A) -> bool {
+        self.owner.as_deref().is_some_and(|owner| !attachment.owns(owner))
+    }
+
     /// A session that goes on became durable: all it has must be persisted.
     fn record_all(&mut self, slot: &Slot<A>) {
         let whole = self.export(slot);

@@ -143,6 +143,7 @@ impl<A: Attachment> Inner<A> {
         let mut state = slot.state.lock();
         state.generation = 1;
         state.version = header.version;
+        state.owner = header.owner;
         state.expiry_secs = header.expiry_secs;
         slot.durable.store(true, Relaxed);
         state.expires_at_ms = header.expires_at_ms.unwrap_or(u64::MAX);

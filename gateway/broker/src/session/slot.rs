@@ -37,6 +37,8 @@ pub(crate) struct State<A> {
     /// Grows with each connection; 0 before the first. A handle with another number is stale.
     pub(crate) generation: u32,
     pub(crate) version: Version,
+    /// Whose it is, once it outlives its connection.
+    pub(crate) owner: Option<Arc<str>>,
     /// Seconds the session outlives its connection.
     pub(crate) expiry_secs: u32,
     /// When it ends; `u64::MAX` while connected or when it lives for ever.
@@ -112,6 +114,7 @@ impl<A> Slot<A> {
                 ended_for: None,
                 generation: 0,
                 version: Version::V5,
+                owner: None,
                 expiry_secs: 0,
                 expires_at_ms: u64::MAX,
                 timer_at_ms: u64::MAX,
@@ -169,6 +172,7 @@ impl<A: Attachment> State<A> {
         SessionHeader {
             key: slot.key,
             client_id: slot.client_id.clone(),
+            owner: self.owner.clone(),
             version: self.version,
             expiry_secs: self.expiry_secs,
             expires_at_ms: (self.expires_at_ms != u64::MAX).then_some(self.expires_at_ms),

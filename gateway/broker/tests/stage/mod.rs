@@ -24,6 +24,7 @@ type Denied = Arc<Mutex<BTreeSet<String>>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
     client_id: String,
+    owner: String,
     denied: Denied,
 }
 
@@ -37,6 +38,14 @@ impl Who {
 impl Attachment for Who {
     fn may_receive(&self, topic: &str) -> bool {
         self.may("receive", topic)
+    }
+
+    fn owner(&self) -> Arc<str> {
+        self.owner.as_str().into()
+    }
+
+    fn owns(&self, owner: &str) -> bool {
+        self.owner == owner
     }
 
     fn persisted(&self) -> Arc<str> {
@@ -144,7 +153,8 @@ impl Stage {
     }
 
     fn connect(&mut self, name: &str, connect: &Connect) {
-        let who = Who { client_id: connect.client_id.to_string(), denied: self.denied.clone() };
+        let owner = connect.username.as_deref().unwrap_or("one").to_owned();
+        let who = Who { client_id: connect.client_id.to_string(), owner, denied: self.denied.clone() };
         let woken = Arc::new(AtomicBool::new(true));
         let wake = {
             let woken = woken.clone();

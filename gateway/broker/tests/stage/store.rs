@@ -136,7 +136,7 @@ impl Store {
         }
         for will in self.wills.values() {
             let client_id = will.left_by.as_deref().expect("a will says who left it").to_owned();
-            restore.will(will.clone(), Some(Who { client_id, denied: denied.clone() }));
+            restore.will(will.clone(), Some(Who { client_id, owner: String::new(), denied: denied.clone() }));
         }
         let restored = restore.finish(now_ms);
         assert_eq!(restored.sessions, self.sessions.len());

@@ -155,7 +155,7 @@ fn connect(words: &Words<'_>) -> Connect {
         properties: properties(words),
         client_id: text(words.value("id").unwrap_or("")),
         will,
-        username: None,
+        username: words.value("user_name").map(text),
         password: None,
     }
 }
