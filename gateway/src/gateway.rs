@@ -1,6 +1,7 @@
 //! The running gateway: everything that the steps of the flow share.
 
 use crate::client::Client;
+use crate::connection::Traffic;
 use crate::connections::Connections;
 use crate::flow::announce::Announcements;
 use crate::lifecycle::Versions;
@@ -38,6 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) sessions: SessionStore,
     pub(crate) connections: Connections,
     pub(crate) counters: Counters,
+    pub(crate) traffic: Arc<Traffic>,
     /// Where messages of the gateway itself are left.
     pub(crate) announcements: Announcements,
     /// Version numbers of lifecycle events.

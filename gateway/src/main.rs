@@ -22,6 +22,7 @@ mod running;
 mod sessions;
 mod settings;
 mod store;
+mod system;
 
 use std::process::ExitCode;
 

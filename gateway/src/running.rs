@@ -84,6 +84,7 @@ impl Running {
         self.until_shutdown(Arc::clone(&gateway.definitions).watch(DEFINITIONS_LOOK_INTERVAL));
         self.until_shutdown(follow_registry(Arc::clone(gateway)));
         self.until_shutdown(recheck_now_and_then(Arc::clone(gateway)));
+        self.until_shutdown(crate::system::run(Arc::clone(gateway)));
         if let Some(folder) = &gateway.settings.raw.access.policies {
             self.until_shutdown(PolicyFolder::new(folder, Arc::clone(&gateway.registry)).watch());
         }
@@ -202,6 +203,7 @@ fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc
         sessions,
         connections: Connections::default(),
         counters: Counters::default(),
+        traffic: Arc::default(),
         announcements,
         versions: Versions::default(),
         listeners: parking_lot::RwLock::default(),

@@ -81,7 +81,7 @@ impl Refusal {
 /// Reads the CONNECT and answers it. `None` when the client was refused or went away; that is logged and counted here.
 pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<LetIn> {
     let Arrived { carrier, peer, certificates, trust_generation } = arrived;
-    let mut transport = Transport::new(carrier, gateway.packet_bytes_max());
+    let mut transport = Transport::new(carrier, gateway.packet_bytes_max(), Arc::clone(&gateway.traffic));
     let time_max = Duration::from_secs(gateway.settings.raw.listener.connect_secs_max);
     let mut packet = match tokio::time::timeout(time_max, first_packet(&mut transport)).await {
         Ok(Ok(packet)) => packet,

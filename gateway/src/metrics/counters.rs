@@ -148,6 +148,8 @@ pub(crate) struct Counters {
     pub(crate) refusal_lines: Lines,
     /// Lines about rules that failed.
     pub(crate) rule_lines: Lines,
+    /// Sessions that ended because their time was up.
+    pub(crate) sessions_expired: AtomicU64,
     /// Messages recognised as sent again by the device; their events keep their ids.
     pub(crate) resends_recognised: AtomicU64,
 }

@@ -194,6 +194,8 @@ pub(crate) struct Mqtt {
     pub(crate) queue_full_qos0: QueueFullQos0,
     pub(crate) retained_messages_max: usize,
     pub(crate) sessions_max: usize,
+    /// How often values below `$SYS/broker/` that changed are published; 0 is never.
+    pub(crate) sys_interval_secs: u64,
 }
 
 impl Default for Mqtt {
@@ -216,6 +218,7 @@ impl Default for Mqtt {
             queue_full_qos0: QueueFullQos0::DropOldest,
             retained_messages_max: 1_000_000,
             sessions_max: 1_000_000,
+            sys_interval_secs: 10,
         }
     }
 }
