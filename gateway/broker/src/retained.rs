@@ -95,10 +95,7 @@ impl Retained {
             store.remove(&key);
             return (Retention::Cleared, stored_at);
         }
-        let replaced = store.by_topic.get(&key).map_or(0, |kept| kept.message.bytes());
-        let full = replaced == 0 && store.by_topic.len() >= limits.retained_messages_max
-            || store.bytes - replaced + message.bytes() > limits.retained_bytes_max;
-        if full && !message.topic.starts_with(OWN) {
+        if !store.has_room(&key, message, limits) {
             return (Retention::Refused, stored_at);
         }
         store.remove(&key);
@@ -108,6 +105,12 @@ impl Retained {
         }
         store.by_topic.insert(key, Kept { message: Arc::new(message.detached()), stored_at });
         (Retention::Stored, stored_at)
+    }
+
+    /// Whether [`Retained::set`] would take a message now.
+    pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
+        message.payload.is_empty()
+            || self.store(&message.topic).read().has_room(&seek::key(&message.topic), message, limits)
     }
 
     /// Makes a subscription and its feed with no store in between: `subscribe` is given the clock. A message is then either in the
@@ -174,6 +177,14 @@ impl Retained {
 }
 
 impl Store {
+    fn has_room(&self, key: &[u8], message: &Message, limits: &Limits) -> bool {
+        let replaced = self.by_topic.get(key).map_or(0, |kept| kept.message.bytes());
+        let is_one_too_many = replaced == 0 && self.by_topic.len() >= limits.retained_messages_max;
+        let is_within =
+            !is_one_too_many && self.bytes - replaced + message.bytes() <= limits.retained_bytes_max;
+        is_within || message.topic.starts_with(OWN)
+    }
+
     fn remove(&mut self, key: &[u8]) {
         let Some(kept) = self.by_topic.remove(key) else { return };
         self.bytes -= kept.message.bytes();

@@ -89,6 +89,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         Ok(packet)
     }
 
+    /// Whether a packet was begun and is not whole; right after [`Transport::next_packet`] gave none.
+    pub(crate) fn has_part_of_a_packet(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Where packets for the peer are written.
     pub(crate) fn output(&mut self) -> &mut BytesMut {
         &mut self.output

@@ -61,8 +61,8 @@ async fn attempt(gateway: &Arc<Gateway>, will: DueWill<Client>) -> Result<Vec<Ch
         return Ok(Vec::new());
     };
     let mut commits = Commits::of_will(gateway.bus.producer(), key);
-    commits.submit(gateway, &client, permitted, None).await;
-    match commits.next().await {
+    commits.submit(gateway, &client, permitted, None);
+    match commits.settled(gateway).await {
         Settled::Accepted(accepted) => Ok(fan_out::fan_out(gateway, &accepted)),
         Settled::Refused(Refusal::ShuttingDown, _) => Err(Postponed),
         Settled::Refused(refusal, _) => {

@@ -136,6 +136,8 @@ pub(crate) struct Counters {
     pub(crate) publishes_refused: ByLabel,
     /// Wills that were due and could not be published, by reason.
     pub(crate) wills_refused: ByLabel,
+    /// PUBLISH packets that had to wait, by reason.
+    pub(crate) publishes_delayed: ByLabel,
     /// Filters that the policies did not allow, by cause.
     pub(crate) subscribes_denied: ByLabel,
     /// From the receipt of a QoS 1 or 2 PUBLISH to its acknowledgement in the socket's buffer.

@@ -113,6 +113,9 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_wills_refused_total", "Wills that were due and not published, by reason", |s| {
         s.gateway.counters.wills_refused.samples("reason")
     }),
+    counter("iot_gateway_publishes_delayed_total", "PUBLISH packets that had to wait, by reason", |s| {
+        s.gateway.counters.publishes_delayed.samples("reason")
+    }),
     counter("iot_gateway_subscribes_denied_total", "Filters that no policy allows, by cause", |s| {
         s.gateway.counters.subscribes_denied.samples("cause")
     }),

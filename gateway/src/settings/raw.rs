@@ -190,12 +190,24 @@ pub(crate) struct Mqtt {
     pub(crate) queued_bytes_max: usize,
     /// What happens to a message at QoS 1 or 2 for a client whose queue is full.
     pub(crate) queue_full: QueueFull,
+    /// With `queue_full = "refuse"`, how long a publish of MQTT 3.1.1 waits before its connection is closed.
+    pub(crate) queue_full_wait_secs_max: u64,
     /// What happens to a message at QoS 0 for a client whose queue is full.
     pub(crate) queue_full_qos0: QueueFullQos0,
     pub(crate) retained_messages_max: usize,
     pub(crate) sessions_max: usize,
     /// How often values below `$SYS/broker/` that changed are published; 0 is never.
     pub(crate) sys_interval_secs: u64,
+    /// PUBLISH packets of one connection in a second; 0 is no limit.
+    pub(crate) publishes_per_sec_max: u64,
+    /// Bytes of topic, properties and payload in them in a second; 0 is no limit.
+    pub(crate) publish_bytes_per_sec_max: u64,
+    /// What happens to a connection that publishes faster.
+    pub(crate) publish_rate_exceeded: PublishRateExceeded,
+    /// A packet must be whole this long after its first byte; 0 is no limit.
+    pub(crate) packet_secs_max: u64,
+    /// How long a client that asked for no keep alive may be silent; 0 is no limit.
+    pub(crate) idle_secs_max: u64,
 }
 
 impl Default for Mqtt {
@@ -215,10 +227,16 @@ impl Default for Mqtt {
             queued_bytes_per_client_max: 16_777_216,
             queued_bytes_max: 2 << 30,
             queue_full: QueueFull::EndSession,
+            queue_full_wait_secs_max: 10,
             queue_full_qos0: QueueFullQos0::DropOldest,
             retained_messages_max: 1_000_000,
             sessions_max: 1_000_000,
             sys_interval_secs: 10,
+            publishes_per_sec_max: 0,
+            publish_bytes_per_sec_max: 0,
+            publish_rate_exceeded: PublishRateExceeded::Wait,
+            packet_secs_max: 60,
+            idle_secs_max: 0,
         }
     }
 }
@@ -244,6 +262,16 @@ pub(crate) enum QueueFullQos0 {
     DropOldest,
     /// The new one is dropped.
     DropNewest,
+}
+
+/// The switch `publish_rate_exceeded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PublishRateExceeded {
+    /// Nothing more is read from it until it may go on.
+    Wait,
+    /// It is closed, with 0x96 (message rate too high) in MQTT 5.
+    Disconnect,
 }
 
 /// `[journal]`

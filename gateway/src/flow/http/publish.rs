@@ -63,9 +63,9 @@ pub(super) async fn publish(visitor: &Visitor, request: Request<Incoming>) -> Re
 /// The steps from the rules to the subscribers.
 async fn accept(gateway: &Arc<Gateway>, client: &Client, publish: Permitted<Publish>) -> Result<(), Fault> {
     let begun = Instant::now();
-    let mut commits = Commits::new(gateway.bus.producer());
-    commits.submit(gateway, client, publish, None).await;
-    match commits.next().await {
+    let mut commits = Commits::new(gateway.bus.producer(), None);
+    commits.submit(gateway, client, publish, None);
+    match commits.settled(gateway).await {
         Settled::Accepted(accepted) => {
             let changes = fan_out::fan_out(gateway, &accepted);
             let persisted = gateway.persist(changes).await;
