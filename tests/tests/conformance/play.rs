@@ -80,18 +80,26 @@ impl Stage {
     }
 
     fn send(&mut self, name: &str, line: &str) -> anyhow::Result<()> {
-        let mut bytes = Vec::new();
-        for packet in line.split(" && ") {
-            let mut packet = packet.to_owned();
-            if packet.starts_with("CONNECT") && !packet.contains(" id=") {
-                write!(packet, " id={}{name}", self.mark)?;
-            }
-            bytes.extend(write::bytes(&packet, self.version)?);
-        }
         if !self.wires.contains_key(name) {
             self.wires.insert(name.to_owned(), Wire::open(self.address, self.version)?);
         }
-        self.wire(name)?.send(&bytes);
+        let mark = self.mark.clone();
+        let wire = self.wire(name)?;
+        let mut bytes = Vec::new();
+        for packet in line.split(" && ") {
+            let mut packet = packet.to_owned();
+            for (word, version) in [("CONNECT v4", 4), ("CONNECT v5", 5)] {
+                if let Some(rest) = packet.strip_prefix(word) {
+                    packet = format!("CONNECT{rest}");
+                    wire.version = version;
+                }
+            }
+            if packet.starts_with("CONNECT") && !packet.contains(" id=") {
+                write!(packet, " id={mark}{name}")?;
+            }
+            bytes.extend(write::bytes(&packet, wire.version)?);
+        }
+        wire.send(&bytes);
         Ok(())
     }
 
