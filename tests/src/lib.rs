@@ -6,6 +6,7 @@
 
 mod client;
 mod consumer;
+pub mod durable;
 mod fleet;
 mod gateway;
 mod javascript;
