@@ -1,5 +1,6 @@
 //! `iot-gateway`: an IoT gateway that you run yourself. This file is the command line; the path of a message starts in [`flow`].
 
+mod attempts;
 mod aws;
 mod client;
 mod command;
@@ -22,7 +23,6 @@ mod running;
 mod sessions;
 mod settings;
 mod store;
-mod system;
 
 use std::process::ExitCode;
 

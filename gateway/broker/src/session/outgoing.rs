@@ -55,8 +55,6 @@ impl<A: Attachment> Session<A> {
             version: self.version,
             now_ms,
             packets: 0,
-            copies: 0,
-            payload_bytes: 0,
             out,
         };
         let mut more = true;
@@ -65,15 +63,12 @@ impl<A: Attachment> Session<A> {
             more = sender.step();
             steps += 1;
         }
-        let Sender { packets, copies, payload_bytes, .. } = sender;
+        let packets = sender.packets;
         if let Some(connection) = &mut state.connection {
             connection.asleep = !more;
         }
         self.broker.counters.apply(before, self.slot.gauge());
-        if copies > 0 {
-            self.broker.counters.sent.fetch_add(copies, Relaxed);
-            self.broker.counters.sent_payload_bytes.fetch_add(payload_bytes, Relaxed);
-        }
+        self.broker.counters.sent.fetch_add(packets as u64, Relaxed);
         Outgoing { packets, more, closing: None }
     }
 }
@@ -86,8 +81,6 @@ struct Sender<'a, A> {
     version: Version,
     now_ms: u64,
     packets: usize,
-    copies: u64,
-    payload_bytes: u64,
     out: &'a mut BytesMut,
 }
 
@@ -276,8 +269,6 @@ impl<A: Attachment> Sender<'_, A> {
             connection.outbound_aliases.introduced(&message.topic, alias);
         }
         self.packets += 1;
-        self.copies += 1;
-        self.payload_bytes += message.payload.len() as u64;
         Ok(())
     }
 }
