@@ -5,7 +5,7 @@ use crate::gateway::Gateway;
 use access::Fingerprint;
 use broker::Session;
 use dashmap::DashMap;
-use mqtt::ReasonCode;
+use mqtt::{ReasonCode, Version};
 use registry::Affected;
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -71,12 +71,18 @@ pub(crate) struct Connections {
     /// Those that authenticated as a user; they are among the others as well.
     by_user: DashMap<String, HashMap<u64, Arc<Open>>>,
     next_number: AtomicU64,
+    /// Of MQTT 3.1.1 and of MQTT 5.
+    by_version: [AtomicU64; 2],
+    most: AtomicU64,
 }
 
 impl Connections {
     /// Adds a connection; it is there until the returned entry is given back to [`Connections::remove`].
     pub(crate) fn add(&self, client: Client, session: Session<Client>) -> Arc<Open> {
         let number = self.next_number.fetch_add(1, Relaxed);
+        self.of_version(session.version()).fetch_add(1, Relaxed);
+        let now = self.by_version.iter().map(|count| count.load(Relaxed)).sum();
+        self.most.fetch_max(now, Relaxed);
         let open = Arc::new(Open { number, client, session });
         let fingerprint = open.client.identity().certificate().fingerprint;
         self.by_certificate.entry(fingerprint).or_default().insert(number, Arc::clone(&open));
@@ -88,11 +94,26 @@ impl Connections {
 
     /// Takes a connection out.
     pub(crate) fn remove(&self, open: &Arc<Open>) {
+        self.of_version(open.session.version()).fetch_sub(1, Relaxed);
         let fingerprint = open.client.identity().certificate().fingerprint;
         take_out(&self.by_certificate, &fingerprint, open.number);
         if let Some(user) = open.client.user_name() {
             take_out(&self.by_user, user, open.number);
         }
+    }
+
+    fn of_version(&self, version: Version) -> &AtomicU64 {
+        &self.by_version[usize::from(version == Version::V5)]
+    }
+
+    /// How many speak this version.
+    pub(crate) fn count(&self, version: Version) -> u64 {
+        self.of_version(version).load(Relaxed)
+    }
+
+    /// How many there were at once, at most.
+    pub(crate) fn most(&self) -> u64 {
+        self.most.load(Relaxed)
     }
 
     /// The connections whose certificates or users are affected.

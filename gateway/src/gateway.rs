@@ -1,7 +1,7 @@
 //! The running gateway: everything that the steps of the flow share.
 
-use crate::attempts::Attempts;
 use crate::client::Client;
+use crate::connection::Traffic;
 use crate::connections::Connections;
 use crate::flow::announce::Announcements;
 use crate::lifecycle::Versions;
@@ -39,15 +39,12 @@ pub(crate) struct Gateway {
     pub(crate) sessions: SessionStore,
     pub(crate) connections: Connections,
     pub(crate) counters: Counters,
+    pub(crate) traffic: Arc<Traffic>,
     /// Where messages of the gateway itself are left.
     pub(crate) announcements: Announcements,
     /// Version numbers of lifecycle events.
     pub(crate) versions: Versions,
     pub(crate) resends: Resends,
-    /// Failures of clients that said to be users.
-    pub(crate) attempts: Attempts,
-    /// Passwords that may be hashed at once.
-    pub(crate) password_checks: Arc<Semaphore>,
     /// Listeners, for their numbers.
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
     /// Places for publishes by HTTP request that wait for the disk.

@@ -1,6 +1,5 @@
 //! `iot-gateway`: an IoT gateway that you run yourself. This file is the command line; the path of a message starts in [`flow`].
 
-mod attempts;
 mod aws;
 mod client;
 mod command;
@@ -23,6 +22,7 @@ mod running;
 mod sessions;
 mod settings;
 mod store;
+mod system;
 
 use std::process::ExitCode;
 

@@ -64,6 +64,11 @@ impl Web {
         Ok(Self { stream: Box::new(stream), socket, buffer: Vec::new() })
     }
 
+    /// The socket below: for timeouts, and to cut it.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Errors

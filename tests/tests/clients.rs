@@ -32,16 +32,6 @@ fn ground() -> anyhow::Result<(Site, Gateway)> {
     Ok((site, gateway))
 }
 
-/// What every script is told first: where the gateway is, and how to be a device.
-fn device_arguments(site: &Site, name: &str) -> Vec<String> {
-    let (certificate, key) = site.device_files(name);
-    let authority = site.path("pki/authority.crt");
-    let files = [authority, certificate, key].map(|file| file.display().to_string());
-    let mut arguments = vec![site.tls_address.port().to_string(), name.to_string()];
-    arguments.extend(files);
-    arguments
-}
-
 fn sequences(values: &Value) -> BTreeSet<u64> {
     values.as_array().into_iter().flatten().filter_map(|value| value["sequence"].as_u64()).collect()
 }
@@ -49,7 +39,7 @@ fn sequences(values: &Value) -> BTreeSet<u64> {
 /// What paho-mqtt has had acknowledged, boto3 finds in the queue and in the stream, and the function got it.
 fn what_paho_publishes_arrives(version: &str) -> anyhow::Result<()> {
     let (site, gateway) = ground()?;
-    let mut arguments = device_arguments(&site, "kiln-1");
+    let mut arguments = site.script_arguments(site.tls_address.port(), "kiln-1");
     arguments.push(version.to_string());
     let published = Python::run("publish.py", &arguments)?;
     let acknowledged: BTreeSet<u64> = serde_json::from_value(published["acknowledged"].clone())?;
@@ -93,7 +83,7 @@ fn what_paho_publishes_over_mqtt_5_reaches_boto3_and_the_function() -> anyhow::R
 #[test]
 fn paho_is_told_why_it_may_not() -> anyhow::Result<()> {
     let (site, gateway) = ground()?;
-    let told = Python::run("refused.py", &device_arguments(&site, "kiln-1"))?;
+    let told = Python::run("refused.py", &site.script_arguments(site.tls_address.port(), "kiln-1"))?;
     assert_eq!(told["subscribe"], 0x87, "{told}");
     assert_eq!(told["publish"], 0x87, "{told}");
     assert_eq!(told["connect_as_another"], 0x87, "{told}");

@@ -8,9 +8,12 @@ use std::time::Duration;
 const V4: u8 = 4;
 const V5: u8 = 5;
 
+/// Nothing but lifecycle events is made by the gateway itself.
+const NO_SYS: &str = "[mqtt]\nsys_interval_secs = 0\n";
+
 /// A site whose rule sends every event to the queue `events`.
 fn site(filter: &str) -> anyhow::Result<Site> {
-    let site = Site::new("[[queue]]\nname = \"events\"\n")?;
+    let site = Site::new(&format!("{NO_SYS}[[queue]]\nname = \"events\"\n"))?;
     let sql = format!("SELECT *, topic() AS topic FROM '{filter}'");
     site.write_rule("events", &sql, "queue = \"events\"")?;
     Ok(site)
@@ -184,7 +187,7 @@ fn events_outlive_a_kill_and_version_numbers_grow_over_it() -> anyhow::Result<()
 
 #[test]
 fn subscribers_hear_events_by_name_and_as_their_policy_allows() -> anyhow::Result<()> {
-    let site = Site::new("")?;
+    let site = Site::new(NO_SYS)?;
     site.write_policy("device", ALLOW_ALL)?;
     site.register(&["watcher"])?;
     let gateway = Gateway::start(&site)?;

@@ -167,7 +167,8 @@ impl<A: Attachment> Broker<A> {
         }
     }
 
-    /// Whether anybody subscribed to topics that begin with `$`, which no wildcard at the first level matches `[MQTT-4.7.2-1]`.
+    /// Whether anybody subscribed to topics that begin with `$`, `$SYS` aside; no wildcard at the first level matches them
+    /// `[MQTT-4.7.2-1]`.
     pub fn hears_reserved(&self) -> bool {
         self.inner.counters.reserved_subscriptions.load(Ordering::Relaxed) > 0
     }

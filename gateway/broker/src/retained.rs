@@ -25,9 +25,16 @@ pub enum Retention {
     NotAsked,
 }
 
+/// What the server itself retains begins so; clients can't publish there.
+pub(crate) const OWN: &str = "$SYS/";
+
 #[derive(Default)]
 pub(crate) struct Retained {
+    /// What clients retained.
     inner: RwLock<Store>,
+    /// What the server did: apart, since it is no part of their limits and numbers. No filter matches topics of both, for the first level
+    /// of a topic that begins with `$` is matched by its own text alone `[MQTT-4.7.2-1]`.
+    own: RwLock<Store>,
 }
 
 #[derive(Default)]
@@ -70,22 +77,25 @@ pub(crate) enum Next {
 }
 
 impl Retained {
+    /// Where the messages of a topic, or all that a filter may match, are kept.
+    fn store(&self, topic_or_filter: &str) -> &RwLock<Store> {
+        if topic_or_filter.starts_with(OWN) { &self.own } else { &self.inner }
+    }
+
     /// Stores or clears the retained message of a topic; gives the clock at which it happened.
     pub(crate) fn set(&self, message: &Message, limits: &Limits, now_ms: u64) -> (Retention, u64) {
         if !message.retain {
             return (Retention::NotAsked, 0);
         }
         let key = seek::key(&message.topic);
-        let mut store = self.inner.write();
+        let mut store = self.store(&message.topic).write();
         store.clock += 1;
         let stored_at = store.clock;
         if message.payload.is_empty() || message.is_expired(now_ms) {
             store.remove(&key);
             return (Retention::Cleared, stored_at);
         }
-        let replaced = store.by_topic.get(&key).map_or(0, |kept| kept.message.bytes());
-        let full = replaced == 0 && store.by_topic.len() >= limits.retained_messages_max;
-        if full || store.bytes - replaced + message.bytes() > limits.retained_bytes_max {
+        if !store.has_room(&key, message, limits) {
             return (Retention::Refused, stored_at);
         }
         store.remove(&key);
@@ -97,16 +107,22 @@ impl Retained {
         (Retention::Stored, stored_at)
     }
 
+    /// Whether [`Retained::set`] would take a message now.
+    pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
+        message.payload.is_empty()
+            || self.store(&message.topic).read().has_room(&seek::key(&message.topic), message, limits)
+    }
+
     /// Makes a subscription and its feed with no store in between: `subscribe` is given the clock. A message is then either in the
     /// feed, or retained by a publisher that finds the subscription in the index; never both, never neither.
-    pub(crate) fn with_clock<R>(&self, subscribe: impl FnOnce(u64) -> R) -> R {
-        let store = self.inner.read();
+    pub(crate) fn with_clock<R>(&self, filter: &str, subscribe: impl FnOnce(u64) -> R) -> R {
+        let store = self.store(filter).read();
         subscribe(store.clock)
     }
 
     /// The next message of `feed`.
     pub(crate) fn next(&self, feed: &mut Feed, now_ms: u64) -> Next {
-        let store = self.inner.read();
+        let store = self.store(&feed.subscription.filter).read();
         if store.by_topic.is_empty() {
             return Next::End;
         }
@@ -132,7 +148,7 @@ impl Retained {
 
     /// The message retained for a topic.
     pub(crate) fn get(&self, topic: &str) -> Option<Arc<Message>> {
-        self.inner.read().by_topic.get(&seek::key(topic)).map(|kept| kept.message.clone())
+        self.store(topic).read().by_topic.get(&seek::key(topic)).map(|kept| kept.message.clone())
     }
 
     /// Drops messages that expired, at most `messages_max`; how many.
@@ -153,7 +169,7 @@ impl Retained {
         dropped
     }
 
-    /// Number and bytes.
+    /// Number and bytes of what clients retained.
     pub(crate) fn size(&self) -> (usize, usize) {
         let store = self.inner.read();
         (store.by_topic.len(), store.bytes)
@@ -161,6 +177,14 @@ impl Retained {
 }
 
 impl Store {
+    fn has_room(&self, key: &[u8], message: &Message, limits: &Limits) -> bool {
+        let replaced = self.by_topic.get(key).map_or(0, |kept| kept.message.bytes());
+        let is_one_too_many = replaced == 0 && self.by_topic.len() >= limits.retained_messages_max;
+        let is_within =
+            !is_one_too_many && self.bytes - replaced + message.bytes() <= limits.retained_bytes_max;
+        is_within || message.topic.starts_with(OWN)
+    }
+
     fn remove(&mut self, key: &[u8]) {
         let Some(kept) = self.by_topic.remove(key) else { return };
         self.bytes -= kept.message.bytes();

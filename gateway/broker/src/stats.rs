@@ -73,10 +73,19 @@ pub struct Stats {
     pub received: u64,
     /// Copies written to clients, repeats included.
     pub sent: u64,
+    /// Bytes of payload in them.
+    pub sent_payload_bytes: u64,
     /// Sessions ended because they had no room for a copy.
     pub sessions_overflowed: u64,
     /// Copies dropped, since the start.
     pub dropped: [u64; REASONS],
+}
+
+impl DropReason {
+    /// Whether the copy was lost because a queue or a store was full.
+    pub const fn is_limit(self) -> bool {
+        matches!(self, Self::QueueFullQos0 | Self::QueueFull | Self::RetainedFull)
+    }
 }
 
 impl Stats {
@@ -86,6 +95,10 @@ impl Stats {
     }
 }
 
+fn is_reserved(filter: &str) -> bool {
+    filter.starts_with('$') && !filter.starts_with(crate::retained::OWN)
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connected: AtomicU64,
@@ -93,12 +106,13 @@ pub(crate) struct Counters {
     pub(crate) subscriptions: AtomicU64,
     shared_subscriptions: AtomicU64,
     wildcard_subscriptions: AtomicU64,
-    /// Subscriptions to topics that begin with `$`.
+    /// Subscriptions to topics that begin with `$`, `$SYS` aside.
     pub(crate) reserved_subscriptions: AtomicU64,
     pub(crate) queued_messages: AtomicU64,
     pub(crate) queued_bytes: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
+    pub(crate) sent_payload_bytes: AtomicU64,
     /// Sessions with at least one copy waiting or in flight.
     pub(crate) backlogged: AtomicU64,
     pub(crate) sessions_overflowed: AtomicU64,
@@ -122,7 +136,7 @@ impl Counters {
         let kinds = [
             (place.shared.is_some(), &self.shared_subscriptions),
             (place.has_wildcard(), &self.wildcard_subscriptions),
-            (place.filter.starts_with('$'), &self.reserved_subscriptions),
+            (is_reserved(place.filter), &self.reserved_subscriptions),
         ];
         kinds.into_iter().filter_map(|(is_one, counter)| is_one.then_some(counter))
     }
@@ -161,6 +175,7 @@ impl Counters {
             queued_bytes: self.queued_bytes.load(Relaxed),
             received: self.received.load(Relaxed),
             sent: self.sent.load(Relaxed),
+            sent_payload_bytes: self.sent_payload_bytes.load(Relaxed),
             sessions_overflowed: self.sessions_overflowed.load(Relaxed),
             dropped: std::array::from_fn(|reason| self.dropped[reason].load(Relaxed)),
         }

@@ -195,6 +195,11 @@ pub(crate) async fn reserve_all(
     Ok(reservations)
 }
 
+/// Reserves in every gauge if there is room now.
+pub(crate) fn try_reserve_all(demands: &[(Arc<Gauge>, Load)]) -> Option<Reservations> {
+    demands.iter().map(|(gauge, load)| gauge.try_reserve(*load).ok()).collect()
+}
+
 /// Room held for records that are on their way to the disk, by offset.
 #[derive(Debug, Default)]
 pub(crate) struct OnTheirWay {

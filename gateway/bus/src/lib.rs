@@ -52,7 +52,7 @@ pub use floors::Floor;
 pub use journal::{CommitError, Offset, ReadError};
 pub use ledger::{Counts, DropReason, LedgerRow};
 pub use name::TargetName;
-pub use producer::{AppendAtOnceError, AppendError, Producer};
+pub use producer::{AppendAtOnceError, AppendError, NotNow, Prepared, Producer, Room};
 pub use reader::{FetchError, LaneReader, RecordReader};
 pub use record::{Attribute, Event, Format, Message, Origin, Owed, Record, ResendKey, Route, Source};
 pub use redrive::RedriveError;

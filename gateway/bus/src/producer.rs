@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use journal::CommitError;
 use thiserror::Error;
 
-use crate::admission::{Load, Reservations, reserve_all};
+use crate::admission::{Gauge, Load, Reservations, reserve_all, try_reserve_all};
 use crate::bus::Shared;
 use crate::record::{EncodeError, Record};
 use crate::{Offset, TargetName};
@@ -69,9 +70,51 @@ impl Producer {
     /// # Errors
     /// The record is refused; see [`AppendError`].
     pub async fn append(&mut self, record: &Record) -> Result<Offset, AppendError> {
+        match self.try_append(self.prepare(record)?) {
+            Ok(offset) => Ok(offset),
+            Err(NotNow::NoRoom(prepared)) => {
+                let room = prepared.room().await?;
+                self.append_into(room)
+            }
+            Err(NotNow::Refused(refused)) => Err(refused),
+        }
+    }
+
+    /// Makes a record ready to be appended.
+    ///
+    /// # Errors
+    /// The record can't be appended at all.
+    pub fn prepare(&self, record: &Record) -> Result<Prepared, AppendError> {
         let payload = record.encode()?;
-        let reserved = self.bus.admit(record, self.bus.settings.admission_wait_max).await?;
-        let offset = self.journal.append(payload).await?;
+        let demand = self.bus.demand(record)?;
+        Ok(Prepared { bus: Arc::clone(&self.bus), payload, demand })
+    }
+
+    /// Hands a record to the journal if there is room for it now; else gives it back.
+    ///
+    /// # Errors
+    /// There is no room now, or the record is refused.
+    pub fn try_append(&mut self, prepared: Prepared) -> Result<Offset, NotNow> {
+        let Some(reserved) = try_reserve_all(&prepared.demand.gauges) else {
+            return Err(NotNow::NoRoom(prepared));
+        };
+        match self.journal.try_append(prepared.payload.clone()) {
+            Ok(offset) => {
+                self.bus.on_their_way.hold(offset, reserved, &self.bus.frontier);
+                Ok(offset)
+            }
+            Err(journal::AppendError::QueueFull) => Err(NotNow::NoRoom(prepared)),
+            Err(error) => Err(NotNow::Refused(error.into())),
+        }
+    }
+
+    /// Hands a record to the journal for which there is room.
+    ///
+    /// # Errors
+    /// The record is refused by the journal.
+    pub fn append_into(&mut self, room: Room) -> Result<Offset, AppendError> {
+        let Room { payload, reserved, journal } = room;
+        let offset = self.journal.append_into(journal, payload)?;
         self.bus.on_their_way.hold(offset, reserved, &self.bus.frontier);
         Ok(offset)
     }
@@ -96,37 +139,82 @@ impl Producer {
     }
 }
 
+/// A record that is ready to be appended.
+#[derive(Debug)]
+pub struct Prepared {
+    bus: Arc<Shared>,
+    payload: Bytes,
+    demand: Demand,
+}
+
+/// Why a record was not appended just now.
+#[derive(Debug)]
+pub enum NotNow {
+    /// There is no room: wait for it with [`Prepared::room`].
+    NoRoom(Prepared),
+    /// It is refused.
+    Refused(AppendError),
+}
+
+/// A record with its room in the lanes and in the journal's queue, given back when it is dropped.
+#[derive(Debug)]
+pub struct Room {
+    payload: Bytes,
+    reserved: Reservations,
+    journal: journal::Room,
+}
+
+impl Prepared {
+    /// Waits for room in the lanes the record concerns, at most [`BusSettings::admission_wait_max`](crate::BusSettings), and then in the
+    /// journal's queue. Borrows nothing: whoever waits can go on with other things meanwhile.
+    ///
+    /// # Errors
+    /// A lane stayed full, or the journal refuses the record.
+    pub async fn room(self) -> Result<Room, AppendError> {
+        let Self { bus, payload, demand } = self;
+        let reserved = bus.reserve(&demand, bus.settings.admission_wait_max).await?;
+        let journal = bus.journal.room(payload.len()).await?;
+        Ok(Room { payload, reserved, journal })
+    }
+}
+
+/// What a record needs of the lanes it concerns.
+#[derive(Debug)]
+pub(crate) struct Demand {
+    gauges: Vec<(Arc<Gauge>, Load)>,
+    targets: Vec<TargetName>,
+}
+
 impl Shared {
-    /// Reserves room in every lane that the record concerns.
-    pub(crate) async fn admit(
-        &self,
-        record: &Record,
-        wait_max: Duration,
-    ) -> Result<Reservations, AppendError> {
-        let mut lanes = Vec::new();
-        let mut demands = Vec::new();
+    /// What the events of a record need, lane by lane.
+    fn demand(&self, record: &Record) -> Result<Demand, AppendError> {
+        let mut demand = Demand { gauges: Vec::new(), targets: Vec::new() };
         for event in &record.events {
             for route in &event.routes {
                 let load = Load { events: 1, bytes: event.data.len() as u64 };
-                let known = lanes.iter().position(|(target, _)| *target == &route.target);
-                if let Some(at) = known {
-                    let (_, demand): &mut (_, Load) = &mut demands[at];
-                    *demand = Load { events: demand.events + 1, bytes: demand.bytes + load.bytes };
+                if let Some(at) = demand.targets.iter().position(|target| *target == route.target) {
+                    let (_, sum) = &mut demand.gauges[at];
+                    *sum = Load { events: sum.events + 1, bytes: sum.bytes + load.bytes };
                     continue;
                 }
                 let lane = self.lane(route.target.as_str()).filter(|lane| lane.accepts());
                 let lane = lane.ok_or_else(|| self.unknown(&route.target, &event.rule))?;
-                demands.push((Arc::clone(&lane.gauge), load));
-                lanes.push((&route.target, lane));
+                demand.gauges.push((Arc::clone(&lane.gauge), load));
+                demand.targets.push(route.target.clone());
             }
         }
-        reserve_all(&demands, wait_max).await.map_err(|full| {
+        Ok(demand)
+    }
+
+    /// Reserves room in every lane of a demand.
+    async fn reserve(&self, demand: &Demand, wait_max: Duration) -> Result<Reservations, AppendError> {
+        reserve_all(&demand.gauges, wait_max).await.map_err(|full| {
             self.refused_appends.add(1);
-            let (target, lane) = &lanes[full];
-            let limits = lane.gauge.limits();
+            let gauge = &demand.gauges[full].0;
+            let limits = gauge.limits();
             AppendError::Full {
-                target: (*target).clone(),
-                waiting_events: lane.gauge.waiting().events,
+                target: demand.targets[full].clone(),
+                waiting_events: gauge.waiting().events,
                 events_max: limits.waiting_events_max,
                 bytes_max: limits.waiting_bytes_max,
             }
@@ -145,7 +233,7 @@ impl Shared {
         wait_max: Duration,
     ) -> Result<Offset, AppendAtOnceError> {
         let payload = record.encode().map_err(AppendError::from)?;
-        let reserved = self.admit(record, wait_max).await?;
+        let reserved = self.reserve(&self.demand(record)?, wait_max).await?;
         let mut producer = self.journal.producer();
         let offset = producer.append(payload).await.map_err(AppendError::from)?;
         self.on_their_way.hold(offset, reserved, &self.frontier);

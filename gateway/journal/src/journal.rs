@@ -110,6 +110,25 @@ impl Journal {
         &self.inner.recovery
     }
 
+    /// Waits for room for one record of `payload_bytes`, to be used with [`Producer::append_into`]. It borrows nothing, so whoever waits can
+    /// go on with other things, and it keeps its place in the line.
+    ///
+    /// # Errors
+    /// The record would be too large, or the journal is closed.
+    pub fn room(
+        &self,
+        payload_bytes: usize,
+    ) -> impl Future<Output = Result<crate::Room, crate::AppendError>> + Send + 'static {
+        let inner = Arc::clone(&self.inner);
+        async move {
+            let bytes_max = inner.settings().record_bytes_max;
+            if payload_bytes > bytes_max {
+                return Err(crate::AppendError::TooLarge { bytes: payload_bytes, bytes_max });
+            }
+            inner.queue().reserve(payload_bytes).await
+        }
+    }
+
     /// A new way in, for one connection.
     pub fn producer(&self) -> Producer {
         Producer::new(self)

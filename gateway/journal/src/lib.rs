@@ -53,7 +53,7 @@ pub use error::{AppendDurableError, AppendError, CommitError, OpenError, ReadErr
 pub use format::Offset;
 pub use journal::{Journal, OldestSegment};
 pub use producer::Producer;
-pub use queue::RECORD_OVERHEAD_BYTES;
+pub use queue::{RECORD_OVERHEAD_BYTES, Room};
 pub use reader::{Entry, Reader};
 pub use settings::{Clock, Settings};
 pub use stats::{Damage, Health, Recovery, Stats};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::error::{AppendError, CommitError};
 use crate::format::Offset;
-use crate::queue::Inbox;
+use crate::queue::{Inbox, Room};
 use crate::{Journal, journal::Inner};
 
 /// The most places kept for outcomes while none is waited for, so that an idle producer is small.
@@ -52,6 +52,17 @@ impl Producer {
     pub fn try_append(&mut self, payload: impl Into<Bytes>) -> Result<Offset, AppendError> {
         let payload = self.check(payload.into())?;
         let offset = self.journal.queue().try_push(payload, &self.inbox)?;
+        self.unclaimed.push_back(offset);
+        Ok(offset)
+    }
+
+    /// The same with room that [`Journal::room`] gave for a payload of this size.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub fn append_into(&mut self, room: Room, payload: impl Into<Bytes>) -> Result<Offset, AppendError> {
+        let payload = self.check(payload.into())?;
+        let offset = self.journal.queue().push_into(room, payload, &self.inbox)?;
         self.unclaimed.push_back(offset);
         Ok(offset)
     }

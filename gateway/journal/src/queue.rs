@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{AppendError, CommitError};
 use crate::format::Offset;
@@ -90,10 +90,14 @@ impl Inbox {
     }
 }
 
+/// Room for one record, given back when dropped without being used.
+#[derive(Debug)]
+pub struct Room(OwnedSemaphorePermit);
+
 /// The queue between all producers and the one writer.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    room: Semaphore,
+    room: Arc<Semaphore>,
     room_bytes_max: usize,
     waiting: Mutex<Waiting>,
     arrived: Condvar,
@@ -113,7 +117,7 @@ impl Queue {
     pub(crate) fn new(room_bytes_max: usize, next_offset: Offset) -> Self {
         let waiting = Waiting { records: Vec::new(), next_offset, writer_sleeps: false, closed: false };
         Self {
-            room: Semaphore::new(room_bytes_max),
+            room: Arc::new(Semaphore::new(room_bytes_max)),
             room_bytes_max,
             waiting: Mutex::new(waiting),
             arrived: Condvar::new(),
@@ -123,7 +127,26 @@ impl Queue {
 
     /// Waits for room, then takes the record. Cancel safe: until it returns, the record is not in the queue.
     pub(crate) async fn push(&self, payload: Bytes, inbox: &Arc<Inbox>) -> Result<Offset, AppendError> {
-        let permit = self.room.acquire_many(permits(&payload)).await.map_err(|_| AppendError::Closed)?;
+        let permit = self.room.acquire_many(permits(payload.len())).await.map_err(|_| AppendError::Closed)?;
+        let offset = self.enqueue(payload, inbox)?;
+        permit.forget();
+        Ok(offset)
+    }
+
+    /// Waits for room for a record of `payload_bytes`.
+    pub(crate) async fn reserve(&self, payload_bytes: usize) -> Result<Room, AppendError> {
+        let permits = permits(payload_bytes);
+        Arc::clone(&self.room).acquire_many_owned(permits).await.map(Room).map_err(|_| AppendError::Closed)
+    }
+
+    /// Takes the record that `room` is for.
+    pub(crate) fn push_into(
+        &self,
+        Room(permit): Room,
+        payload: Bytes,
+        inbox: &Arc<Inbox>,
+    ) -> Result<Offset, AppendError> {
+        debug_assert_eq!(permit.num_permits(), queue_bytes(payload.len()), "the room is for this record");
         let offset = self.enqueue(payload, inbox)?;
         permit.forget();
         Ok(offset)
@@ -131,7 +154,7 @@ impl Queue {
 
     /// Takes the record if there is room now.
     pub(crate) fn try_push(&self, payload: Bytes, inbox: &Arc<Inbox>) -> Result<Offset, AppendError> {
-        let permit = self.room.try_acquire_many(permits(&payload)).map_err(|error| match error {
+        let permit = self.room.try_acquire_many(permits(payload.len())).map_err(|error| match error {
             tokio::sync::TryAcquireError::Closed => AppendError::Closed,
             tokio::sync::TryAcquireError::NoPermits => AppendError::QueueFull,
         })?;
@@ -216,7 +239,7 @@ impl Queue {
     }
 }
 
-fn permits(payload: &Bytes) -> u32 {
-    u32::try_from(queue_bytes(payload.len()))
+fn permits(payload_bytes: usize) -> u32 {
+    u32::try_from(queue_bytes(payload_bytes))
         .expect("the record's size was checked against a limit below 4 GiB")
 }

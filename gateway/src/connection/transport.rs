@@ -3,12 +3,14 @@
 //!
 //! It must not know sessions; it knows packets only as far as cutting them out of the bytes.
 
+use super::traffic::{Direction, Traffic};
 use bytes::{Buf, BytesMut};
 use mqtt::{DecodeError, Packet, Version};
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -42,10 +44,13 @@ pub(crate) struct Transport<S> {
     packet_bytes_max: usize,
     /// The largest packet that the peer takes, as its CONNECT said.
     peer_packet_bytes_max: usize,
+    traffic: Arc<Traffic>,
+    /// Bytes of the output whose packets were counted.
+    counted: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
-    pub(crate) fn new(stream: S, packet_bytes_max: usize) -> Self {
+    pub(crate) fn new(stream: S, packet_bytes_max: usize, traffic: Arc<Traffic>) -> Self {
         Self {
             stream,
             input: BytesMut::new(),
@@ -54,6 +59,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             mute: false,
             packet_bytes_max,
             peer_packet_bytes_max: usize::MAX,
+            traffic,
+            counted: 0,
         }
     }
 
@@ -76,7 +83,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
+        if let Some(packet) = &packet {
+            self.traffic.packet(Direction::Received, packet.packet_type());
+        }
         Ok(packet)
+    }
+
+    /// Whether a packet was begun and is not whole; right after [`Transport::next_packet`] gave none.
+    pub(crate) fn has_part_of_a_packet(&self) -> bool {
+        !self.input.is_empty()
     }
 
     /// Where packets for the peer are written.
@@ -110,11 +125,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     }
 
     fn poll_write_all(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.count_output();
         while !self.output.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &self.output)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(count) => {
                     self.output.advance(count);
+                    self.counted -= count;
+                    self.traffic.bytes(Direction::Sent, count);
                     self.flushing = true;
                 }
                 Poll::Pending => return Poll::Pending,
@@ -130,11 +148,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Only whole packets are put in the output.
+    fn count_output(&mut self) {
+        self.traffic.packets_sent(&self.output[self.counted..]);
+        self.counted = self.output.len();
+    }
+
     fn poll_read_some(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_BYTES];
         let mut read = ReadBuf::uninit(&mut space);
         std::task::ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
         self.input.extend_from_slice(read.filled());
+        self.traffic.bytes(Direction::Received, read.filled().len());
         Poll::Ready(Ok(read.filled().len()))
     }
 
@@ -142,6 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     /// come next.
     pub(crate) fn forget_output(&mut self) {
         self.output = BytesMut::new();
+        self.counted = 0;
         self.mute = self.mute || self.flushing;
     }
 
@@ -173,7 +199,7 @@ mod tests {
 
     fn pair() -> (Transport<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let (ours, peer) = tokio::io::duplex(64);
-        (Transport::new(ours, 1024), peer)
+        (Transport::new(ours, 1024, Arc::default()), peer)
     }
 
     #[tokio::test]
@@ -187,6 +213,8 @@ mod tests {
         assert_eq!(transport.next_event(true).await.unwrap(), Event::Readable);
         assert_eq!(transport.next_packet(Some(Version::V5)).unwrap(), Some(Packet::PingReq));
         assert_eq!(transport.input.capacity(), 0, "an idle connection holds no read buffer");
+        let received = transport.traffic.totals(Direction::Received);
+        assert_eq!((received.bytes, received.packets_all()), (4, 2));
     }
 
     #[tokio::test]
@@ -201,6 +229,7 @@ mod tests {
         assert_eq!(transport.next_event(true).await.unwrap(), Event::Flushed);
         let (peer, all) = reader.await.unwrap();
         assert_eq!(all, vec![7; 1000]);
+        assert_eq!(transport.traffic.totals(Direction::Sent).bytes, 1000);
         assert_eq!(transport.output.capacity(), 0, "an idle connection holds no write buffer");
         drop(peer);
         assert_eq!(transport.next_event(true).await.unwrap(), Event::Closed);

@@ -99,7 +99,7 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
-        let commits = Commits::new(gateway.bus.producer());
+        let commits = Commits::new(gateway.bus.producer(), None);
         Self { gateway, commits }
     }
 
@@ -107,7 +107,7 @@ impl Announcer {
     pub(crate) async fn announce(&mut self, announcement: &Announcement) {
         self.commits.announce(&self.gateway, announcement).await;
         while let Some(settled) = self.commits.try_next() {
-            self.settle(settled).await;
+            settle(&self.gateway, settled).await;
         }
         if self.commits.len() >= UNDER_WAY_MAX {
             self.settle_next().await;
@@ -116,29 +116,30 @@ impl Announcer {
 
     /// Hands out the next one whose turn has come. Never ready when none is under way.
     async fn settle_next(&mut self) {
-        let settled = self.commits.next().await;
-        self.settle(settled).await;
-    }
-
-    async fn settle(&self, settled: Settled) {
-        let announcements = &self.gateway.announcements;
-        match settled {
-            Settled::Accepted(accepted) => {
-                increment(&announcements.made);
-                // The store says itself what is wrong.
-                let _ = self.gateway.persist(fan_out::fan_out(&self.gateway, &accepted)).await;
-            }
-            Settled::Refused(refusal, _) => {
-                let (_, _, explanation) = refusal.explain();
-                announcements.drop(None, &explanation);
-            }
-        }
+        let settled = self.commits.settled(&self.gateway).await;
+        settle(&self.gateway, settled).await;
     }
 
     /// Waits until nothing is under way.
     pub(crate) async fn finish(&mut self) {
         while self.commits.len() > 0 {
             self.settle_next().await;
+        }
+    }
+}
+
+/// Hands out one whose turn has come.
+async fn settle(gateway: &Arc<Gateway>, settled: Settled) {
+    let announcements = &gateway.announcements;
+    match settled {
+        Settled::Accepted(accepted) => {
+            increment(&announcements.made);
+            // The store says itself what is wrong.
+            let _ = gateway.persist(fan_out::fan_out(gateway, &accepted)).await;
+        }
+        Settled::Refused(refusal, _) => {
+            let (_, _, explanation) = refusal.explain();
+            announcements.drop(None, &explanation);
         }
     }
 }
@@ -150,7 +151,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut waiting: Receiver<Announcemen
     loop {
         tokio::select! {
             biased;
-            settled = announcer.commits.next() => announcer.settle(settled).await,
+            settled = announcer.commits.settled(&announcer.gateway) => settle(&announcer.gateway, settled).await,
             announcement = waiting.recv() => match announcement {
                 Some(announcement) => announcer.announce(&announcement).await,
                 None => break,

@@ -6,16 +6,17 @@
 
 use super::announce::Announcement;
 use super::evaluate;
+use super::held::{Freed, Held};
 use crate::client::Client;
 use crate::gateway::Gateway;
 use crate::resends::content_digest;
 use access::Permitted;
 use broker::{AckToken, Message, Route, WillKey};
-use bus::{AppendError, CommitError, Offset, Origin, Owed, Producer, Record, ResendKey, Source};
+use bus::{AppendError, CommitError, NotNow, Offset, Origin, Owed, Producer, Record, ResendKey, Source};
 use mqtt::{Properties, Publish, Qos, ReasonCode};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A message on its way from its receipt to its acknowledgement.
 pub(super) struct Accepted {
@@ -40,6 +41,8 @@ pub(super) enum Refusal {
     Append(AppendError),
     /// It was taken, but could not be made durable.
     Commit(CommitError),
+    /// Its connection is being closed, and there was no room for it yet.
+    Closing,
     /// The gateway ends.
     ShuttingDown,
 }
@@ -50,8 +53,11 @@ pub(super) struct Commits {
     producer: Producer,
     /// The will that is published through it.
     will: Option<WillKey>,
+    subscriber_wait_max: Option<Duration>,
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// The last message, while there is no room for it.
+    held: Option<Held>,
 }
 
 enum Waiting {
@@ -68,16 +74,18 @@ pub(super) enum Settled {
 }
 
 impl Commits {
-    pub(super) fn new(producer: Producer) -> Self {
-        Self { producer, will: None, waiting: VecDeque::new(), bytes: 0 }
+    /// `subscriber_wait_max` is how long a publish waits for a subscriber whose queue is full, where the settings say that it does;
+    /// without it such a publish is refused at once.
+    pub(super) fn new(producer: Producer, subscriber_wait_max: Option<Duration>) -> Self {
+        Self { producer, will: None, subscriber_wait_max, waiting: VecDeque::new(), bytes: 0, held: None }
     }
 
     /// For one message, which is this will.
     pub(super) fn of_will(producer: Producer, will: WillKey) -> Self {
-        Self { will: Some(will), ..Self::new(producer) }
+        Self { will: Some(will), ..Self::new(producer, None) }
     }
 
-    /// Messages that wait.
+    /// Messages that wait for their outcome.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -87,19 +95,48 @@ impl Commits {
         self.bytes
     }
 
+    /// Whether a message waits for room. Nothing may be submitted meanwhile, and nothing refused: it would overtake that message.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// For what a message waits, if one does; a label for metrics.
+    pub(super) fn held_for(&self) -> Option<&'static str> {
+        self.held.as_ref().map(Held::label)
+    }
+
     /// Puts a refusal in line.
     pub(super) fn refuse(&mut self, refusal: Refusal, token: Option<AckToken>) {
         self.waiting.push_back(Waiting::Refused(refusal, token));
     }
 
-    /// Evaluates the rules, finds the subscribers, and hands what has to be durable to the journal. Waits only for room; what is not taken
-    /// is a refusal in line.
-    pub(super) async fn submit(
+    /// Refuses the message that waits for room, if one does: its connection is being closed.
+    pub(super) fn give_up(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.refuse(Refusal::Closing, held.into_token());
+        }
+    }
+
+    /// Evaluates the rules, finds the subscribers, and hands what has to be durable to the journal. What is not taken is a refusal in line;
+    /// a message there is no room for now is held, see [`Commits::is_held`].
+    pub(super) fn submit(
         &mut self,
         gateway: &Gateway,
         client: &Client,
         publish: Permitted<Publish>,
-        mut token: Option<AckToken>,
+        token: Option<AckToken>,
+    ) {
+        let until = self.subscriber_wait_max.map(|wait_max| tokio::time::Instant::now() + wait_max);
+        self.place(gateway, client, publish, token, until);
+    }
+
+    fn place(
+        &mut self,
+        gateway: &Gateway,
+        client: &Client,
+        publish: Permitted<Publish>,
+        token: Option<AckToken>,
+        until: Option<tokio::time::Instant>,
     ) {
         let received = Instant::now();
         let now_ms = gateway.now_ms();
@@ -107,31 +144,64 @@ impl Commits {
         let message = Arc::new(Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms));
         // Basic Ingest goes around the broker: no subscriber, nothing retained.
         let route = (!is_basic_ingest).then(|| gateway.broker.route(&message));
-        if let Some(client_id) = route.as_ref().and_then(Route::refusal) {
-            return self.refuse(Refusal::SubscriberFull(client_id.to_string()), token);
+        if let Some(subscriber) = route.as_ref().and_then(Route::refusal) {
+            let subscriber = subscriber.to_string();
+            match until.filter(|until| *until > tokio::time::Instant::now()) {
+                Some(until) => self.hold(Held::for_subscriber(client, publish, token, until)),
+                None => self.refuse(Refusal::SubscriberFull(subscriber), token),
+            }
+            return;
+        }
+        if route.is_some() && !gateway.broker.may_retain(&message) {
+            let text = "as many messages are retained as allowed, or as many bytes of them".to_string();
+            return self.refuse(Refusal::Limit(ReasonCode::QuotaExceeded, "retained_full", text), token);
         }
         let mut record = Record::new(Origin::Device, now_ms);
         evaluate::evaluate(gateway, Some(client), &publish, &mut record);
         if let Some(route) = &route {
             owe(&mut record, route, &message);
         }
-        let mut offset = None;
-        if !record.is_empty() {
-            describe(&mut record, client, &publish);
-            identify(gateway, &mut record, &publish);
-            record.source = self.source(token.as_ref());
-            match self.append(gateway, &record).await {
-                Ok(at) => offset = Some(at),
-                Err(refusal) => return self.refuse(refusal, token),
-            }
-            if let (Some(token), Some(at)) = (&mut token, offset) {
-                token.recorded(at.0);
-            }
-            remember(gateway, &record);
-            explain(client, &record, offset);
+        let accepted = Accepted { message, route, token, offset: None, received };
+        if record.is_empty() {
+            return self.accept(accepted);
         }
-        self.bytes += message.bytes();
-        self.waiting.push_back(Waiting::Accepted(Accepted { message, route, token, offset, received }));
+        describe(&mut record, client, &publish);
+        identify(gateway, &mut record, &publish);
+        record.source = self.source(accepted.token.as_ref());
+        let appended = match self.producer.prepare(&record) {
+            Ok(prepared) => self.producer.try_append(prepared),
+            Err(error) => Err(NotNow::Refused(error)),
+        };
+        match appended {
+            Ok(offset) => self.appended(gateway, client, accepted, &record, offset),
+            Err(NotNow::NoRoom(prepared)) => self.hold(Held::for_room(client, accepted, record, prepared)),
+            Err(NotNow::Refused(error)) => self.refuse(Refusal::Append(error), accepted.token),
+        }
+    }
+
+    fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
+    fn appended(
+        &mut self,
+        gateway: &Gateway,
+        client: &Client,
+        mut accepted: Accepted,
+        record: &Record,
+        offset: Offset,
+    ) {
+        if let Some(token) = &mut accepted.token {
+            token.recorded(offset.0);
+        }
+        remember(gateway, record);
+        explain(client, record, offset);
+        self.accept(Accepted { offset: Some(offset), ..accepted });
+    }
+
+    fn accept(&mut self, accepted: Accepted) {
+        self.bytes += accepted.message.bytes();
+        self.waiting.push_back(Waiting::Accepted(accepted));
     }
 
     /// The same for a message of the gateway itself: there is no client, nobody to answer, and what it retains is kept in memory alone.
@@ -141,6 +211,9 @@ impl Commits {
         let Announcement { about, publish } = announcement;
         let message = Arc::new(Message::of(publish, Arc::default(), now_ms));
         let route = gateway.broker.route(&message);
+        if let Some(subscriber) = route.refusal() {
+            return self.refuse(Refusal::SubscriberFull(subscriber.to_string()), None);
+        }
         let mut record = Record::new(Origin::Gateway, now_ms);
         evaluate::evaluate(gateway, None, publish, &mut record);
         // What is said about one client stays in order, as what it says itself does.
@@ -184,17 +257,42 @@ impl Commits {
         }
     }
 
-    /// The next message in order, once everything it needs is durable. Never ready when none waits. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Settled {
-        let outcome = match self.waiting.front() {
-            None => return std::future::pending().await,
-            Some(Waiting::Accepted(Accepted { offset: Some(_), .. })) => self.producer.next_outcome().await.1,
-            Some(_) => Ok(()),
+    /// The next message in order, once everything it needs is durable; `None` when the one that waited for room has gone on. Never ready
+    /// when none waits. Safe to cancel.
+    pub(super) async fn next(&mut self, gateway: &Gateway) -> Option<Settled> {
+        let Self { producer, waiting, held, .. } = self;
+        let freed = tokio::select! {
+            biased;
+            outcome = outcome(producer, waiting.front()) => return Some(self.pop(outcome)),
+            freed = freed(held.as_mut(), gateway) => freed,
         };
-        self.pop(outcome)
+        let held = self.held.take().expect("only what is held is freed");
+        match (held, freed) {
+            (Held::ForRoom(held), Freed::Room(Ok(room))) => match self.producer.append_into(room) {
+                Ok(offset) => self.appended(gateway, &held.client, held.accepted, &held.record, offset),
+                Err(error) => self.refuse(Refusal::Append(error), held.accepted.token),
+            },
+            (Held::ForRoom(held), Freed::Room(Err(error))) => {
+                self.refuse(Refusal::Append(error), held.accepted.token);
+            }
+            (Held::ForSubscriber(held), Freed::Look) => {
+                self.place(gateway, &held.client, held.publish, held.token, Some(held.until));
+            }
+            (held, _) => self.refuse(Refusal::ShuttingDown, held.into_token()),
+        }
+        None
     }
 
-    /// The same without waiting.
+    /// The next message in order, however long the way. Never ready when none waits. Safe to cancel.
+    pub(super) async fn settled(&mut self, gateway: &Gateway) -> Settled {
+        loop {
+            if let Some(settled) = self.next(gateway).await {
+                return settled;
+            }
+        }
+    }
+
+    /// The next message in order, if everything it needs is durable already.
     pub(super) fn try_next(&mut self) -> Option<Settled> {
         let outcome = match self.waiting.front()? {
             Waiting::Accepted(Accepted { offset: Some(_), .. }) => self.producer.try_next_outcome()?.1,
@@ -221,8 +319,24 @@ impl Commits {
     }
 }
 
+/// What became of the message at the front.
+async fn outcome(producer: &mut Producer, front: Option<&Waiting>) -> Result<(), CommitError> {
+    match front {
+        None => std::future::pending().await,
+        Some(Waiting::Accepted(Accepted { offset: Some(_), .. })) => producer.next_outcome().await.1,
+        Some(_) => Ok(()),
+    }
+}
+
+async fn freed(held: Option<&mut Held>, gateway: &Gateway) -> Freed {
+    match held {
+        None => std::future::pending().await,
+        Some(held) => held.freed(gateway).await,
+    }
+}
+
 /// One line for each event, with everything that finds it again in other logs, at the target and in the journal.
-fn explain(client: &Client, record: &Record, offset: Option<Offset>) {
+fn explain(client: &Client, record: &Record, offset: Offset) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
@@ -235,7 +349,7 @@ fn explain(client: &Client, record: &Record, offset: Option<Offset>) {
             rule = event.rule,
             event_id = record.event_id(event).as_str(),
             traceparent = record.traceparent,
-            offset = offset.map(|offset| offset.0),
+            offset = offset.0,
             targets = targets.join(", "),
             "event on its way to the journal"
         );
@@ -330,9 +444,15 @@ impl Refusal {
                 };
                 (code, "not_durable", error.to_string())
             }
-            Self::ShuttingDown => {
-                (ReasonCode::ServerShuttingDown, "shutting_down", "the gateway is shutting down".to_string())
+            Self::Closing => {
+                (ReasonCode::QuotaExceeded, "closing", "no room before the connection closed".to_string())
             }
+            // No acknowledgement may carry 0x8B; the DISCONNECT that follows does.
+            Self::ShuttingDown => (
+                ReasonCode::ImplementationSpecificError,
+                "shutting_down",
+                "the gateway is shutting down".to_string(),
+            ),
         }
     }
 }

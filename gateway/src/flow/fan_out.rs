@@ -35,11 +35,8 @@ pub(super) fn fan_out(gateway: &Arc<Gateway>, accepted: &Accepted) -> Vec<Change
 /// for it, and there is at most one for each session.
 fn bury(gateway: &Arc<Gateway>, overflowed: Overflowed<Client>) {
     let Overflowed { client_id, copies_lost, will } = overflowed;
-    tracing::warn!(
-        %client_id,
-        copies_lost,
-        "session ended, its queue was full; raise `mqtt.queued_messages_per_client_max` or `mqtt.queued_bytes_per_client_max`, or see why the client is slow"
-    );
+    let advice = "see why the client is slow, or raise `mqtt.queued_messages_per_client_max` and `mqtt.queued_bytes_per_client_max`";
+    tracing::warn!(%client_id, copies_lost, advice, "session ended, its queue was full");
     let Some(will) = will else { return };
     let gateway = Arc::clone(gateway);
     gateway.connection_tasks.clone().spawn(async move { wills::publish(&gateway, will).await });

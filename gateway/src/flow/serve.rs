@@ -1,8 +1,9 @@
 //! Step 2: one connection from its CONNECT to its end. The connection's own task; everything it waits for is in [`Connection::run`].
 
-use super::authenticate::{self, Authentication};
 use super::commit::{Commits, Refusal, Settled};
 use super::connect::{LetIn, connect};
+use super::patience::Patience;
+use super::rate::Rate;
 use super::{authorise, fan_out, wills};
 use crate::client::Client;
 use crate::connection::{Arrived, Carrier, Event, Transport};
@@ -10,9 +11,10 @@ use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
+use crate::settings::PublishRateExceeded;
 use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
 use mqtt::{
-    Auth, Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
+    Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,24 +68,30 @@ struct Connection {
     open: Arc<Open>,
     wake: Arc<Notify>,
     version: Version,
-    /// An authentication anew that is under way.
-    authentication: Option<Box<Authentication>>,
     commits: Commits,
     /// Whether everything that the output promises was persisted.
     promises_kept: bool,
     /// What fanning out changed in durable sessions, to be persisted.
     settled_changes: Vec<Change>,
-    /// One and a half keep alive intervals; `None` when it is off `[MQTT-3.1.2-22]`.
-    silence_max: Option<Duration>,
-    heard: Instant,
+    rate: Rate,
+    /// A PUBLISH that has to wait; nothing behind it is read.
+    stalled: Option<Box<Packet>>,
+    /// When it may go on, if that is a matter of time.
+    stalled_until: Option<Instant>,
+    patience: Patience,
 }
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
     let Some(let_in) = connect(&gateway, arrived).await else { return };
     let LetIn { transport, client, open, wake, version, keep_alive_secs } = let_in;
-    let silence = Duration::from_secs(u64::from(keep_alive_secs)) * 3 / 2;
-    let commits = Commits::new(gateway.bus.producer());
+    let mqtt = &gateway.settings.raw.mqtt;
+    let patience = Patience::new(keep_alive_secs, mqtt.idle_secs_max, mqtt.packet_secs_max);
+    let rate = Rate::new(mqtt.publishes_per_sec_max, mqtt.publish_bytes_per_sec_max);
+    // MQTT 5 has a way to say no; a client of MQTT 3.1.1 could only be closed, so it waits first.
+    let waits = version == Version::V3_1_1;
+    let subscriber_wait_max = waits.then(|| Duration::from_secs(mqtt.queue_full_wait_secs_max));
+    let commits = Commits::new(gateway.bus.producer(), subscriber_wait_max);
     let mut connection = Connection {
         gateway,
         transport,
@@ -91,12 +99,13 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         open,
         wake,
         version,
-        authentication: None,
         commits,
         promises_kept: true,
         settled_changes: Vec::new(),
-        silence_max: (keep_alive_secs > 0).then_some(silence),
-        heard: Instant::now(),
+        rate,
+        stalled: None,
+        stalled_until: None,
+        patience,
     };
     let end = connection.run().await;
     connection.finish(end).await;
@@ -116,14 +125,19 @@ impl Connection {
             if let Err(end) = self.step().await {
                 return end;
             }
-            let reading = self.may_read();
+            let reading = self.has_room() && self.stalled.is_none();
+            let deadline = self.deadline();
+            // A later one is found when the earlier is over.
+            if deadline < timer.deadline() {
+                timer.as_mut().reset(deadline);
+            }
             tokio::select! {
                 biased;
                 () = gateway.shutdown.cancelled() => {
                     return End::closed(ReasonCode::ServerShuttingDown, "the gateway is shutting down");
                 }
-                settled = self.commits.next() => {
-                    if let Err(end) = self.settle(settled) {
+                settled = self.commits.next(&gateway) => {
+                    if let Some(Err(end)) = settled.map(|settled| self.settle(settled)) {
                         return end;
                     }
                 }
@@ -134,41 +148,89 @@ impl Connection {
                     Err(error) => return End::Lost(error.to_string()),
                 },
                 () = &mut timer => {
-                    let deadline = self.deadline();
-                    if deadline <= Instant::now() {
-                        return End::closed(ReasonCode::KeepAliveTimeout, "silent for longer than its keep alive allows");
+                    if let Err(end) = self.time_passed() {
+                        return end;
                     }
-                    timer.as_mut().reset(deadline);
+                    timer.as_mut().reset(self.deadline());
                 }
             }
         }
     }
 
-    /// When the client has been silent for too long. Without keep alive, a time that never comes.
+    /// When the time has come to look whether something took too long, or may go on.
     fn deadline(&self) -> Instant {
-        const NEVER: Duration = Duration::from_secs(86_400 * 365);
-        self.heard + self.silence_max.unwrap_or(NEVER)
+        let deadline = self.patience.deadline();
+        self.stalled_until.map_or(deadline, |until| until.min(deadline))
     }
 
-    fn may_read(&self) -> bool {
-        self.commits.len() < WAITING_MESSAGES_MAX
-            && self.commits.bytes() < WAITING_BYTES_MAX
-            && self.transport.unwritten() < UNWRITTEN_BYTES_MAX
+    fn time_passed(&mut self) -> Result<(), End> {
+        self.stalled_until.take_if(|until| *until <= Instant::now());
+        if self.stalled.is_some() || !self.has_room_for_more() {
+            // The client may have said much that was not read yet.
+            self.patience.pardon(Instant::now());
+            return Ok(());
+        }
+        match self.patience.exhausted(Instant::now()) {
+            Some(explanation) => Err(End::closed(ReasonCode::KeepAliveTimeout, explanation)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what was accepted and waits leaves room for more.
+    fn has_room_for_more(&self) -> bool {
+        self.commits.len() < WAITING_MESSAGES_MAX && self.commits.bytes() < WAITING_BYTES_MAX
+    }
+
+    fn has_room(&self) -> bool {
+        self.has_room_for_more() && self.transport.unwritten() < UNWRITTEN_BYTES_MAX
+    }
+
+    /// The next packet that may be dealt with now.
+    fn next_packet(&mut self) -> Result<Option<Packet>, End> {
+        if let Some(stalled) = self.stalled.take() {
+            return self.admit(*stalled, false);
+        }
+        let packet = self.transport.next_packet(Some(self.version)).map_err(|error| {
+            let (reason, explanation) = (error.reason_code(), error.to_string());
+            End::Closed { reason, told: explanation.clone(), explanation }
+        })?;
+        // Only whole packets count as life: one byte now and then is no reason to keep a connection `[MQTT-3.1.2-22]`.
+        self.patience.read(packet.is_some(), self.transport.has_part_of_a_packet(), Instant::now());
+        packet.map_or(Ok(None), |packet| self.admit(packet, true))
+    }
+
+    /// Gives the packet back unless it is a PUBLISH that has to wait: behind one there is no room for, or because it comes too fast.
+    fn admit(&mut self, packet: Packet, is_new: bool) -> Result<Option<Packet>, End> {
+        let Packet::Publish(publish) = &packet else { return Ok(Some(packet)) };
+        let mqtt = &self.gateway.settings.raw.mqtt;
+        if !self.commits.is_held() && self.stalled_until.is_none() {
+            let bytes =
+                publish.topic.as_bytes().len() + publish.payload.len() + publish.properties.len_bytes();
+            match self.rate.take(bytes, Instant::now()) {
+                Ok(()) => return Ok(Some(packet)),
+                Err(_) if mqtt.publish_rate_exceeded == PublishRateExceeded::Disconnect => {
+                    let explanation = "publishes faster than the settings allow";
+                    return Err(End::closed(ReasonCode::MessageRateTooHigh, explanation));
+                }
+                Err(until) => {
+                    self.stalled_until = Some(until);
+                    if is_new {
+                        self.gateway.counters.publishes_delayed.increment("rate");
+                    }
+                }
+            }
+        }
+        self.stalled = Some(Box::new(packet));
+        Ok(None)
     }
 
     /// Does everything that can be done without waiting for the peer or the disk.
     async fn step(&mut self) -> Result<(), End> {
-        while self.may_read() {
+        while self.has_room() {
             if self.client.is_cut() {
                 return Err(End::closed(ReasonCode::NotAuthorized, "cut off"));
             }
-            let packet = self.transport.next_packet(Some(self.version)).map_err(|error| {
-                let (reason, explanation) = (error.reason_code(), error.to_string());
-                End::Closed { reason, told: explanation.clone(), explanation }
-            })?;
-            let Some(packet) = packet else { break };
-            // Only whole packets count as life: one byte now and then is no reason to keep a connection `[MQTT-3.1.2-22]`.
-            self.heard = Instant::now();
+            let Some(packet) = self.next_packet()? else { break };
             self.receive(packet).await?;
             while let Some(settled) = self.commits.try_next() {
                 self.settle(settled)?;
@@ -221,7 +283,7 @@ impl Connection {
     async fn receive(&mut self, packet: Packet) -> Result<(), End> {
         match self.session().receive(packet) {
             Received::Publish(incoming) => {
-                self.publish(incoming).await;
+                self.publish(incoming);
                 Ok(())
             }
             Received::Subscribe(request) => self.subscribe(&request),
@@ -237,7 +299,6 @@ impl Connection {
                 self.send(&Packet::UnsubAck(ack));
                 Ok(())
             }
-            Received::Authenticate(auth) => self.authenticate_again(&auth),
             Received::Reply(packet) => {
                 self.send(&packet);
                 Ok(())
@@ -252,22 +313,7 @@ impl Connection {
         }
     }
 
-    fn authenticate_again(&mut self, auth: &Auth) -> Result<(), End> {
-        let (under_way, bytes_max) = (&mut self.authentication, self.transport.peer_packet_bytes_max());
-        match authenticate::again(&self.gateway, &self.client, bytes_max, under_way, auth) {
-            Ok(answer) => {
-                self.send(&answer);
-                Ok(())
-            }
-            Err(refused) => Err(End::Closed {
-                reason: refused.code,
-                explanation: refused.explanation,
-                told: refused.told,
-            }),
-        }
-    }
-
-    async fn publish(&mut self, incoming: Incoming) {
+    fn publish(&mut self, incoming: Incoming) {
         let Incoming { publish, token } = incoming;
         let counters = &self.gateway.counters;
         increment(&counters.publishes[usize::from(publish.qos.number())]);
@@ -277,7 +323,12 @@ impl Connection {
             return;
         }
         match authorise::authorise(&self.gateway, &self.client, publish) {
-            Ok(permitted) => self.commits.submit(&self.gateway, &self.client, permitted, token).await,
+            Ok(permitted) => {
+                self.commits.submit(&self.gateway, &self.client, permitted, token);
+                if let Some(label) = self.commits.held_for() {
+                    counters.publishes_delayed.increment(label);
+                }
+            }
             Err(denied) => self.commits.refuse(Refusal::Denied(denied.reason_string()), token),
         }
     }
@@ -367,6 +418,7 @@ impl Connection {
     /// Ends the connection: waits for what was accepted, says goodbye, and leaves the session as it has to be.
     async fn finish(mut self, end: End) {
         if matches!(end, End::Closed { .. }) {
+            self.commits.give_up();
             // The client may still read: what is about to be durable gets its acknowledgement first.
             let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.settle_all()).await;
         }
@@ -393,10 +445,12 @@ impl Connection {
     }
 
     async fn settle_all(&mut self) {
-        while self.commits.len() > 0 {
-            let settled = self.commits.next().await;
-            // The connection ends in any case.
-            let _ = self.settle(settled);
+        let gateway = Arc::clone(&self.gateway);
+        while self.commits.len() > 0 || self.commits.is_held() {
+            if let Some(settled) = self.commits.next(&gateway).await {
+                // The connection ends in any case.
+                let _ = self.settle(settled);
+            }
         }
     }
 

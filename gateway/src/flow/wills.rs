@@ -6,6 +6,7 @@ use super::fan_out;
 use crate::client::Client;
 use crate::connections::trusted;
 use crate::gateway::Gateway;
+use crate::metrics::increment;
 use broker::{Change, DueWill};
 use mqtt::Publish;
 use std::sync::Arc;
@@ -60,8 +61,8 @@ async fn attempt(gateway: &Arc<Gateway>, will: DueWill<Client>) -> Result<Vec<Ch
         return Ok(Vec::new());
     };
     let mut commits = Commits::of_will(gateway.bus.producer(), key);
-    commits.submit(gateway, &client, permitted, None).await;
-    match commits.next().await {
+    commits.submit(gateway, &client, permitted, None);
+    match commits.settled(gateway).await {
         Settled::Accepted(accepted) => Ok(fan_out::fan_out(gateway, &accepted)),
         Settled::Refused(Refusal::ShuttingDown, _) => Err(Postponed),
         Settled::Refused(refusal, _) => {
@@ -109,6 +110,7 @@ pub(crate) async fn watch_clock(gateway: Arc<Gateway>) {
         let ticked = gateway.broker.tick(gateway.now_ms(), SESSIONS_MAX);
         persist(&gateway, ticked.changes).await;
         for client_id in ticked.ended {
+            increment(&gateway.counters.sessions_expired);
             tracing::debug!(%client_id, "session expired");
         }
         publish_all(&gateway, ticked.wills).await;

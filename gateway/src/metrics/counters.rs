@@ -124,12 +124,6 @@ pub(crate) struct Counters {
     pub(crate) sessions_displaced: AtomicU64,
     /// CONNECTs refused, by reason.
     pub(crate) connects_refused: ByLabel,
-    /// Exchanges of SCRAM before the CONNACK that came to an end, by outcome.
-    pub(crate) scram_authentications: ByLabel,
-    /// Those after it, by outcome.
-    pub(crate) scram_reauthentications: ByLabel,
-    /// User names with passwords, by outcome.
-    pub(crate) password_authentications: ByLabel,
     /// Connections ended, by reason.
     pub(crate) disconnects: ByLabel,
     /// PUBLISH packets and publishes by request received, by quality of service.
@@ -142,6 +136,8 @@ pub(crate) struct Counters {
     pub(crate) publishes_refused: ByLabel,
     /// Wills that were due and could not be published, by reason.
     pub(crate) wills_refused: ByLabel,
+    /// PUBLISH packets that had to wait, by reason.
+    pub(crate) publishes_delayed: ByLabel,
     /// Filters that the policies did not allow, by cause.
     pub(crate) subscribes_denied: ByLabel,
     /// From the receipt of a QoS 1 or 2 PUBLISH to its acknowledgement in the socket's buffer.
@@ -154,6 +150,8 @@ pub(crate) struct Counters {
     pub(crate) refusal_lines: Lines,
     /// Lines about rules that failed.
     pub(crate) rule_lines: Lines,
+    /// Sessions that ended because their time was up.
+    pub(crate) sessions_expired: AtomicU64,
     /// Messages recognised as sent again by the device; their events keep their ids.
     pub(crate) resends_recognised: AtomicU64,
 }

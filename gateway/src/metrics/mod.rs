@@ -4,12 +4,15 @@ mod counters;
 mod exposition;
 mod process;
 
-pub(crate) use counters::{ByLabel, Counters, Lines, increment};
+pub(crate) use counters::{Counters, Lines, increment};
+pub(crate) use process::{Memory, memory};
 
+use crate::connection::{Direction, Totals};
 use crate::gateway::Gateway;
 use broker::DropReason;
 use exposition::{Kind, Sample};
 use listener::Reason;
+use mqtt::{PacketType, Version};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One metric: its name, what it says, what it is, and where its samples come from.
@@ -27,6 +30,8 @@ struct Snapshot<'g> {
     bus: bus::BusStats,
     ledger: Vec<bus::LedgerRow>,
     journal: journal::Stats,
+    received: Totals,
+    sent: Totals,
     listeners: Vec<(String, listener::Stats)>,
 }
 
@@ -45,6 +50,17 @@ const fn gauge(name: &'static str, help: &'static str, samples: fn(&Snapshot<'_>
 /// The list. To add a metric, add a line.
 const METRICS: &[Metric] = &[
     gauge("iot_gateway_connections", "Clients connected", |s| Sample::plain(s.broker.connected)),
+    gauge("iot_gateway_connections_by_version", "Clients connected, by version of the protocol", |s| {
+        let count = |version| s.gateway.connections.count(version);
+        let versions = [("3.1.1", Version::V3_1_1), ("5", Version::V5)];
+        versions.map(|(label, version)| Sample::labelled("version", label, count(version))).to_vec()
+    }),
+    counter("iot_gateway_received_bytes_total", "Bytes of MQTT from clients", |s| {
+        Sample::plain(s.received.bytes)
+    }),
+    counter("iot_gateway_sent_bytes_total", "Bytes of MQTT to clients", |s| Sample::plain(s.sent.bytes)),
+    counter("iot_gateway_packets_received_total", "Packets from clients, by type", |s| packets(&s.received)),
+    counter("iot_gateway_packets_sent_total", "Packets to clients, by type", |s| packets(&s.sent)),
     gauge("iot_gateway_sockets", "Sockets open, those in their TLS handshake included, by listener", |s| {
         let open = s.listeners.iter();
         open.map(|(name, stats)| Sample::labelled("listener", name.as_str(), stats.connections_open as u64))
@@ -74,11 +90,6 @@ const METRICS: &[Metric] = &[
         "Durable sessions ended because somebody else connected under their client id",
         |s| plain(&s.gateway.counters.sessions_displaced),
     ),
-    counter(
-        "iot_gateway_authentications_total",
-        "Clients that said to be a user, by how and outcome",
-        authentications,
-    ),
     counter("iot_gateway_disconnects_total", "Connections ended, by reason", |s| {
         s.gateway.counters.disconnects.samples("reason")
     }),
@@ -101,6 +112,9 @@ const METRICS: &[Metric] = &[
     }),
     counter("iot_gateway_wills_refused_total", "Wills that were due and not published, by reason", |s| {
         s.gateway.counters.wills_refused.samples("reason")
+    }),
+    counter("iot_gateway_publishes_delayed_total", "PUBLISH packets that had to wait, by reason", |s| {
+        s.gateway.counters.publishes_delayed.samples("reason")
     }),
     counter("iot_gateway_subscribes_denied_total", "Filters that no policy allows, by cause", |s| {
         s.gateway.counters.subscribes_denied.samples("cause")
@@ -133,6 +147,9 @@ const METRICS: &[Metric] = &[
         Sample::plain(s.gateway.announcements.dropped())
     }),
     gauge("iot_gateway_sessions", "Sessions, connected or not", |s| Sample::plain(s.broker.sessions)),
+    counter("iot_gateway_sessions_expired_total", "Sessions that ended because their time was up", |s| {
+        plain(&s.gateway.counters.sessions_expired)
+    }),
     gauge("iot_gateway_subscriptions", "Subscriptions", |s| Sample::plain(s.broker.subscriptions)),
     gauge("iot_gateway_shared_subscriptions", "Subscriptions that are shared, of those", |s| {
         Sample::plain(s.broker.shared_subscriptions)
@@ -151,6 +168,9 @@ const METRICS: &[Metric] = &[
     }),
     counter("iot_gateway_messages_sent_total", "Copies written to subscribers", |s| {
         Sample::plain(s.broker.sent)
+    }),
+    counter("iot_gateway_messages_sent_payload_bytes_total", "Bytes of payload in them", |s| {
+        Sample::plain(s.broker.sent_payload_bytes)
     }),
     counter("iot_gateway_messages_dropped_total", "Copies that did not reach a subscriber, by reason", |s| {
         let dropped = DropReason::ALL.iter();
@@ -218,6 +238,8 @@ pub(crate) fn render(gateway: &Gateway) -> String {
         bus: gateway.bus.stats(),
         ledger: gateway.bus.ledger(),
         journal: gateway.journal.stats(),
+        received: gateway.traffic.totals(Direction::Received),
+        sent: gateway.traffic.totals(Direction::Sent),
         listeners: gateway
             .listeners
             .read()
@@ -236,25 +258,14 @@ fn plain(counter: &AtomicU64) -> Vec<Sample> {
     Sample::plain(counter.load(Relaxed))
 }
 
+fn packets(totals: &Totals) -> Vec<Sample> {
+    let types = PacketType::ALL.iter().filter(|packet| totals.packets(**packet) > 0);
+    types.map(|packet| Sample::labelled("type", packet.name(), totals.packets(*packet))).collect()
+}
+
 fn tls_refused(snapshot: &Snapshot<'_>) -> Vec<Sample> {
     let count = |reason| snapshot.listeners.iter().map(|(_, stats)| stats.refused_for(reason)).sum();
     Reason::ALL.iter().map(|(reason, label)| Sample::labelled("reason", *label, count(*reason))).collect()
-}
-
-/// SCRAM before and after the CONNACK, and user name and password.
-fn authentications(snapshot: &Snapshot<'_>) -> Vec<Sample> {
-    let counters = &snapshot.gateway.counters;
-    let kinds = [
-        ("scram", &counters.scram_authentications),
-        ("scram_again", &counters.scram_reauthentications),
-        ("password", &counters.password_authentications),
-    ];
-    let of_kind = |(how, counter): (&'static str, &ByLabel)| {
-        let mut samples = counter.samples("outcome");
-        samples.iter_mut().for_each(|sample| sample.labels.insert(0, ("how", how.to_string())));
-        samples
-    };
-    kinds.into_iter().flat_map(of_kind).collect()
 }
 
 /// One sample for each row of the ledger.

@@ -12,7 +12,7 @@ mod secret;
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
 pub(crate) use raw::{
-    ClientCertificate, Function, Http, LogFormat, Overflow, Queue, QueueFull, QueueFullQos0, Raw,
+    Function, Http, LogFormat, Overflow, PublishRateExceeded, Queue, QueueFull, QueueFullQos0, Raw,
     RegisterUnknown, Stream,
 };
 pub(crate) use secret::AccessKey;

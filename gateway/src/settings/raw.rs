@@ -86,17 +86,14 @@ pub(crate) enum LogFormat {
 pub(crate) struct Listener {
     /// MQTT over mutual TLS.
     pub(crate) tls_address: SocketAddr,
-    /// `required`, or `optional`: a client of `tls_address` or `https_address` that shows no certificate must authenticate as a user.
-    pub(crate) client_certificate: ClientCertificate,
     /// MQTT over WebSocket, and publishing by HTTPS request, over mutual TLS; `"off"` for neither.
     #[serde(deserialize_with = "address::or_off")]
     pub(crate) https_address: Option<SocketAddr>,
-    /// MQTT without TLS; off unless given. A client must authenticate as a user, unless `plain_policy` says what anybody may do.
+    /// MQTT without TLS; off unless given. Needs `plain_policy`.
     pub(crate) plain_address: Option<SocketAddr>,
-    /// What `https_address` is for, without TLS; off unless given. Who may what is as with `plain_address`.
+    /// What `https_address` is for, without TLS; off unless given. Needs `plain_policy`.
     pub(crate) plain_websocket_address: Option<SocketAddr>,
-    /// The policy of clients of `plain_address` and `plain_websocket_address` that do not authenticate as a user; it names one in the
-    /// registry.
+    /// The policy that clients of `plain_address` and `plain_websocket_address` have; it names one in the registry.
     pub(crate) plain_policy: Option<String>,
     /// A TLS handshake that takes longer is cut.
     pub(crate) handshake_secs_max: u64,
@@ -105,8 +102,7 @@ pub(crate) struct Listener {
     /// Origins of pages, such as `https://console.example.com`, that may open a WebSocket or publish through a browser, beside pages of
     /// the gateway's own address; `"*"` for every page. Clients that are no browsers need none.
     pub(crate) origins: Vec<String>,
-    /// The first packet must be here this long after the handshake, and every packet of an exchange that authenticates a user; the
-    /// first request likewise, and each after it.
+    /// The first packet must be here this long after the handshake, and the first request, and each after it.
     pub(crate) connect_secs_max: u64,
     pub(crate) connections_max: usize,
     /// From one IPv4 address or IPv6 /64 network; no limit of its own unless given.
@@ -117,7 +113,6 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             tls_address: SocketAddr::from(([0, 0, 0, 0], 8883)),
-            client_certificate: ClientCertificate::Required,
             https_address: Some(SocketAddr::from(([0, 0, 0, 0], 8443))),
             plain_address: None,
             plain_websocket_address: None,
@@ -130,16 +125,6 @@ impl Default for Listener {
             connections_per_address_max: None,
         }
     }
-}
-
-/// The switch `client_certificate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ClientCertificate {
-    /// Without one there is no connection.
-    Required,
-    /// One that is shown must be good.
-    Optional,
 }
 
 /// `[tls]`; the files are read again when they change.
@@ -166,19 +151,11 @@ pub(crate) struct Access {
     pub(crate) default_policy: Option<String>,
     /// Policies kept as files: every `*.json` of the folder is a policy named as the file. Read again when it changes.
     pub(crate) policies: Option<PathBuf>,
-    /// How often a new password of a user is hashed; clients of SCRAM do it at every connection. Passwords set before keep their count, by
-    /// which a user can be told from a name that nobody has: set them again after a change.
-    pub(crate) password_iterations: u32,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self {
-            register_unknown: RegisterUnknown::Never,
-            default_policy: None,
-            policies: None,
-            password_iterations: access::scram::ITERATIONS_DEFAULT,
-        }
+        Self { register_unknown: RegisterUnknown::Never, default_policy: None, policies: None }
     }
 }
 
@@ -213,10 +190,24 @@ pub(crate) struct Mqtt {
     pub(crate) queued_bytes_max: usize,
     /// What happens to a message at QoS 1 or 2 for a client whose queue is full.
     pub(crate) queue_full: QueueFull,
+    /// With `queue_full = "refuse"`, how long a publish of MQTT 3.1.1 waits before its connection is closed.
+    pub(crate) queue_full_wait_secs_max: u64,
     /// What happens to a message at QoS 0 for a client whose queue is full.
     pub(crate) queue_full_qos0: QueueFullQos0,
     pub(crate) retained_messages_max: usize,
     pub(crate) sessions_max: usize,
+    /// How often values below `$SYS/broker/` that changed are published; 0 is never.
+    pub(crate) sys_interval_secs: u64,
+    /// PUBLISH packets of one connection in a second; 0 is no limit.
+    pub(crate) publishes_per_sec_max: u64,
+    /// Bytes of topic, properties and payload in them in a second; 0 is no limit.
+    pub(crate) publish_bytes_per_sec_max: u64,
+    /// What happens to a connection that publishes faster.
+    pub(crate) publish_rate_exceeded: PublishRateExceeded,
+    /// A packet must be whole this long after its first byte; 0 is no limit.
+    pub(crate) packet_secs_max: u64,
+    /// How long a client that asked for no keep alive may be silent; 0 is no limit.
+    pub(crate) idle_secs_max: u64,
 }
 
 impl Default for Mqtt {
@@ -236,9 +227,16 @@ impl Default for Mqtt {
             queued_bytes_per_client_max: 16_777_216,
             queued_bytes_max: 2 << 30,
             queue_full: QueueFull::EndSession,
+            queue_full_wait_secs_max: 10,
             queue_full_qos0: QueueFullQos0::DropOldest,
             retained_messages_max: 1_000_000,
             sessions_max: 1_000_000,
+            sys_interval_secs: 10,
+            publishes_per_sec_max: 0,
+            publish_bytes_per_sec_max: 0,
+            publish_rate_exceeded: PublishRateExceeded::Wait,
+            packet_secs_max: 60,
+            idle_secs_max: 0,
         }
     }
 }
@@ -264,6 +262,16 @@ pub(crate) enum QueueFullQos0 {
     DropOldest,
     /// The new one is dropped.
     DropNewest,
+}
+
+/// The switch `publish_rate_exceeded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PublishRateExceeded {
+    /// Nothing more is read from it until it may go on.
+    Wait,
+    /// It is closed, with 0x96 (message rate too high) in MQTT 5.
+    Disconnect,
 }
 
 /// `[journal]`

@@ -66,8 +66,22 @@ pub(crate) fn load(folder: &Path) -> anyhow::Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// Lines that are played once for each of some words.
+struct Each {
+    words: Vec<String>,
+    lines: Vec<(usize, String)>,
+}
+
+impl Each {
+    fn unrolled(&self) -> impl Iterator<Item = (usize, String)> {
+        let line = |word: &str, (number, line): &(usize, String)| (*number, line.replace("{}", word));
+        self.words.iter().flat_map(move |word| self.lines.iter().map(move |numbered| line(word, numbered)))
+    }
+}
+
 fn parse(file: &str, text: &str) -> anyhow::Result<Vec<Case>> {
     let mut cases: Vec<Case> = Vec::new();
+    let mut each: Option<Each> = None;
     for (at, line) in text.lines().enumerate() {
         if let Some(title) = line.strip_prefix("== ") {
             let name = title.split(':').next().unwrap_or_default().trim();
@@ -88,9 +102,22 @@ fn parse(file: &str, text: &str) -> anyhow::Result<Vec<Case>> {
                 let ids = ids.split_whitespace().map(str::to_owned);
                 case.statements.entry(standard.to_owned()).or_default().extend(ids);
             }
+            Some(("each", words)) => {
+                let words = words.split_whitespace().map(str::to_owned).collect();
+                ensure!(each.is_none(), "line {}: `each` within `each`", at + 1);
+                each = Some(Each { words, lines: Vec::new() });
+            }
+            _ if line == "end" => {
+                let each = each.take().with_context(|| format!("line {}: `end` without `each`", at + 1))?;
+                case.lines.extend(each.unrolled());
+            }
             _ if line == "alone" => case.alone = true,
-            _ => case.lines.push((at + 1, line.to_owned())),
+            _ => {
+                let lines = each.as_mut().map_or(&mut case.lines, |each| &mut each.lines);
+                lines.push((at + 1, line.to_owned()));
+            }
         }
     }
+    ensure!(each.is_none(), "`each` without `end`");
     Ok(cases)
 }

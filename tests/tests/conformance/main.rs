@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use table::{Binds, Row};
+use wire::Road;
 
 /// Cases under way at once. Most of them wait: for answers, or for time to pass.
 const CASES_AT_ONCE: usize = 64;
@@ -142,8 +143,8 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn play(&self, site: &Site) -> Option<String> {
-        let played = play::play(site.plain_address, self.case, self.version, &self.mark);
+    fn play(&self, road: Road) -> Option<String> {
+        let played = play::play(road, self.case, self.version, &self.mark);
         let told = |error: anyhow::Error| {
             let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
             format!("{} (version {}): {}", self.case.name, self.version, causes.join(": "))
@@ -157,7 +158,7 @@ fn turns(cases: &[Case]) -> Vec<Turn<'_>> {
     let mut turns = Vec::new();
     for case in cases.iter().filter(|case| case.name.contains(&only)) {
         for version in case.versions() {
-            turns.push(Turn { case, version, mark: format!("k{:03}", turns.len()) });
+            turns.push(Turn { case, version, mark: format!("k{:03x}", turns.len()) });
         }
     }
     // The longest first, so that waiting does not add up.
@@ -174,6 +175,16 @@ fn ground() -> anyhow::Result<(Site, Gateway)> {
 
 #[test]
 fn every_case_goes_as_the_standard_has_it() -> anyhow::Result<()> {
+    play_all(|site| Road::Tcp(site.plain_address))
+}
+
+#[test]
+fn every_case_goes_so_through_a_websocket_too_mqtt_6_0_0_2() -> anyhow::Result<()> {
+    play_all(|site| Road::WebSocket(site.plain_websocket_address))
+}
+
+/// Plays every case on one gateway, those that want to be alone on another.
+fn play_all(road: fn(&Site) -> Road) -> anyhow::Result<()> {
     let cases = cases();
     let (alone, together): (Vec<_>, Vec<_>) = turns(&cases).into_iter().partition(|turn| turn.case.alone);
     let mut grounds = [ground()?, ground()?];
@@ -182,11 +193,11 @@ fn every_case_goes_as_the_standard_has_it() -> anyhow::Result<()> {
     let report = |failure: Option<String>| failures.lock().expect("no thread panics with it").extend(failure);
     std::thread::scope(|scope| {
         let [(shared, _), (quiet, _)] = &grounds;
-        scope.spawn(|| alone.iter().for_each(|turn| report(turn.play(quiet))));
+        scope.spawn(|| alone.iter().for_each(|turn| report(turn.play(road(quiet)))));
         for _ in 0..CASES_AT_ONCE {
             scope.spawn(|| {
                 while let Some(turn) = together.get(next.fetch_add(1, Relaxed)) {
-                    report(turn.play(shared));
+                    report(turn.play(road(shared)));
                 }
             });
         }

@@ -2,21 +2,20 @@
 
 use crate::case::{Case, span};
 use crate::compare::matches;
-use crate::wire::{Next, Wire};
+use crate::wire::{Next, Road, Wire};
 use crate::{read, write};
 use anyhow::{Context, bail, ensure};
 use end_to_end::wait;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Plays a case in a version of the protocol. `mark` stands for `%` in it: client identifiers and topics of its own.
 ///
 /// # Errors
 /// The line that went otherwise, and what came instead.
-pub(crate) fn play(address: SocketAddr, case: &Case, version: u8, mark: &str) -> anyhow::Result<()> {
-    let mut stage = Stage { address, version, mark: mark.to_owned(), wires: BTreeMap::new(), group: None };
+pub(crate) fn play(road: Road, case: &Case, version: u8, mark: &str) -> anyhow::Result<()> {
+    let mut stage = Stage { road, version, mark: mark.to_owned(), wires: BTreeMap::new(), group: None };
     for (number, line) in case.lines(version) {
         stage.line(line).with_context(|| format!("line {number}: {line}"))?;
     }
@@ -30,7 +29,7 @@ struct Group {
 }
 
 struct Stage {
-    address: SocketAddr,
+    road: Road,
     version: u8,
     mark: String,
     wires: BTreeMap<String, Wire>,
@@ -80,18 +79,26 @@ impl Stage {
     }
 
     fn send(&mut self, name: &str, line: &str) -> anyhow::Result<()> {
+        if !self.wires.contains_key(name) {
+            self.wires.insert(name.to_owned(), Wire::open(self.road, self.version)?);
+        }
+        let mark = self.mark.clone();
+        let wire = self.wire(name)?;
         let mut bytes = Vec::new();
         for packet in line.split(" && ") {
             let mut packet = packet.to_owned();
-            if packet.starts_with("CONNECT") && !packet.contains(" id=") {
-                write!(packet, " id={}{name}", self.mark)?;
+            for (word, version) in [("CONNECT v4", 4), ("CONNECT v5", 5)] {
+                if let Some(rest) = packet.strip_prefix(word) {
+                    packet = format!("CONNECT{rest}");
+                    wire.version = version;
+                }
             }
-            bytes.extend(write::bytes(&packet, self.version)?);
+            if packet.starts_with("CONNECT") && !packet.contains(" id=") {
+                write!(packet, " id={mark}{name}")?;
+            }
+            bytes.extend(write::bytes(&packet, wire.version)?);
         }
-        if !self.wires.contains_key(name) {
-            self.wires.insert(name.to_owned(), Wire::open(self.address, self.version)?);
-        }
-        self.wire(name)?.send(&bytes);
+        wire.send(&bytes);
         Ok(())
     }
 

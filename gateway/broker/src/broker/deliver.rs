@@ -47,6 +47,12 @@ impl<A: Attachment> Broker<A> {
         delivery.done
     }
 
+    /// Whether there is room for `message` among the retained ones, if it asks for that: a publisher is to be told no before anything is
+    /// written. Publishes under way do not see each other here.
+    pub fn may_retain(&self, message: &Message) -> bool {
+        !message.retain || self.inner.retained.has_room(message, &self.inner.limits)
+    }
+
     /// Makes `message` the retained message of its topic, or clears it when the payload is empty, without delivering it.
     pub fn set_retained(&self, message: &Message, now_ms: u64) -> Retention {
         self.inner.retained.set(message, &self.inner.limits, now_ms).0

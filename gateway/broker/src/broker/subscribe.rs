@@ -173,7 +173,7 @@ impl<A: Attachment> Inner<A> {
             self.subscribed.fetch_add(1, Ordering::Release);
             clock
         };
-        let clock = self.retained.with_clock(enter);
+        let clock = self.retained.with_clock(place.filter, enter);
         let wanted = match held.options.retain_handling {
             RetainHandling::SendAtSubscribe => true,
             RetainHandling::SendIfNew => is_new,

@@ -7,8 +7,8 @@ use super::{Session, breach};
 use crate::change::Change;
 use crate::{AckToken, Answer, Attachment, Violation};
 use mqtt::{
-    Ack, Packet, PacketId, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Text, Version,
-    encoded_bytes,
+    Ack, Packet, PacketId, PacketType, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Text,
+    Version, encoded_bytes,
 };
 
 impl<A: Attachment> Session<A> {
@@ -23,6 +23,7 @@ impl<A: Attachment> Session<A> {
     )]
     pub fn acknowledge(&self, token: AckToken, reason: ReasonCode, sentence: &str) -> Answer {
         let AckToken { packet_id, qos, generation, .. } = token;
+        let reason = in_an_acknowledgement(reason);
         let mut state = self.slot.state.lock();
         let is_current = state.is_current(generation);
         let mut repeats = 0;
@@ -115,6 +116,15 @@ impl<A: Attachment> State<A> {
         let fits =
             encoded_bytes(&packet(properties.clone()), self.version) <= connection.packet_bytes_max as usize;
         if fits { properties } else { none }
+    }
+}
+
+/// The reason as PUBACK and PUBREC can say it: some of those that close a connection are none of theirs `[MQTT-3.4.2-1]` `[MQTT-3.5.2-1]`.
+fn in_an_acknowledgement(reason: ReasonCode) -> ReasonCode {
+    match reason {
+        reason if reason.allowed_in(PacketType::PubAck) => reason,
+        ReasonCode::PacketTooLarge | ReasonCode::MessageRateTooHigh => ReasonCode::QuotaExceeded,
+        _ => ReasonCode::ImplementationSpecificError,
     }
 }
 

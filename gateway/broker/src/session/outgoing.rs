@@ -55,6 +55,8 @@ impl<A: Attachment> Session<A> {
             version: self.version,
             now_ms,
             packets: 0,
+            copies: 0,
+            payload_bytes: 0,
             out,
         };
         let mut more = true;
@@ -63,12 +65,15 @@ impl<A: Attachment> Session<A> {
             more = sender.step();
             steps += 1;
         }
-        let packets = sender.packets;
+        let Sender { packets, copies, payload_bytes, .. } = sender;
         if let Some(connection) = &mut state.connection {
             connection.asleep = !more;
         }
         self.broker.counters.apply(before, self.slot.gauge());
-        self.broker.counters.sent.fetch_add(packets as u64, Relaxed);
+        if copies > 0 {
+            self.broker.counters.sent.fetch_add(copies, Relaxed);
+            self.broker.counters.sent_payload_bytes.fetch_add(payload_bytes, Relaxed);
+        }
         Outgoing { packets, more, closing: None }
     }
 }
@@ -81,6 +86,8 @@ struct Sender<'a, A> {
     version: Version,
     now_ms: u64,
     packets: usize,
+    copies: u64,
+    payload_bytes: u64,
     out: &'a mut BytesMut,
 }
 
@@ -269,6 +276,8 @@ impl<A: Attachment> Sender<'_, A> {
             connection.outbound_aliases.introduced(&message.topic, alias);
         }
         self.packets += 1;
+        self.copies += 1;
+        self.payload_bytes += message.payload.len() as u64;
         Ok(())
     }
 }

@@ -29,6 +29,31 @@ async fn a_full_lane_that_blocks_refuses_and_says_who() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_room_takes_its_outcomes_meanwhile() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, limited(Overflow::Block)).await.unwrap();
+    let mut producer = bus.producer();
+    for number in 0..5 {
+        let prepared = producer.prepare(&record("a", "rule", HOOK, &number.to_string())).unwrap();
+        producer.try_append(prepared).unwrap();
+    }
+    let prepared = producer.prepare(&record("a", "rule", HOOK, "5")).unwrap();
+    let Err(NotNow::NoRoom(prepared)) = producer.try_append(prepared) else { panic!("the lane is full") };
+    let room = tokio::spawn(prepared.room());
+    for _ in 0..5 {
+        producer.next_outcome().await.1.unwrap();
+    }
+    assert_eq!(producer.unclaimed(), 0);
+    target.gate.add_permits(100);
+    producer.append_into(room.await.unwrap().unwrap()).unwrap();
+    producer.next_outcome().await.1.unwrap();
+    until_books(&bus, HOOK, "accepted 6 delivered 6 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["a"], numbers(0..6));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_oldest_are_dropped_and_counted() {
     let place = Place::new();
     let bus = place.open();

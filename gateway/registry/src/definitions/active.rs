@@ -21,7 +21,8 @@ impl ActiveRules {
         let mut selects_reserved = false;
         for definition in definitions.filter(|definition| definition.enabled) {
             if let Some(filter) = definition.statement.topic_filter() {
-                selects_reserved |= filter.as_str().starts_with('$');
+                let filter_text = filter.as_str();
+                selects_reserved |= filter_text.starts_with('$') && !filter_text.starts_with("$SYS/");
                 by_topic.insert(filter, Arc::clone(&definition));
             }
             by_name.insert(definition.name.clone(), definition);
@@ -29,7 +30,7 @@ impl ActiveRules {
         Self { generation, by_name, by_topic, selects_reserved }
     }
 
-    /// Whether any rule selects from topics that begin with `$`, which no wildcard at the first level matches.
+    /// Whether any rule selects from topics that begin with `$`, `$SYS` aside, which no wildcard at the first level matches.
     pub fn selects_reserved(&self) -> bool {
         self.selects_reserved
     }

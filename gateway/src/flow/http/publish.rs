@@ -63,9 +63,9 @@ pub(super) async fn publish(visitor: &Visitor, request: Request<Incoming>) -> Re
 /// The steps from the rules to the subscribers.
 async fn accept(gateway: &Arc<Gateway>, client: &Client, publish: Permitted<Publish>) -> Result<(), Fault> {
     let begun = Instant::now();
-    let mut commits = Commits::new(gateway.bus.producer());
-    commits.submit(gateway, client, publish, None).await;
-    match commits.next().await {
+    let mut commits = Commits::new(gateway.bus.producer(), None);
+    commits.submit(gateway, client, publish, None);
+    match commits.settled(gateway).await {
         Settled::Accepted(accepted) => {
             let changes = fan_out::fan_out(gateway, &accepted);
             let persisted = gateway.persist(changes).await;
@@ -117,10 +117,6 @@ impl Visitor {
             self.listener.check(&self.certificates).map_err(|refused| Fault::forbidden(&refused))?;
         }
         let principal = match &self.certificate {
-            // Requests know no users; the policy for anybody is that of the listeners without TLS.
-            None if self.listener.is_tls() => {
-                return Err(Fault::forbidden("no certificate, and publishing by HTTPS needs one"));
-            }
             None => gateway
                 .plain_principal()
                 .ok_or_else(|| Fault::forbidden("no certificate, and no policy for such clients"))?,
