@@ -69,6 +69,8 @@ pub struct Stats {
     pub queued_messages: u64,
     /// Bytes of those copies; a message with several copies counts several times.
     pub queued_bytes: u64,
+    /// Exchanges of QoS 1 and 2 with clients that are not over, of clients that are away too.
+    pub in_flight: u64,
     /// Messages received from clients.
     pub received: u64,
     /// Copies written to clients, repeats included.
@@ -99,6 +101,17 @@ fn is_reserved(filter: &str) -> bool {
     filter.starts_with('$') && !filter.starts_with(crate::retained::OWN)
 }
 
+/// What one session adds to the numbers of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gauge {
+    /// Copies waiting or in flight.
+    pub(crate) messages: usize,
+    /// Bytes of those copies.
+    pub(crate) bytes: usize,
+    /// Exchanges that are not over.
+    pub(crate) in_flight: usize,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connected: AtomicU64,
@@ -110,6 +123,7 @@ pub(crate) struct Counters {
     pub(crate) reserved_subscriptions: AtomicU64,
     pub(crate) queued_messages: AtomicU64,
     pub(crate) queued_bytes: AtomicU64,
+    in_flight: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
     pub(crate) sent_payload_bytes: AtomicU64,
@@ -142,18 +156,22 @@ impl Counters {
     }
 
     /// Takes over how a session's queue changed between two gauges.
-    pub(crate) fn apply(&self, before: (usize, usize), after: (usize, usize)) {
+    pub(crate) fn apply(&self, before: Gauge, after: Gauge) {
         if before == after {
             return;
         }
-        match (before.0, after.0) {
+        match (before.messages, after.messages) {
             (0, 1..) => _ = self.backlogged.fetch_add(1, Relaxed),
             (1.., 0) => _ = self.backlogged.fetch_sub(1, Relaxed),
             _ => {}
         }
         // Wrapping differences add up to the right sum, whichever way they go.
-        self.queued_messages.fetch_add((after.0 as u64).wrapping_sub(before.0 as u64), Relaxed);
-        self.queued_bytes.fetch_add((after.1 as u64).wrapping_sub(before.1 as u64), Relaxed);
+        let grow = |counter: &AtomicU64, before: usize, after: usize| {
+            counter.fetch_add((after as u64).wrapping_sub(before as u64), Relaxed);
+        };
+        grow(&self.queued_messages, before.messages, after.messages);
+        grow(&self.queued_bytes, before.bytes, after.bytes);
+        grow(&self.in_flight, before.in_flight, after.in_flight);
     }
 
     pub(crate) fn drop_copies(&self, reason: DropReason, copies: u64) {
@@ -173,6 +191,7 @@ impl Counters {
             retained_bytes: 0,
             queued_messages: self.queued_messages.load(Relaxed),
             queued_bytes: self.queued_bytes.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
             received: self.received.load(Relaxed),
             sent: self.sent.load(Relaxed),
             sent_payload_bytes: self.sent_payload_bytes.load(Relaxed),

@@ -300,6 +300,7 @@ impl World {
         }
         let stats = self.stage.broker.stats();
         assert_eq!((stats.queued_messages, stats.queued_bytes, self.stage.owed()), (0, 0, 0));
+        assert_eq!(stats.in_flight, 0);
     }
 }
 

@@ -132,7 +132,8 @@ fn publishers_subscribers_and_churn_do_not_disturb_each_other() {
     });
     let stats = broker.stats();
     assert_eq!((stats.connected, stats.sessions, stats.subscriptions), (0, 0, 0));
-    assert_eq!((stats.queued_messages, stats.queued_bytes), (0, 0));
+    assert_eq!((stats.queued_messages, stats.queued_bytes, stats.in_flight), (0, 0, 0));
+    assert_eq!((stats.shared_subscriptions, stats.wildcard_subscriptions), (0, 0));
 }
 
 fn subscriber(broker: &Broker<Anyone>, number: usize) -> Session<Anyone> {

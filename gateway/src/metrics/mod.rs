@@ -166,6 +166,9 @@ const METRICS: &[Metric] = &[
     gauge("iot_gateway_session_queued_messages", "Copies that wait for subscribers", |s| {
         Sample::plain(s.broker.queued_messages)
     }),
+    gauge("iot_gateway_messages_in_flight", "Exchanges of QoS 1 and 2 with subscribers, not over", |s| {
+        Sample::plain(s.broker.in_flight)
+    }),
     counter("iot_gateway_messages_sent_total", "Copies written to subscribers", |s| {
         Sample::plain(s.broker.sent)
     }),

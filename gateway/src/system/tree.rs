@@ -20,6 +20,7 @@ pub(super) const VALUES: &[Value] = &[
     ("bytes/sent", |n| Some(n.sent.bytes)),
     ("messages/received", |n| Some(n.received.packets_all())),
     ("messages/sent", |n| Some(n.sent.packets_all())),
+    ("messages/inflight", |n| Some(n.broker.in_flight)),
     ("messages/stored", |n| Some(n.stored_messages())),
     ("store/messages/count", |n| Some(n.stored_messages())),
     ("store/messages/bytes", |n| Some(n.broker.retained_bytes + n.broker.queued_bytes)),

@@ -176,19 +176,19 @@ impl<A: Attachment> Inner<A> {
         first: Option<Change>,
     ) -> Result<Option<Change>, Undelivered> {
         let mut state = slot.state.lock();
-        let before = slot.gauge();
+        let before = state.gauge(slot);
         let admitted = self.admit(slot, &mut state, &copy);
         let (wake, left) = match admitted {
             Ok(permitted) => {
                 copy.permitted = permitted;
                 slot.count_in(copy.message.bytes());
                 state.queue.push(copy);
-                self.counters.apply(before, slot.gauge());
+                self.counters.apply(before, state.gauge(slot));
                 (state.rouse(), state.entrust(first))
             }
             Err(reason) => {
                 // Others may have made room in vain.
-                self.counters.apply(before, slot.gauge());
+                self.counters.apply(before, state.gauge(slot));
                 return Err(Undelivered { copy, reason });
             }
         };

@@ -38,7 +38,7 @@ impl<A: Attachment> Broker<A> {
             }
             return departed;
         }
-        let before = slot.gauge();
+        let before = state.gauge(slot);
         inner.detach(slot, &mut state, how);
         let orphans = if state.expiry_secs == 0 || (how == Parting::Refused && state.generation == 1) {
             let ended = inner.end(slot, &mut state, now_ms);
@@ -48,7 +48,7 @@ impl<A: Attachment> Broker<A> {
             departed.will = inner.wait(slot, &mut state, now_ms);
             let orphans = inner.leave_groups(slot, &mut state);
             departed.changes = std::mem::take(&mut state.changes);
-            inner.counters.apply(before, slot.gauge());
+            inner.counters.apply(before, state.gauge(slot));
             orphans
         };
         drop(state);
@@ -143,7 +143,7 @@ impl<A: Attachment> Inner<A> {
     /// Ends a session, with its lock held: everything but taking it from the map ([`Inner::forget`]) and finding new owners for the
     /// orphans ([`Inner::hand_over`]), which need the lock released.
     pub(crate) fn end(&self, slot: &Arc<Slot<A>>, state: &mut State<A>, now_ms: u64) -> Ended<A> {
-        let before = slot.gauge();
+        let before = state.gauge(slot);
         state.ended = true;
         if let Some(connection) = state.connection.take() {
             slot.connected.store(false, Relaxed);
@@ -174,7 +174,7 @@ impl<A: Attachment> Inner<A> {
         self.counters.drop_copies(DropReason::SessionEnded, (unfinished - flying.len()) as u64);
         state.record(self, slot, || Change::Closed(slot.key));
         slot.durable.store(false, Relaxed);
-        self.counters.apply(before, slot.gauge());
+        self.counters.apply(before, state.gauge(slot));
         Ended {
             will: state.will.take().map(|will| will.due(&slot.client_id, now_ms)),
             changes: std::mem::take(&mut state.changes),

@@ -5,6 +5,7 @@ use crate::change::{
     Change, CopyOptions, FlightStage, SavedSubscription, SavedWill, SessionKey, SessionState,
 };
 use crate::session::{PendingWill, Queued, Slot, Stage};
+use crate::stats::Gauge;
 use crate::{Attachment, Message};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -175,7 +176,7 @@ impl<A: Attachment> Inner<A> {
         for copy in order.into_iter().filter_map(|offset| copies.remove(&offset)) {
             state.queue.push(copy);
         }
-        self.counters.apply((0, 0), slot.gauge());
+        self.counters.apply(Gauge::default(), state.gauge(&slot));
         let timer_at_ms = state.next_due_ms();
         self.set_timer(&slot, &mut state, timer_at_ms);
         for held in subscriptions {

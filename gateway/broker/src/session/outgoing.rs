@@ -45,7 +45,7 @@ impl<A: Attachment> Session<A> {
         if let Some(reason) = state.connection.as_ref().and_then(|connection| connection.closing) {
             return Outgoing { closing: Some(reason), ..Outgoing::default() };
         }
-        let before = self.slot.gauge();
+        let before = state.gauge(&self.slot);
         let start = out.len();
         let state = &mut *state;
         let mut sender = Sender {
@@ -69,7 +69,7 @@ impl<A: Attachment> Session<A> {
         if let Some(connection) = &mut state.connection {
             connection.asleep = !more;
         }
-        self.broker.counters.apply(before, self.slot.gauge());
+        self.broker.counters.apply(before, state.gauge(&self.slot));
         if copies > 0 {
             self.broker.counters.sent.fetch_add(copies, Relaxed);
             self.broker.counters.sent_payload_bytes.fetch_add(payload_bytes, Relaxed);

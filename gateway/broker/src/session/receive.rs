@@ -22,9 +22,9 @@ impl<A: Attachment> Session<A> {
         if !state.is_current(self.generation) {
             return Received::Superseded;
         }
-        let before = self.slot.gauge();
+        let before = state.gauge(&self.slot);
         let received = self.dispatch(&mut state, packet);
-        self.broker.counters.apply(before, self.slot.gauge());
+        self.broker.counters.apply(before, state.gauge(&self.slot));
         received.unwrap_or_else(Received::Violation)
     }
 

@@ -10,6 +10,7 @@ use crate::change::{
 };
 use crate::index::Keyed;
 use crate::retained::Feed;
+use crate::stats::Gauge;
 use crate::{Attachment, Wake};
 use mqtt::{Packet, ReasonCode, SubscriptionOptions, Version};
 use parking_lot::Mutex;
@@ -157,6 +158,12 @@ impl<A> Slot<A> {
 }
 
 impl<A: Attachment> State<A> {
+    /// What the session adds to the numbers of all; `slot` is its own.
+    pub(crate) fn gauge(&self, slot: &Slot<A>) -> Gauge {
+        let (messages, bytes) = slot.gauge();
+        Gauge { messages, bytes, in_flight: self.window.len() }
+    }
+
     /// The task to wake, if it waits. Call it after the lock is released.
     #[must_use]
     pub(crate) fn rouse(&mut self) -> Option<Arc<dyn Wake>> {
