@@ -186,6 +186,25 @@ fn events_outlive_a_kill_and_version_numbers_grow_over_it() -> anyhow::Result<()
 }
 
 #[test]
+fn a_fleet_that_comes_and_goes_at_once_is_told_of_whole() -> anyhow::Result<()> {
+    const CLIENTS: usize = 300;
+    let site = site("$aws/events/presence/#")?;
+    let gateway = Gateway::start(&site)?;
+    let clients = (0..CLIENTS).map(|number| clean(&site, V5, &format!("client-{number}")));
+    let clients = clients.collect::<anyhow::Result<Vec<_>>>()?;
+    drop(clients);
+    let events = gateway.consumer.take_until("events", 2 * CLIENTS)?;
+    let told = told(&events);
+    for number in 0..CLIENTS {
+        let whole = format!("client-{number} connected\nclient-{number} disconnected CONNECTION_LOST\n");
+        assert!(told.contains(&whole), "{number} in {told}");
+    }
+    assert_eq!(events.len(), 2 * CLIENTS);
+    assert_eq!(gateway.consumer.metrics()?.sum("iot_gateway_own_messages_dropped_total", ""), 0.0);
+    Ok(())
+}
+
+#[test]
 fn subscribers_hear_events_by_name_and_as_their_policy_allows() -> anyhow::Result<()> {
     let site = Site::new(NO_SYS)?;
     site.write_policy("device", ALLOW_ALL)?;
