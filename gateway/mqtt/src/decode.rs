@@ -1,7 +1,7 @@
 //! Bytes to packets, strictly: what either standard calls malformed or a protocol error is refused with the clause it breaks.
 //!
 //! Knows neither side of the connection: packets of both directions are read. [`crate::check_from_client`] tells a server which of them
-//! no client may send. Topic filters are only checked to be strings: a bad one is answered in the SUBACK, not by closing.
+//! no client may send. Topic filters are only checked to be strings here, their syntax is checked there.
 
 mod acknowledge;
 mod connect;

@@ -40,7 +40,7 @@ macro_rules! faults {
 
 faults! {
     // The fixed header.
-    PacketTypeForbidden = MalformedPacket, "the packet type does not exist in this version", "section 2.2.1", "section 2.1.2";
+    PacketTypeForbidden = ProtocolError, "the packet type does not exist in this version", "section 2.2.1", "section 2.1.2";
     FirstPacketNotConnect = ProtocolError, "the first packet must be a CONNECT", "MQTT-3.1.0-1", "MQTT-3.1.0-1";
     ReservedFlags = MalformedPacket, "a reserved flag of the fixed header has the wrong value", "MQTT-2.2.2-2", "MQTT-2.1.3-1";
     QosThree = MalformedPacket, "both QoS bits are set", "MQTT-3.3.1-4", "MQTT-3.3.1-4";
@@ -54,7 +54,7 @@ faults! {
     TrailingBytes = MalformedPacket, "bytes are left after the last field", "section 2.2.3", "section 2.1.4";
     TextNotUtf8 = MalformedPacket, "a string is not well-formed UTF-8", "MQTT-1.5.3-1", "MQTT-1.5.4-1";
     TextWithNull = MalformedPacket, "a string contains the null character U+0000", "MQTT-1.5.3-2", "MQTT-1.5.4-2";
-    PacketIdZero = MalformedPacket, "the packet identifier is 0", "MQTT-2.3.1-1", "MQTT-2.2.1-3";
+    PacketIdZero = ProtocolError, "the packet identifier is 0", "MQTT-2.3.1-1", "MQTT-2.2.1-3";
     ReasonCodeForbidden = MalformedPacket, "the reason code is not one of this packet's", "section 3", "section 2.4";
 
     // Properties.
@@ -101,5 +101,12 @@ faults! {
     NotFromClient = ProtocolError, "a client does not send this packet", "section 2.2.1", "section 2.1.2";
     SubscriptionIdFromClient = ProtocolError, "a client's PUBLISH carries a subscription identifier", "section 3.3", "MQTT-3.3.4-6";
     ServerReferenceFromClient = ProtocolError, "a client's DISCONNECT carries a server reference", "section 3.14", "section 3.14.2.2.5";
+    FilterEmpty = MalformedPacket, "a topic filter is empty", "MQTT-4.7.3-1", "MQTT-4.7.3-1";
+    FilterMultiLevel = MalformedPacket, "`#` is not the whole of a topic filter's last level", "MQTT-4.7.1-2", "MQTT-4.7.1-1";
+    FilterSingleLevel = MalformedPacket, "`+` is not the whole of a topic filter's level", "MQTT-4.7.1-3", "MQTT-4.7.1-2";
+    ShareName = MalformedPacket, "the share name is empty or contains a wildcard", "section 4.7", "MQTT-4.8.2-1";
+    ShareFilterMissing = MalformedPacket, "no topic filter follows the share name", "section 4.7", "MQTT-4.8.2-2";
+    ControlCharacter = MalformedPacket, "a name contains a control character", "section 1.5.3", "section 1.5.4";
+    ClientIdControlCharacter = ClientIdentifierNotValid, "the client identifier contains a control character", "section 1.5.3", "section 1.5.4";
     ReasonCodeFromClient = ProtocolError, "the reason code is one that only a server sends", "section 3.14", "section 3.14.2.1";
 }

@@ -19,7 +19,7 @@ mod text;
 pub mod topic;
 
 pub use decode::{bytes_missing, decode};
-pub use direction::check_from_client;
+pub use direction::{check_from_client, fault_seen_by_server};
 pub use encode::{OutboundAlias, PublishCopy, encode, encode_publish, encode_publish_head, encoded_bytes};
 pub use error::{DecodeError, EncodeError};
 pub use fault::Fault;

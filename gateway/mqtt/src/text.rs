@@ -83,6 +83,21 @@ impl Text {
         self.0.as_bytes()
     }
 
+    /// Whether it contains one of the control characters U+0001 to U+001F and U+007F to U+009F, which a sender should leave out and a
+    /// receiver may refuse (section 1.5.4 of MQTT 5).
+    #[inline]
+    pub fn has_control_character(&self) -> bool {
+        let bytes = self.as_bytes();
+        // U+0080 to U+009F are the byte 0xC2 and one below 0xA0; every other control character is one byte.
+        let mut holds_c2 = false;
+        let mut holds_control = false;
+        for byte in bytes {
+            holds_c2 |= *byte == 0xC2;
+            holds_control |= *byte < 0x20 || *byte == 0x7F;
+        }
+        holds_control || (holds_c2 && self.chars().any(char::is_control))
+    }
+
     /// A part of this string, which `part` must be a slice of, without copying.
     pub(crate) fn part(&self, part: &str) -> Self {
         Self(self.0.slice_ref(part))
@@ -165,6 +180,17 @@ impl fmt::Display for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_found_wherever_they_are() {
+        let holds = |text: &str| Text::try_from(text).unwrap().has_control_character();
+        for control in ['\u{1}', '\u{9}', '\u{1f}', '\u{7f}', '\u{80}', '\u{9f}'] {
+            assert!(holds(&format!("plant/é/{control}x")), "section 1.5.4: {control:?}");
+        }
+        for text in ["", "plant/1 ~", "größe/\u{a0}/\u{c2}/°", "温度/\u{2028}/\u{feff}"] {
+            assert!(!holds(text), "{text}");
+        }
+    }
 
     #[test]
     fn refuses_what_the_standard_forbids_in_a_string() {

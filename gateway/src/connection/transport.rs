@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Read at once at most; a TLS record holds at most 16 KiB.
 const READ_BYTES: usize = 8 * 1024;
 
-/// How long a peer that was told goodbye may take to close its side.
+/// How long a peer that was told goodbye may be silent before its side is taken for closed.
 const LAST_READ_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// What the connection's task waits for.
@@ -79,7 +79,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if self.input.is_empty() {
             return Ok(None);
         }
-        let packet = mqtt::decode(&mut self.input, version, self.packet_bytes_max)?;
+        let packet = mqtt::decode(&mut self.input, version, self.packet_bytes_max)
+            .map_err(mqtt::fault_seen_by_server)?;
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
@@ -177,16 +178,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             let _ = poll_fn(|context| self.poll_write_all(context)).await;
         }
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.stream).await;
-        // Closing a socket with bytes unread resets it, and the reset can overtake the DISCONNECT that says why.
-        let _ = tokio::time::timeout(LAST_READ_TIME_MAX, self.read_to_the_end()).await;
-    }
-
-    async fn read_to_the_end(&mut self) {
+        // Closing a socket with bytes unread resets it, and the reset can overtake the DISCONNECT that says why. A client that is busy
+        // answering what came before it may need a while to get there, and sends meanwhile.
         loop {
             self.input.clear();
-            match poll_fn(|context| self.poll_read_some(context)).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
+            let read = poll_fn(|context| self.poll_read_some(context));
+            match tokio::time::timeout(LAST_READ_TIME_MAX, read).await {
+                Ok(Ok(0) | Err(_)) | Err(_) => return,
+                Ok(Ok(_)) => {}
             }
         }
     }

@@ -198,6 +198,10 @@ impl<A: Attachment> State<A> {
 
     fn pubrec(&mut self, broker: &Inner<A>, slot: &Slot<A>, rec: &Ack) -> Result<Received, Violation> {
         let Some(at) = self.window.find(rec.packet_id) else {
+            // A PUBREC that refuses ends the exchange by itself [MQTT-4.3.3-4].
+            if rec.reason.is_error() {
+                return Ok(Received::Nothing);
+            }
             let reason = ReasonCode::PacketIdentifierNotFound;
             return Ok(Received::Reply(Packet::PubRel(ack(rec.packet_id, reason))));
         };

@@ -193,6 +193,13 @@ fn every_fault_is_proven_by_a_vector() {
         "SubscriptionIdFromClient",
         "ServerReferenceFromClient",
         "ReasonCodeFromClient",
+        "FilterEmpty",
+        "FilterMultiLevel",
+        "FilterSingleLevel",
+        "ShareName",
+        "ShareFilterMissing",
+        "ControlCharacter",
+        "ClientIdControlCharacter",
     ];
     let missing: Vec<_> = mqtt::Fault::ALL
         .iter()
@@ -229,6 +236,61 @@ fn what_only_a_server_says_is_refused_from_a_client() {
     {
         assert_eq!(check(legal), None);
     }
+}
+
+/// A filter whose syntax is wrong is data that the protocol does not allow: the connection closes `[MQTT-4.13.1-1]` `[MQTT-4.8.0-1]`.
+#[test]
+fn filters_and_names_are_checked_when_a_client_sends_them() {
+    use mqtt::{Fault, check_from_client};
+    let check = |bytes: &[u8], version| {
+        let packet = decode_bytes(bytes, Some(version)).unwrap().unwrap();
+        check_from_client(&packet, version).map_err(|error| error.fault()).err()
+    };
+    let filter = |filter: &str, version| {
+        let properties = if version == Version::V5 { &[0][..] } else { &[] };
+        let length = u8::try_from(filter.len()).unwrap();
+        let id = [&[0, 1], properties, &[0, length], filter.as_bytes()].concat();
+        let packet = |first, body: Vec<u8>| [vec![first, u8::try_from(body.len()).unwrap()], body].concat();
+        let subscribed = check(&packet(0x82, [&id[..], &[0]].concat()), version);
+        assert_eq!(subscribed, check(&packet(0xA2, id), version), "SUBSCRIBE and UNSUBSCRIBE: {filter}");
+        subscribed
+    };
+    for version in [Version::V3_1_1, Version::V5] {
+        assert_eq!(filter("", version), Some(Fault::FilterEmpty));
+        assert_eq!(filter("a/#/b", version), Some(Fault::FilterMultiLevel));
+        assert_eq!(filter("a#", version), Some(Fault::FilterMultiLevel));
+        assert_eq!(filter("a/b+", version), Some(Fault::FilterSingleLevel));
+        assert_eq!(filter("a/\u{1}", version), Some(Fault::ControlCharacter));
+        for legal in ["#", "+/a/+", "/", "a//#", "$SYS/#", "größe"] {
+            assert_eq!(filter(legal, version), None, "{legal}");
+        }
+    }
+    assert_eq!(filter("$share//a", Version::V5), Some(Fault::ShareName));
+    assert_eq!(filter("$share/g#/a", Version::V5), Some(Fault::ShareName));
+    assert_eq!(filter("$share/g", Version::V5), Some(Fault::ShareFilterMissing));
+    assert_eq!(filter("$share//a", Version::V3_1_1), None, "an ordinary filter there");
+    assert_eq!(check(b"\x30\x04\0\x01\x7f\0", Version::V5), Some(Fault::ControlCharacter));
+    let connect = |fields: &[u8], flags| {
+        let body = [b"\0\x04MQTT\x05", &[flags, 0, 60, 0][..], fields].concat();
+        check(&[vec![0x10, u8::try_from(body.len()).unwrap()], body].concat(), Version::V5)
+    };
+    assert_eq!(connect(b"\0\x01\x1f", 2), Some(Fault::ClientIdControlCharacter));
+    assert_eq!(connect(b"\0\x01c\0\x01\x1f", 0x82), Some(Fault::ControlCharacter), "user name");
+    assert_eq!(connect(b"\0\x01c\0\0\x01\x1f\0\0", 6), Some(Fault::ControlCharacter), "will topic");
+    assert_eq!(connect(b"\0\x01c\0\x01u", 0x82), None);
+}
+
+#[test]
+fn what_only_a_server_sends_is_that_before_it_is_malformed() {
+    let seen = |bytes: &[u8], version| {
+        mqtt::fault_seen_by_server(decode_bytes(bytes, Some(version)).unwrap_err()).fault()
+    };
+    for bytes in [&[0x20, 1, 0][..], &[0x90, 0], &[0xB0, 3, 0, 0, 1], &[0xD0, 1, 0]] {
+        assert_eq!(seen(bytes, Version::V5), mqtt::Fault::NotFromClient, "section 2.1.2");
+        assert_eq!(seen(bytes, Version::V3_1_1), mqtt::Fault::NotFromClient, "section 2.2.1");
+    }
+    assert_eq!(seen(&[0xB1, 3, 0, 0, 1], Version::V5), mqtt::Fault::ReservedFlags, "MQTT-2.1.3-1");
+    assert_eq!(seen(&[0xC0, 1, 0], Version::V5), mqtt::Fault::TrailingBytes);
 }
 
 #[test]
