@@ -91,6 +91,20 @@ fn paho_is_told_why_it_may_not() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Section 3.9.3 and its like: 0x80 is for a server that does not wish to say why.
+#[test]
+fn paho_is_not_told_why_where_denials_are_hidden() -> anyhow::Result<()> {
+    let site = Site::new("[access]\npolicies = \"policies\"\nreveal_denials = false\n")?;
+    site.register(&["kiln-1"])?;
+    let gateway = Gateway::start(&site)?;
+    let told = Python::run("refused.py", &site.script_arguments(site.tls_address.port(), "kiln-1"))?;
+    assert_eq!(told["subscribe"], 0x80, "{told}");
+    assert_eq!(told["publish"], 0x80, "{told}");
+    assert_eq!(told["connect_as_another"], 0x80, "{told}");
+    gateway.log.wait_for("publish denied", |line| line.field("client_id") == "kiln-1")?;
+    Ok(())
+}
+
 #[test]
 fn boto3_works_the_queue_as_it_works_sqs() -> anyhow::Result<()> {
     let (_site, gateway) = ground()?;

@@ -1,5 +1,6 @@
 //! Step 2, its beginning: who is it, may it connect, and which session does it get.
 
+use super::candour::Candour;
 use super::{fan_out, wills};
 use crate::client::Client;
 use crate::connection::{Arrived, Carrier, Transport};
@@ -28,7 +29,7 @@ pub(super) struct LetIn {
     pub(super) client: Client,
     pub(super) open: Arc<Open>,
     pub(super) wake: Arc<Notify>,
-    pub(super) version: Version,
+    pub(super) candour: Candour,
     pub(super) keep_alive_secs: u16,
 }
 
@@ -39,10 +40,12 @@ struct Refusal {
     label: &'static str,
     /// For the log.
     explanation: String,
-    /// For the client, where MQTT 5 can carry it.
+    /// For the client, where MQTT 5 can carry it; empty when the code says it all.
     told: String,
     /// The version to answer in; without one the connection is closed without an answer.
     version: Option<Version>,
+    /// How much the client is told, once that is known.
+    candour: Option<Candour>,
 }
 
 impl Refusal {
@@ -51,8 +54,9 @@ impl Refusal {
             code,
             label,
             explanation: explanation.to_string(),
-            told: code.name().to_string(),
+            told: String::new(),
             version: None,
+            candour: None,
         }
     }
 
@@ -63,18 +67,26 @@ impl Refusal {
         Self { version, ..Self::new(error.reason_code(), "malformed", error) }
     }
 
+    fn to(self, candour: Candour) -> Self {
+        Self { version: Some(candour.version()), candour: Some(candour), ..self }
+    }
+
     /// The CONNACK that says so. There is none when nobody knows in which version, nor in MQTT 3.1.1 when none of its return codes says it
     /// `[MQTT-3.2.2-6]`.
     fn connack(self) -> Option<(ConnAck, Version)> {
         let version = self.version?;
-        let told = Text::try_from(self.told).ok().filter(|_| version == Version::V5);
+        let (reason, told) = match self.candour {
+            Some(candour) => candour.reveal(self.code, &self.told),
+            None => (self.code, self.told.as_str()),
+        };
+        let told = Text::try_from(told).ok().filter(|told| version == Version::V5 && !told.is_empty());
         if version == Version::V3_1_1 {
-            self.code.connect_return_code()?;
+            reason.connect_return_code()?;
         }
         let properties = told.map_or_else(Properties::default, |told| {
             PropertiesBuilder::new().with(Property::ReasonString(told)).build()
         });
-        Some((ConnAck { session_present: false, reason: self.code, properties }, version))
+        Some((ConnAck { session_present: false, reason, properties }, version))
     }
 }
 
@@ -98,13 +110,12 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<
     if let Some(bytes) = packet.properties.packet_bytes_max() {
         transport.set_peer_packet_bytes_max(bytes as usize);
     }
+    let candour = Candour::of(gateway, &packet);
     let assigned = assign_client_id(&mut packet);
     match let_in(gateway, &packet, certificates, peer).await {
-        Ok(admitted) => {
-            welcome(gateway, transport, packet.version, admitted, trust_generation, assigned).await
-        }
+        Ok(admitted) => welcome(gateway, transport, candour, admitted, trust_generation, assigned).await,
         Err(refusal) => {
-            let refusal = Refusal { version: Some(packet.version), ..refusal };
+            let refusal = refusal.to(candour);
             refuse(gateway, transport, peer, Some(&packet.client_id), refusal).await;
             None
         }
@@ -115,14 +126,7 @@ async fn first_packet(transport: &mut Transport<Carrier>) -> Result<Box<Connect>
     use crate::connection::Event;
     loop {
         match transport.next_packet(None) {
-            Ok(Some(Packet::Connect(connect))) => return Ok(connect),
-            Ok(Some(_)) => {
-                return Err(Refusal::new(
-                    ReasonCode::ProtocolError,
-                    "protocol",
-                    "the first packet is not CONNECT",
-                ));
-            }
+            Ok(Some(packet)) => return connect_of(packet),
             Err(error) => return Err(Refusal::malformed(&error)),
             Ok(None) => {}
         }
@@ -133,6 +137,17 @@ async fn first_packet(transport: &mut Transport<Carrier>) -> Result<Box<Connect>
             Err(error) => return Err(Refusal::new(ReasonCode::UnspecifiedError, "closed", &error)),
             Ok(Event::Readable | Event::Flushed) => {}
         }
+    }
+}
+
+/// The CONNECT that the first packet is `[MQTT-3.1.0-1]`.
+fn connect_of(packet: Packet) -> Result<Box<Connect>, Refusal> {
+    if let Packet::Connect(connect) = &packet {
+        mqtt::check_from_client(&packet, connect.version).map_err(|error| Refusal::malformed(&error))?;
+    }
+    match packet {
+        Packet::Connect(connect) => Ok(connect),
+        _ => Err(Refusal::new(ReasonCode::ProtocolError, "protocol", "the first packet is not CONNECT")),
     }
 }
 
@@ -218,7 +233,7 @@ async fn principal(
 async fn welcome(
     gateway: &Arc<Gateway>,
     mut transport: Transport<Carrier>,
-    version: Version,
+    candour: Candour,
     (connected, client, wake): Admitted,
     trust_generation: u64,
     assigned: Option<Text>,
@@ -255,7 +270,7 @@ async fn welcome(
     }
     let refusal = match persisted {
         Err(error) => Some(Refusal::new(ReasonCode::ServerUnavailable, "store", &error)),
-        Ok(()) if fan_out::encode_within(Packet::ConnAck(connack), version, &mut transport) => None,
+        Ok(()) if fan_out::encode_within(Packet::ConnAck(connack), candour.version(), &mut transport) => None,
         Ok(()) => {
             let explanation = "the client takes no packet as large as the answer to its CONNECT";
             Some(Refusal::new(ReasonCode::PacketTooLarge, "packet_size", explanation))
@@ -265,7 +280,7 @@ async fn welcome(
         let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
         // If it is the store that failed, it says itself what it can't take.
         let _ = gateway.persist(departed.changes).await;
-        let refusal = Refusal { version: Some(version), ..refusal };
+        let refusal = refusal.to(candour);
         refuse(gateway, transport, client.peer(), Some(client.client_id()), refusal).await;
         return None;
     }
@@ -278,7 +293,7 @@ async fn welcome(
             open.check_trust(listener);
         }
     }
-    Some(LetIn { transport, client, open, wake, version, keep_alive_secs })
+    Some(LetIn { transport, client, open, wake, candour, keep_alive_secs })
 }
 
 async fn refuse(

@@ -19,6 +19,7 @@
 pub(crate) mod accept;
 pub(crate) mod announce;
 mod authorise;
+mod candour;
 mod commit;
 mod connect;
 pub(crate) mod deliver;

@@ -1,5 +1,6 @@
 //! Step 2: one connection from its CONNECT to its end. The connection's own task; everything it waits for is in [`Connection::run`].
 
+use super::candour::Candour;
 use super::commit::{Commits, Refusal, Settled};
 use super::connect::{LetIn, connect};
 use super::patience::Patience;
@@ -18,6 +19,7 @@ use mqtt::{
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -37,6 +39,8 @@ enum End {
     Disconnected(Parting),
     /// The client is gone, or its network.
     Lost(String),
+    /// The client broke the protocol.
+    Breach { reason: ReasonCode, explanation: String },
     /// We end it, for this reason.
     Closed { reason: ReasonCode, explanation: String, told: String },
 }
@@ -47,7 +51,7 @@ impl End {
         match self {
             Self::Disconnected(_) => DisconnectReason::ClientInitiatedDisconnect,
             Self::Lost(_) => DisconnectReason::ConnectionLost,
-            Self::Closed { reason, .. } => DisconnectReason::of(*reason),
+            Self::Breach { reason, .. } | Self::Closed { reason, .. } => DisconnectReason::of(*reason),
         }
     }
 
@@ -56,8 +60,7 @@ impl End {
     }
 
     fn violation(violation: &Violation) -> Self {
-        let explanation = violation.to_string();
-        Self::Closed { reason: violation.reason, told: explanation.clone(), explanation }
+        Self::Breach { reason: violation.reason, explanation: violation.to_string() }
     }
 }
 
@@ -67,7 +70,7 @@ struct Connection {
     client: Client,
     open: Arc<Open>,
     wake: Arc<Notify>,
-    version: Version,
+    candour: Candour,
     commits: Commits,
     /// Whether everything that the output promises was persisted.
     promises_kept: bool,
@@ -79,17 +82,19 @@ struct Connection {
     /// When it may go on, if that is a matter of time.
     stalled_until: Option<Instant>,
     patience: Patience,
+    /// Bytes came, and no PUBLISH among them was looked at yet.
+    has_news: bool,
 }
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
     let Some(let_in) = connect(&gateway, arrived).await else { return };
-    let LetIn { transport, client, open, wake, version, keep_alive_secs } = let_in;
+    let LetIn { transport, client, open, wake, candour, keep_alive_secs } = let_in;
     let mqtt = &gateway.settings.raw.mqtt;
     let patience = Patience::new(keep_alive_secs, mqtt.idle_secs_max, mqtt.packet_secs_max);
     let rate = Rate::new(mqtt.publishes_per_sec_max, mqtt.publish_bytes_per_sec_max);
     // MQTT 5 has a way to say no; a client of MQTT 3.1.1 could only be closed, so it waits first.
-    let waits = version == Version::V3_1_1;
+    let waits = candour.version() == Version::V3_1_1;
     let subscriber_wait_max = waits.then(|| Duration::from_secs(mqtt.queue_full_wait_secs_max));
     let commits = Commits::new(gateway.bus.producer(), subscriber_wait_max);
     let mut connection = Connection {
@@ -98,7 +103,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         client,
         open,
         wake,
-        version,
+        candour,
         commits,
         promises_kept: true,
         settled_changes: Vec::new(),
@@ -106,9 +111,25 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         stalled: None,
         stalled_until: None,
         patience,
+        has_news: false,
     };
     let end = connection.run().await;
     connection.finish(end).await;
+}
+
+/// Goes to the end of the line of tasks that are ready. The runtime begins with the connection that heard of its bytes last, so that without
+/// this a message would overtake the SUBSCRIBE that another client sent before it. No order between connections is promised: this only
+/// makes the surprise rare. It costs a turn of the line, no system call.
+async fn let_others_go_first() {
+    let mut went = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut went, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Connection {
@@ -143,7 +164,8 @@ impl Connection {
                 }
                 () = wake.notified() => {}
                 event = self.transport.next_event(reading) => match event {
-                    Ok(Event::Readable | Event::Flushed) => {}
+                    Ok(Event::Readable) => self.has_news = true,
+                    Ok(Event::Flushed) => {}
                     Ok(Event::Closed) => return End::Lost("closed by the peer without DISCONNECT".to_string()),
                     Err(error) => return End::Lost(error.to_string()),
                 },
@@ -190,10 +212,10 @@ impl Connection {
         if let Some(stalled) = self.stalled.take() {
             return self.admit(*stalled, false);
         }
-        let packet = self.transport.next_packet(Some(self.version)).map_err(|error| {
-            let (reason, explanation) = (error.reason_code(), error.to_string());
-            End::Closed { reason, told: explanation.clone(), explanation }
-        })?;
+        let packet = self
+            .transport
+            .next_packet(Some(self.candour.version()))
+            .map_err(|error| End::Breach { reason: error.reason_code(), explanation: error.to_string() })?;
         // Only whole packets count as life: one byte now and then is no reason to keep a connection `[MQTT-3.1.2-22]`.
         self.patience.read(packet.is_some(), self.transport.has_part_of_a_packet(), Instant::now());
         packet.map_or(Ok(None), |packet| self.admit(packet, true))
@@ -283,6 +305,9 @@ impl Connection {
     async fn receive(&mut self, packet: Packet) -> Result<(), End> {
         match self.session().receive(packet) {
             Received::Publish(incoming) => {
+                if std::mem::take(&mut self.has_news) {
+                    let_others_go_first().await;
+                }
                 self.publish(incoming);
                 Ok(())
             }
@@ -377,9 +402,10 @@ impl Connection {
                 );
             }
         }
-        let closed = || End::Closed { reason, told: explanation.clone(), explanation: explanation.clone() };
+        let (reason, told) = self.candour.reveal(reason, &explanation);
+        let closed = || End::Closed { reason, told: told.to_string(), explanation: explanation.clone() };
         let Some(token) = token else { return Err(closed()) };
-        match self.open.session.acknowledge(token, reason, &explanation) {
+        match self.open.session.acknowledge(token, reason, told) {
             broker::Answer::Send(packet) => {
                 self.send(&packet);
                 Ok(())
@@ -390,7 +416,7 @@ impl Connection {
     }
 
     fn subscribe(&mut self, request: &Subscribe) -> Result<(), End> {
-        let client = &self.client;
+        let (client, candour) = (&self.client, &self.candour);
         let gateway = &self.gateway;
         let permit = |asked: &mqtt::SubscribeFilter| {
             client.identity().authorise_subscribe(&asked.filter).map_err(|denied| {
@@ -399,7 +425,9 @@ impl Connection {
                     let filter = asked.filter.as_str();
                     tracing::warn!(client_id = client.client_id(), filter, reason = %denied, left_out, "subscribe denied");
                 }
-                Denial::new(ReasonCode::NotAuthorized, denied.reason_string())
+                let told = denied.reason_string();
+                let (reason, told) = candour.reveal(ReasonCode::NotAuthorized, &told);
+                Denial::new(reason, told)
             })
         };
         let subscribed = gateway
@@ -412,12 +440,12 @@ impl Connection {
     }
 
     fn send(&mut self, packet: &Packet) {
-        fan_out::encode(packet, self.version, self.transport.output());
+        fan_out::encode(packet, self.candour.version(), self.transport.output());
     }
 
     /// Ends the connection: waits for what was accepted, says goodbye, and leaves the session as it has to be.
     async fn finish(mut self, end: End) {
-        if matches!(end, End::Closed { .. }) {
+        if matches!(end, End::Breach { .. } | End::Closed { .. }) {
             self.commits.give_up();
             // The client may still read: what is about to be durable gets its acknowledgement first.
             let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.settle_all()).await;
@@ -458,6 +486,10 @@ impl Connection {
         let (parting, label, explanation) = match end {
             End::Disconnected(parting) => (*parting, "client", "the client disconnected"),
             End::Lost(explanation) => (Parting::Lost, "lost", explanation.as_str()),
+            End::Breach { reason, explanation } => {
+                self.send_disconnect(*reason, self.candour.explain(explanation));
+                (Parting::Lost, reason.name(), explanation.as_str())
+            }
             End::Closed { reason, explanation, told } => {
                 self.send_disconnect(*reason, told);
                 let taken_over = *reason == ReasonCode::SessionTakenOver;
@@ -479,7 +511,8 @@ impl Connection {
 
     /// Tells an MQTT 5 client why; MQTT 3.1.1 has no such packet.
     fn send_disconnect(&mut self, reason: ReasonCode, told: &str) {
-        if self.version == Version::V3_1_1 {
+        let version = self.candour.version();
+        if version == Version::V3_1_1 {
             return;
         }
         let properties = match Text::try_from(told) {
@@ -489,6 +522,6 @@ impl Connection {
             _ => Properties::default(),
         };
         let disconnect = Packet::Disconnect(Disconnect { reason, properties });
-        fan_out::encode_within(disconnect, self.version, &mut self.transport);
+        fan_out::encode_within(disconnect, version, &mut self.transport);
     }
 }

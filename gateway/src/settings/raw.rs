@@ -151,11 +151,19 @@ pub(crate) struct Access {
     pub(crate) default_policy: Option<String>,
     /// Policies kept as files: every `*.json` of the folder is a policy named as the file. Read again when it changes.
     pub(crate) policies: Option<PathBuf>,
+    /// Whether a client whose request is denied is told so, and why. With `false` the answer is 0x80 (unspecified error) without a reason
+    /// string, so that nobody learns from refusals what exists; MQTT 3.1.1 has such a code for SUBSCRIBE alone, as it always has.
+    pub(crate) reveal_denials: bool,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { register_unknown: RegisterUnknown::Never, default_policy: None, policies: None }
+        Self {
+            register_unknown: RegisterUnknown::Never,
+            default_policy: None,
+            policies: None,
+            reveal_denials: true,
+        }
     }
 }
 
