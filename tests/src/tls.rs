@@ -25,6 +25,11 @@ pub fn trust(authority: &Path) -> anyhow::Result<TlsOptions> {
 }
 
 impl TlsOptions {
+    /// The same for a client of another kind.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0)
+    }
+
     /// The same, offering these protocols in the handshake (ALPN).
     pub fn offering(&self, names: &[&str]) -> Self {
         let mut config = ClientConfig::clone(&self.0);
