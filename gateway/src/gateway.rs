@@ -1,5 +1,6 @@
 //! The running gateway: everything that the steps of the flow share.
 
+use crate::attempts::Attempts;
 use crate::client::Client;
 use crate::connection::Traffic;
 use crate::connections::Connections;
@@ -45,6 +46,10 @@ pub(crate) struct Gateway {
     /// Version numbers of lifecycle events.
     pub(crate) versions: Versions,
     pub(crate) resends: Resends,
+    /// Failures of clients that said to be users.
+    pub(crate) attempts: Attempts,
+    /// Passwords that may be hashed at once.
+    pub(crate) password_checks: Arc<Semaphore>,
     /// Listeners, for their numbers.
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
     /// Places for publishes by HTTP request that wait for the disk.

@@ -1,7 +1,7 @@
 //! From the settings to the listeners: MQTT over TLS always, the others when they are switched on.
 
-use crate::settings::Settings;
-use listener::{BindError, Limits, Listener, Security, Tls};
+use crate::settings::{self, Settings};
+use listener::{BindError, ClientCertificate, Limits, Listener, Security, Tls};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ pub(crate) fn tls(settings: &Settings) -> Tls {
     Tls {
         authorities: raw.authorities.clone(),
         revocation_lists: raw.revocation_lists.clone(),
+        client_certificate: match settings.raw.listener.client_certificate {
+            settings::ClientCertificate::Required => ClientCertificate::Required,
+            settings::ClientCertificate::Optional => ClientCertificate::Optional,
+        },
         ..Tls::new(&raw.certificate, &raw.key)
     }
 }

@@ -1,5 +1,6 @@
 //! From settings to a running gateway, and from there to a clean end. Each step is one function; the order is the order of dependence.
 
+use crate::attempts::Attempts;
 use crate::client::Client;
 use crate::command::check::open_definitions;
 use crate::connections::Connections;
@@ -193,6 +194,8 @@ fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc
     let sessions = SessionStore::open(&state, &journal, floor, &broker, clock.now_ms())?;
     let gateway = Gateway {
         resends: recall_resends(&journal, clock.now_ms())?,
+        attempts: Attempts::default(),
+        password_checks: Arc::new(Semaphore::new(password_checks_max())),
         settings,
         clock,
         broker,
@@ -215,6 +218,11 @@ fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc
     Ok((Arc::new(gateway), state))
 }
 
+/// Passwords hashed at once: half of the processors stay for everybody else, whatever arrives.
+fn password_checks_max() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
+}
+
 fn open_registry(settings: &Settings, state: &StateStore) -> anyhow::Result<Arc<Registry>> {
     let raw = &settings.raw.access;
     let register_unknown = match (raw.register_unknown, &raw.default_policy) {
@@ -223,8 +231,14 @@ fn open_registry(settings: &Settings, state: &StateStore) -> anyhow::Result<Arc<
         }
         _ => registry::RegisterUnknown::Never,
     };
-    let registry =
-        Registry::open(state, registry::Settings { register_unknown, ..registry::Settings::default() })?;
+    let registry = Registry::open(
+        state,
+        registry::Settings {
+            register_unknown,
+            password_iterations: raw.password_iterations,
+            ..registry::Settings::default()
+        },
+    )?;
     if let Some(folder) = &raw.policies {
         crate::policies::read_folder(folder)?;
         PolicyFolder::new(folder, Arc::clone(&registry)).look();

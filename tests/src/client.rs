@@ -25,6 +25,10 @@ pub struct Connect {
     pub properties: Vec<u8>,
     /// The will.
     pub will: Option<Will>,
+    /// The user name.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<String>,
 }
 
 /// A will at QoS 1.
@@ -40,7 +44,16 @@ impl Connect {
     /// A clean session without keep alive.
     pub fn clean(version: u8, client_id: impl Into<String>) -> Self {
         let client_id = client_id.into();
-        Self { version, client_id, clean: true, keep_alive_secs: 0, properties: Vec::new(), will: None }
+        Self {
+            version,
+            client_id,
+            clean: true,
+            keep_alive_secs: 0,
+            properties: Vec::new(),
+            will: None,
+            username: None,
+            password: None,
+        }
     }
 
     /// A session that outlives its connections by an hour.
@@ -54,9 +67,18 @@ impl Connect {
         connect
     }
 
+    /// The same with user name and password.
+    #[must_use]
+    pub fn named(mut self, username: &str, password: &str) -> Self {
+        self.username = Some(username.to_string());
+        self.password = Some(password.to_string());
+        self
+    }
+
     /// The packet.
     pub fn bytes(&self) -> Vec<u8> {
-        let flags = u8::from(self.clean) << 1 | if self.will.is_some() { 0b0000_1100 } else { 0 };
+        let named = u8::from(self.username.is_some()) << 7 | u8::from(self.password.is_some()) << 6;
+        let flags = named | u8::from(self.clean) << 1 | if self.will.is_some() { 0b0000_1100 } else { 0 };
         let mut body = [text("MQTT"), vec![self.version, flags]].concat();
         body.extend(self.keep_alive_secs.to_be_bytes());
         body.extend(properties(self.version, &self.properties));
@@ -66,6 +88,7 @@ impl Connect {
             body.extend(text(&will.topic));
             body.extend(text(&will.payload));
         }
+        self.username.iter().chain(&self.password).for_each(|part| body.extend(text(part)));
         frame(kind::CONNECT << 4, &body)
     }
 }

@@ -14,6 +14,7 @@ mod log;
 mod packet;
 mod python;
 mod scenario;
+pub mod scram;
 mod script;
 mod site;
 mod tls;

@@ -17,6 +17,7 @@ pub mod kind {
     pub const PINGREQ: u8 = 12;
     pub const PINGRESP: u8 = 13;
     pub const DISCONNECT: u8 = 14;
+    pub const AUTH: u8 = 15;
 }
 
 /// A packet as it was read: its type, its flags and what follows the remaining length.
@@ -71,7 +72,7 @@ impl Packet {
     /// The reason of an acknowledgement, or of a DISCONNECT; left out means success.
     pub fn reason(&self) -> u8 {
         let at = match self.kind {
-            kind::DISCONNECT => 0,
+            kind::DISCONNECT | kind::AUTH => 0,
             kind::CONNACK => 1,
             _ => 2,
         };
@@ -85,6 +86,28 @@ impl Packet {
             rest = skip_properties(rest).1;
         }
         rest.to_vec()
+    }
+
+    /// The properties of a CONNACK, a DISCONNECT or an AUTH, each with its number; of a text or binary value without its length.
+    pub(crate) fn properties_of_mqtt_5(&self) -> Vec<(u8, Vec<u8>)> {
+        let at = if self.kind == kind::CONNACK { 2 } else { 1 };
+        let mut rest = self.body.get(at..).map_or(&[][..], |rest| skip_properties(rest).0);
+        let mut found = Vec::new();
+        while let Some((id, value)) = rest.split_first() {
+            let size = match id {
+                0x24 | 0x25 | 0x28..=0x2A => 1,
+                0x13 | 0x21 | 0x22 => 2,
+                0x11 | 0x27 => 4,
+                // Two texts.
+                0x26 => 4 + length_at(value, 0) + length_at(value, 2 + length_at(value, 0)),
+                _ => 2 + length_at(value, 0),
+            };
+            let begins =
+                if size > 4 || !matches!(id, 0x11 | 0x13 | 0x21 | 0x22 | 0x24..=0x2A) { 2 } else { 0 };
+            found.push((*id, value[begins..size].to_vec()));
+            rest = &value[size..];
+        }
+        found
     }
 
     /// Takes a PUBLISH apart.
@@ -111,6 +134,10 @@ impl Packet {
         let (dup, retain) = (self.flags & 8 != 0, self.flags & 1 != 0);
         Ok(Publish { topic, payload: rest.to_vec(), qos, dup, retain, id, properties })
     }
+}
+
+fn length_at(bytes: &[u8], at: usize) -> usize {
+    usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]))
 }
 
 fn skip_properties(bytes: &[u8]) -> (&[u8], &[u8]) {

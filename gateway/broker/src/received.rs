@@ -1,7 +1,7 @@
 //! What [`crate::Session::receive`] makes of a packet, and what an acknowledgement becomes.
 
 use crate::{SessionKey, Violation};
-use mqtt::{Packet, PacketId, Publish, Qos, Subscribe, Unsubscribe};
+use mqtt::{Auth, Packet, PacketId, Publish, Qos, Subscribe, Unsubscribe};
 
 /// What a received packet asks of the caller.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub enum Received {
     Subscribe(Subscribe),
     /// An UNSUBSCRIBE, for [`crate::Broker::unsubscribe`].
     Unsubscribe(Unsubscribe),
+    /// An AUTH with the method of the CONNECT: a step of authentication anew.
+    Authenticate(Auth),
     /// Send this packet.
     Reply(Packet),
     /// Nothing to send now; [`crate::Session::poll_outgoing`] may have more room.

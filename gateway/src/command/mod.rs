@@ -14,6 +14,7 @@ pub(crate) mod registration;
 mod rules;
 mod serve;
 mod things;
+mod users;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ enum Command {
     Certs(certs::Arguments),
     /// Things and their certificates
     Things(things::Arguments),
+    /// Users: who may connect with a password
+    Users(users::Arguments),
     /// Policies
     Policies(policies::Arguments),
     /// What was accepted, delivered, dead-lettered, dropped, and what is waiting
@@ -84,6 +87,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Things(arguments) => things::run(&arguments),
+        Command::Users(arguments) => users::run(&arguments),
         Command::Policies(arguments) => policies::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),

@@ -7,12 +7,14 @@ use crate::store;
 use access::{Certificate, Fingerprint};
 use anyhow::Context;
 use hyper::Method;
-use registry::{CertificateRecord, CertificateStatus, Operation, PolicyRecord, Registry, ThingRecord};
+use registry::{
+    CertificateRecord, CertificateStatus, Operation, PolicyRecord, Registry, ThingRecord, UserSummary,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Things, certificates and policies of one gateway.
+/// Things, certificates, users and policies of one gateway.
 pub(crate) enum Declared {
     /// Of a gateway that runs.
     Running(Control),
@@ -58,6 +60,14 @@ impl Declared {
                 let page = registry.list_certificates(None, usize::MAX);
                 Ok(page.items.into_iter().map(Arc::unwrap_or_clone).collect())
             }
+        }
+    }
+
+    /// All users.
+    pub(crate) fn users(&self) -> anyhow::Result<Vec<UserSummary>> {
+        match self {
+            Self::Running(control) => control.get("/users"),
+            Self::Stopped(registry) => Ok(registry.list_users(None, usize::MAX).items),
         }
     }
 
@@ -122,7 +132,7 @@ pub(crate) fn revoke(settings: &Settings, fingerprints: impl Iterator<Item = Str
     declared.apply(&operations)
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

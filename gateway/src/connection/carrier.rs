@@ -17,12 +17,15 @@ pub(crate) struct Arrived {
     pub(crate) certificates: Arc<[CertificateDer<'static>]>,
     /// As in [`Accepted`].
     pub(crate) trust_generation: u64,
+    /// Whether nobody else can read it.
+    pub(crate) is_tls: bool,
 }
 
 impl From<Accepted> for Arrived {
     fn from(accepted: Accepted) -> Self {
-        let Accepted { stream, peer, certificates, trust_generation, .. } = accepted;
-        Self { carrier: Carrier::Bare(stream), peer, certificates: certificates.into(), trust_generation }
+        let Accepted { stream, peer, certificates, trust_generation, version, .. } = accepted;
+        let (carrier, certificates) = (Carrier::Bare(stream), certificates.into());
+        Self { carrier, peer, certificates, trust_generation, is_tls: version.is_some() }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Things, certificates, policies and rules, as they are declared.
+//! Things, certificates, users, policies and rules, as they are declared.
 
 use super::{Controlled, Refusal};
 use axum::Json;
 use axum::extract::State;
-use registry::{CertificateRecord, Operation, PolicyRecord, ThingRecord};
+use registry::{CertificateRecord, Operation, PolicyRecord, ThingRecord, UserSummary};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -27,6 +27,10 @@ pub(super) async fn things(State(controlled): State<Controlled>) -> Json<Vec<Thi
 
 pub(super) async fn certificates(State(controlled): State<Controlled>) -> Json<Vec<Arc<CertificateRecord>>> {
     Json(controlled.gateway.registry.list_certificates(None, usize::MAX).items)
+}
+
+pub(super) async fn users(State(controlled): State<Controlled>) -> Json<Vec<UserSummary>> {
+    Json(controlled.gateway.registry.list_users(None, usize::MAX).items)
 }
 
 pub(super) async fn policies(State(controlled): State<Controlled>) -> Json<Vec<PolicyRecord>> {

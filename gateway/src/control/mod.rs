@@ -32,6 +32,7 @@ fn router(controlled: Controlled) -> Router {
         .route("/registry", post(declared::apply))
         .route("/things", get(declared::things))
         .route("/certificates", get(declared::certificates))
+        .route("/users", get(declared::users))
         .route("/policies", get(declared::policies))
         .route("/queues", get(queues::list))
         .route("/dead-letters", get(dead_letters::list).delete(dead_letters::purge))

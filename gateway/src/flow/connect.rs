@@ -1,5 +1,6 @@
 //! Step 2, its beginning: who is it, may it connect, and which session does it get.
 
+use super::authenticate::{Newcomer, Proved, authenticate};
 use super::candour::Candour;
 use super::{fan_out, wills};
 use crate::client::Client;
@@ -14,11 +15,13 @@ use mqtt::{
     ConnAck, Connect, DecodeError, Fault, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Text,
     Version,
 };
+use registry::UserRefused;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// How long the refusal may take to reach a peer.
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(2);
@@ -34,12 +37,12 @@ pub(super) struct LetIn {
 }
 
 /// Why a CONNECT is refused.
-struct Refusal {
-    code: ReasonCode,
+pub(super) struct Refusal {
+    pub(super) code: ReasonCode,
     /// For metrics.
     label: &'static str,
     /// For the log.
-    explanation: String,
+    pub(super) explanation: String,
     /// For the client, where MQTT 5 can carry it; empty when the code says it all.
     told: String,
     /// The version to answer in; without one the connection is closed without an answer.
@@ -49,7 +52,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: ReasonCode, label: &'static str, explanation: &(impl ToString + ?Sized)) -> Self {
+    pub(super) fn new(code: ReasonCode, label: &'static str, explanation: &(impl ToString + ?Sized)) -> Self {
         Self {
             code,
             label,
@@ -61,13 +64,14 @@ impl Refusal {
     }
 
     /// MQTT 3.1.1 has a return code for a version that is not served, but none for another protocol `[MQTT-3.1.4-1]`.
-    fn malformed(error: &DecodeError) -> Self {
+    pub(super) fn malformed(error: &DecodeError) -> Self {
         let is_another_protocol = error.fault() == Fault::ProtocolName;
         let version = error.version().filter(|version| *version == Version::V5 || !is_another_protocol);
         Self { version, ..Self::new(error.reason_code(), "malformed", error) }
     }
 
-    fn to(self, candour: Candour) -> Self {
+    /// The same, to be answered.
+    pub(super) fn to(self, candour: Candour) -> Self {
         Self { version: Some(candour.version()), candour: Some(candour), ..self }
     }
 
@@ -92,10 +96,10 @@ impl Refusal {
 
 /// Reads the CONNECT and answers it. `None` when the client was refused or went away; that is logged and counted here.
 pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<LetIn> {
-    let Arrived { carrier, peer, certificates, trust_generation } = arrived;
+    let Arrived { carrier, peer, certificates, trust_generation, is_tls } = arrived;
     let mut transport = Transport::new(carrier, gateway.packet_bytes_max(), Arc::clone(&gateway.traffic));
-    let time_max = Duration::from_secs(gateway.settings.raw.listener.connect_secs_max);
-    let mut packet = match tokio::time::timeout(time_max, first_packet(&mut transport)).await {
+    let deadline = Instant::now() + Duration::from_secs(gateway.settings.raw.listener.connect_secs_max);
+    let mut packet = match tokio::time::timeout_at(deadline, first_packet(&mut transport)).await {
         Ok(Ok(packet)) => packet,
         Ok(Err(refusal)) => {
             refuse(gateway, transport, peer, None, refusal).await;
@@ -111,15 +115,61 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<
         transport.set_peer_packet_bytes_max(bytes as usize);
     }
     let candour = Candour::of(gateway, &packet);
-    let assigned = assign_client_id(&mut packet);
-    match let_in(gateway, &packet, certificates, peer).await {
-        Ok(admitted) => welcome(gateway, transport, candour, admitted, trust_generation, assigned).await,
+    let assigned = assign_client_id(&mut packet).map(Property::AssignedClientIdentifier);
+    let anybody_may = !is_tls && gateway.settings.raw.listener.plain_policy.is_some();
+    let has_certificate = !certificates.is_empty();
+    let newcomer = Newcomer { address: peer.ip(), has_certificate, anybody_may, candour, deadline };
+    let admitted = match identify(gateway, &mut transport, &packet, &certificates, newcomer).await {
+        Ok((principal, more)) => let_in(gateway, &packet, &principal, certificates, peer)
+            .map(|admitted| (admitted, assigned.into_iter().chain(more).collect()))
+            .map_err(|refusal| refusal.to(candour)),
+        Err(refusal) => Err(refusal),
+    };
+    match admitted {
+        Ok((admitted, more)) => welcome(gateway, transport, candour, admitted, trust_generation, more).await,
         Err(refusal) => {
-            let refusal = refusal.to(candour);
             refuse(gateway, transport, peer, Some(&packet.client_id), refusal).await;
             None
         }
     }
+}
+
+/// Who the client is, by its certificate, its user or both, and what the CONNACK carries about it.
+async fn identify(
+    gateway: &Arc<Gateway>,
+    transport: &mut Transport<Carrier>,
+    packet: &Connect,
+    certificates: &[CertificateDer<'static>],
+    newcomer: Newcomer,
+) -> Result<(Principal, Vec<Property>), Refusal> {
+    let of_certificate = match certificates.first() {
+        Some(der) => Some(admit(gateway, der).await.map_err(|refusal| refusal.to(newcomer.candour))?),
+        None => None,
+    };
+    let (user, properties) = match authenticate(gateway, transport, packet, newcomer).await? {
+        Some(Proved { user, properties }) => (Some(user), properties),
+        None => (None, Vec::new()),
+    };
+    let principal = match (of_certificate, &user) {
+        (Some(principal), user) => gateway.with_second_factor(principal, user.as_ref()).map_err(user_refused),
+        (None, Some(user)) => gateway.registry.authenticate_user(user).map_err(user_refused),
+        (None, None) => gateway.plain_principal().ok_or_else(no_certificate),
+    };
+    principal.map(|principal| (principal, properties)).map_err(|refusal| refusal.to(newcomer.candour))
+}
+
+/// The user was changed while it was authenticated.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
+fn user_refused(refused: UserRefused) -> Refusal {
+    Refusal::new(ReasonCode::NotAuthorized, refused.label(), &refused)
+}
+
+fn no_certificate() -> Refusal {
+    Refusal::new(
+        ReasonCode::NotAuthorized,
+        "no_certificate",
+        "no certificate, and no policy for such clients",
+    )
 }
 
 async fn first_packet(transport: &mut Transport<Carrier>) -> Result<Box<Connect>, Refusal> {
@@ -165,16 +215,14 @@ fn assign_client_id(connect: &mut Connect) -> Option<Text> {
 
 type Admitted = (Connected<Client>, Client, Arc<Notify>);
 
-async fn let_in(
+fn let_in(
     gateway: &Arc<Gateway>,
     connect: &Connect,
+    principal: &Principal,
     certificates: Arc<[CertificateDer<'static>]>,
     peer: SocketAddr,
 ) -> Result<Admitted, Refusal> {
-    let certificate = certificates.first().map(|der| Certificate::from_der(der));
-    let principal = principal(gateway, certificate).await?;
-    let client =
-        Client::new(&principal, &connect.client_id, peer, certificates, lifecycle::arriving(gateway));
+    let client = Client::new(principal, &connect.client_id, peer, certificates, lifecycle::arriving(gateway));
     let expiry_secs = connect.properties.session_expiry_secs().unwrap_or(0);
     client.identity().authorise_connect(ConnectAttributes::of(connect, expiry_secs)).map_err(|denied| {
         lifecycle::connect_failed(gateway, &client);
@@ -206,22 +254,10 @@ async fn let_in(
     Ok((connected, client, wake))
 }
 
-/// The principal of the connection. rustls does not call the certificate verifier when a session is resumed, so the registry is asked here,
+/// The principal of a certificate. rustls does not call the certificate verifier when a session is resumed, so the registry is asked here,
 /// after every handshake, full or resumed.
-async fn principal(
-    gateway: &Arc<Gateway>,
-    certificate: Option<Result<Certificate, access::CertificateError>>,
-) -> Result<Principal, Refusal> {
-    let Some(certificate) = certificate else {
-        return gateway.plain_principal().ok_or_else(|| {
-            Refusal::new(
-                ReasonCode::NotAuthorized,
-                "no_certificate",
-                "no certificate, and no policy for such clients",
-            )
-        });
-    };
-    let certificate = certificate
+async fn admit(gateway: &Arc<Gateway>, certificate: &CertificateDer<'static>) -> Result<Principal, Refusal> {
+    let certificate = Certificate::from_der(certificate)
         .map_err(|error| Refusal::new(ReasonCode::NotAuthorized, "certificate_unreadable", &error))?;
     gateway
         .registry
@@ -236,19 +272,15 @@ async fn welcome(
     candour: Candour,
     (connected, client, wake): Admitted,
     trust_generation: u64,
-    assigned: Option<Text>,
+    more: Vec<Property>,
 ) -> Option<LetIn> {
     let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes, .. } = connected;
-    if let Some(assigned) = assigned {
-        let properties = connack.properties.iter().chain([Property::AssignedClientIdentifier(assigned)]);
-        let mut builder = PropertiesBuilder::new();
-        properties.for_each(|property| builder.push(property));
-        connack.properties = builder.build();
-    }
+    connack.properties = connack.properties.iter().chain(more).collect();
     tracing::info!(
         client_id = client.client_id(),
         thing = client.thing_name().as_deref(),
         certificate = client.fingerprint(),
+        user = client.user_name(),
         peer = client.source_ip(),
         session_present = connack.session_present,
         took_over = taken_over.is_some(),

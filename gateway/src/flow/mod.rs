@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | 1 | accept, TLS | [`accept`] | a connection with a certificate that was verified |
 //! | | where HTTP comes first | [`http`] | the same, out of a WebSocket; or a publish by request, which goes on with step 3 |
-//! | 2 | who is it, MQTT session | [`connect`], [`serve`] | a publish with its topic resolved |
+//! | 2 | who is it, MQTT session | [`connect`], [`authenticate`], [`serve`] | a publish with its topic resolved |
 //! | 3 | may it | [`authorise`] | `Permitted<Publish>`, which only the crate `access` can make |
 //! | 4 | rule SQL | [`evaluate`] | events with their routes |
 //! | 5 | durable write | [`commit`] | the order in which acknowledgements are released |
@@ -18,6 +18,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod announce;
+mod authenticate;
 mod authorise;
 mod candour;
 mod commit;

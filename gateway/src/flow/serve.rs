@@ -1,5 +1,6 @@
 //! Step 2: one connection from its CONNECT to its end. The connection's own task; everything it waits for is in [`Connection::run`].
 
+use super::authenticate::{self, Authentication};
 use super::candour::Candour;
 use super::commit::{Commits, Refusal, Settled};
 use super::connect::{LetIn, connect};
@@ -15,7 +16,7 @@ use crate::metrics::increment;
 use crate::settings::PublishRateExceeded;
 use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
 use mqtt::{
-    Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
+    Auth, Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -71,6 +72,8 @@ struct Connection {
     open: Arc<Open>,
     wake: Arc<Notify>,
     candour: Candour,
+    /// An authentication anew that is under way.
+    authentication: Option<Box<Authentication>>,
     commits: Commits,
     /// Whether everything that the output promises was persisted.
     promises_kept: bool,
@@ -104,6 +107,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         open,
         wake,
         candour,
+        authentication: None,
         commits,
         promises_kept: true,
         settled_changes: Vec::new(),
@@ -324,6 +328,7 @@ impl Connection {
                 self.send(&Packet::UnsubAck(ack));
                 Ok(())
             }
+            Received::Authenticate(auth) => self.authenticate_again(&auth),
             Received::Reply(packet) => {
                 self.send(&packet);
                 Ok(())
@@ -334,6 +339,23 @@ impl Connection {
             Received::Superseded => {
                 let reason = self.session().lost_to();
                 Err(End::closed(reason, reason.name()))
+            }
+        }
+    }
+
+    fn authenticate_again(&mut self, auth: &Auth) -> Result<(), End> {
+        let (under_way, bytes_max) = (&mut self.authentication, self.transport.peer_packet_bytes_max());
+        match authenticate::again(&self.gateway, &self.client, bytes_max, under_way, auth) {
+            Ok(answer) => {
+                self.send(&answer);
+                Ok(())
+            }
+            Err(refused) if refused.code == ReasonCode::ProtocolError => {
+                Err(End::Breach { reason: refused.code, explanation: refused.explanation })
+            }
+            Err(refused) => {
+                let (reason, told) = self.candour.reveal(refused.code, "");
+                Err(End::Closed { reason, explanation: refused.explanation, told: told.to_string() })
             }
         }
     }

@@ -124,6 +124,12 @@ pub(crate) struct Counters {
     pub(crate) sessions_displaced: AtomicU64,
     /// CONNECTs refused, by reason.
     pub(crate) connects_refused: ByLabel,
+    /// Exchanges of SCRAM before the CONNACK that came to an end, by outcome.
+    pub(crate) scram_authentications: ByLabel,
+    /// Those after it, by outcome.
+    pub(crate) scram_reauthentications: ByLabel,
+    /// User names with passwords, by outcome.
+    pub(crate) password_authentications: ByLabel,
     /// Connections ended, by reason.
     pub(crate) disconnects: ByLabel,
     /// PUBLISH packets and publishes by request received, by quality of service.

@@ -4,7 +4,7 @@ mod counters;
 mod exposition;
 mod process;
 
-pub(crate) use counters::{Counters, Lines, increment};
+pub(crate) use counters::{ByLabel, Counters, Lines, increment};
 pub(crate) use process::{Memory, memory};
 
 use crate::connection::{Direction, Totals};
@@ -89,6 +89,11 @@ const METRICS: &[Metric] = &[
         "iot_gateway_sessions_displaced_total",
         "Durable sessions ended because somebody else connected under their client id",
         |s| plain(&s.gateway.counters.sessions_displaced),
+    ),
+    counter(
+        "iot_gateway_authentications_total",
+        "Clients that said to be a user, by how and outcome",
+        authentications,
     ),
     counter("iot_gateway_disconnects_total", "Connections ended, by reason", |s| {
         s.gateway.counters.disconnects.samples("reason")
@@ -269,6 +274,22 @@ fn packets(totals: &Totals) -> Vec<Sample> {
 fn tls_refused(snapshot: &Snapshot<'_>) -> Vec<Sample> {
     let count = |reason| snapshot.listeners.iter().map(|(_, stats)| stats.refused_for(reason)).sum();
     Reason::ALL.iter().map(|(reason, label)| Sample::labelled("reason", *label, count(*reason))).collect()
+}
+
+/// SCRAM before and after the CONNACK, and user name and password.
+fn authentications(snapshot: &Snapshot<'_>) -> Vec<Sample> {
+    let counters = &snapshot.gateway.counters;
+    let kinds = [
+        ("scram", &counters.scram_authentications),
+        ("scram_again", &counters.scram_reauthentications),
+        ("password", &counters.password_authentications),
+    ];
+    let of_kind = |(how, counter): (&'static str, &ByLabel)| {
+        let mut samples = counter.samples("outcome");
+        samples.iter_mut().for_each(|sample| sample.labels.insert(0, ("how", how.to_string())));
+        samples
+    };
+    kinds.into_iter().flat_map(of_kind).collect()
 }
 
 /// One sample for each row of the ledger.

@@ -3,6 +3,7 @@
 use super::error::{Origin, SettingsError, nearest};
 use super::raw::{Raw, RegisterUnknown};
 use super::{Settings, secret};
+use access::scram::{ITERATIONS_MAX, ITERATIONS_MIN};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -51,15 +52,10 @@ fn listener(raw: &Raw) -> Result<(), SettingsError> {
             "`tls.certificate`, `tls.key` and `tls.authorities` must be set; `iot-gateway certs --help` shows how to make them",
         );
     }
-    let plain = [
-        ("plain_address", raw.listener.plain_address),
-        ("plain_websocket_address", raw.listener.plain_websocket_address),
-    ];
-    if let Some((key, _)) = plain.iter().find(|(_, address)| address.is_some())
-        && raw.listener.plain_policy.is_none()
-    {
+    let iterations = raw.access.password_iterations;
+    if !(ITERATIONS_MIN..=ITERATIONS_MAX).contains(&iterations) {
         return refuse(format!(
-            "`listener.{key}` is set: `listener.plain_policy` must name the policy its clients have, since they show no certificate",
+            "`access.password_iterations` is {iterations}; it must be {ITERATIONS_MIN} to {ITERATIONS_MAX}"
         ));
     }
     origins(&raw.listener.origins)?;

@@ -12,8 +12,8 @@ mod secret;
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
 pub(crate) use raw::{
-    Function, Http, LogFormat, Overflow, PublishRateExceeded, Queue, QueueFull, QueueFullQos0, Raw,
-    RegisterUnknown, Stream,
+    ClientCertificate, Function, Http, LogFormat, Overflow, PublishRateExceeded, Queue, QueueFull,
+    QueueFullQos0, Raw, RegisterUnknown, Stream,
 };
 pub(crate) use secret::AccessKey;
 

@@ -86,14 +86,17 @@ pub(crate) enum LogFormat {
 pub(crate) struct Listener {
     /// MQTT over mutual TLS.
     pub(crate) tls_address: SocketAddr,
+    /// `required`, or `optional`: a client of `tls_address` or `https_address` that shows no certificate must authenticate as a user.
+    pub(crate) client_certificate: ClientCertificate,
     /// MQTT over WebSocket, and publishing by HTTPS request, over mutual TLS; `"off"` for neither.
     #[serde(deserialize_with = "address::or_off")]
     pub(crate) https_address: Option<SocketAddr>,
-    /// MQTT without TLS; off unless given. Needs `plain_policy`.
+    /// MQTT without TLS; off unless given. A client must authenticate as a user, unless `plain_policy` says what anybody may do.
     pub(crate) plain_address: Option<SocketAddr>,
-    /// What `https_address` is for, without TLS; off unless given. Needs `plain_policy`.
+    /// What `https_address` is for, without TLS; off unless given. Who may what is as with `plain_address`.
     pub(crate) plain_websocket_address: Option<SocketAddr>,
-    /// The policy that clients of `plain_address` and `plain_websocket_address` have; it names one in the registry.
+    /// The policy of clients of `plain_address` and `plain_websocket_address` that do not authenticate as a user; it names one in the
+    /// registry.
     pub(crate) plain_policy: Option<String>,
     /// A TLS handshake that takes longer is cut.
     pub(crate) handshake_secs_max: u64,
@@ -102,7 +105,8 @@ pub(crate) struct Listener {
     /// Origins of pages, such as `https://console.example.com`, that may open a WebSocket or publish through a browser, beside pages of
     /// the gateway's own address; `"*"` for every page. Clients that are no browsers need none.
     pub(crate) origins: Vec<String>,
-    /// The first packet must be here this long after the handshake, and the first request, and each after it.
+    /// The first packet must be here this long after the handshake, and every packet of an exchange that authenticates a user; the
+    /// first request likewise, and each after it.
     pub(crate) connect_secs_max: u64,
     pub(crate) connections_max: usize,
     /// From one IPv4 address or IPv6 /64 network; no limit of its own unless given.
@@ -113,6 +117,7 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             tls_address: SocketAddr::from(([0, 0, 0, 0], 8883)),
+            client_certificate: ClientCertificate::Required,
             https_address: Some(SocketAddr::from(([0, 0, 0, 0], 8443))),
             plain_address: None,
             plain_websocket_address: None,
@@ -125,6 +130,16 @@ impl Default for Listener {
             connections_per_address_max: None,
         }
     }
+}
+
+/// The switch `client_certificate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientCertificate {
+    /// Without one there is no connection.
+    Required,
+    /// One that is shown must be good.
+    Optional,
 }
 
 /// `[tls]`; the files are read again when they change.
@@ -154,6 +169,9 @@ pub(crate) struct Access {
     /// Whether a client whose request is denied is told so, and why. With `false` the answer is 0x80 (unspecified error) without a reason
     /// string, so that nobody learns from refusals what exists; MQTT 3.1.1 has such a code for SUBSCRIBE alone, as it always has.
     pub(crate) reveal_denials: bool,
+    /// How often a new password of a user is hashed; clients of SCRAM do it at every connection. Passwords set before keep their count, by
+    /// which a user can be told from a name that nobody has: set them again after a change.
+    pub(crate) password_iterations: u32,
 }
 
 impl Default for Access {
@@ -163,6 +181,7 @@ impl Default for Access {
             default_policy: None,
             policies: None,
             reveal_denials: true,
+            password_iterations: access::scram::ITERATIONS_DEFAULT,
         }
     }
 }

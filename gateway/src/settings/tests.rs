@@ -45,16 +45,15 @@ fn wrong_settings_are_named_with_their_place() {
 #[test]
 fn settings_that_contradict_each_other_are_refused() {
     let cases: &[(&str, &str)] = &[
-        ("[listener]\nplain_address = \"127.0.0.1:1883\"\n", "`listener.plain_policy` must name the policy"),
-        (
-            "[listener]\nplain_websocket_address = \"127.0.0.1:8080\"\n",
-            "`listener.plain_websocket_address` is set: `listener.plain_policy` must name the policy",
-        ),
         ("[listener]\norigins = [\"console.example.com\"]\n", "`listener.origins` has `console.example.com`"),
         ("[listener]\norigins = [\"https://console.example.com/\"]\n", "without a path"),
         (
             "[listener]\nhttps_address = \"8443\"\n",
             "`8443` is no address such as `0.0.0.0:8443`, and not `off`",
+        ),
+        (
+            "[access]\npassword_iterations = 1000\n",
+            "`access.password_iterations` is 1000; it must be 4096 to 1000000",
         ),
         ("[api]\naddress = \"0.0.0.0:8080\"\n", "add an `[[api.access_key]]`"),
         ("[api]\naddress = \"0.0.0.0:8080\"\nunsigned_on_loopback = true\n", "which others can reach"),

@@ -64,9 +64,6 @@ fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
             "a session to be kept needs a client identifier; give one, or set clean session",
         );
     }
-    if connect.properties.authentication_method().is_some() {
-        return refuse(ReasonCode::BadAuthenticationMethod, "authentication method not served");
-    }
     let Some(will) = &connect.will else { return Ok(()) };
     if will.qos > limits.qos_max {
         return refuse(ReasonCode::QosNotSupported, "will above the maximum QoS");
@@ -78,7 +75,7 @@ fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
 }
 
 impl<A: Attachment> Broker<A> {
-    /// Takes in a connection whose CONNECT was authorised. The session is resumed unless the client wants a clean start; a connection
+    /// Takes in a connection whose CONNECT was authorised, after any exchange that its Authentication Method asked for. The session is resumed unless the client wants a clean start; a connection
     /// that has it is told to close, its handle is stale from now on.
     ///
     /// A session belongs to whoever it was made by ([`Attachment::owns`]), not to a client identifier alone: for anybody else it ends,
@@ -100,7 +97,7 @@ impl<A: Attachment> Broker<A> {
         let client_id: Arc<str> =
             if is_assigned { inner.assign_client_id() } else { connect.client_id.as_str().into() };
         let mut arrival =
-            Arrival { connect, terms: &terms, connection: new_connection(&terms, attachment, wake) };
+            Arrival { connect, terms: &terms, connection: new_connection(connect, &terms, attachment, wake) };
         let entered = loop {
             let slot = inner.slot_of(&client_id)?;
             match inner.take_in(&slot, arrival, now_ms) {
@@ -159,7 +156,12 @@ struct Entered<A> {
     changes: Vec<Change>,
 }
 
-fn new_connection<A>(terms: &Terms, attachment: A, wake: Arc<dyn Wake>) -> Box<Connection<A>> {
+fn new_connection<A>(
+    connect: &Connect,
+    terms: &Terms,
+    attachment: A,
+    wake: Arc<dyn Wake>,
+) -> Box<Connection<A>> {
     Box::new(Connection {
         attachment,
         wake,
@@ -173,6 +175,10 @@ fn new_connection<A>(terms: &Terms, attachment: A, wake: Arc<dyn Wake>) -> Box<C
         unacknowledged: 0,
         problem_information: terms.problem_information,
         asked_expiry_secs: terms.asked_expiry_secs,
+        authentication_method: connect
+            .properties
+            .authentication_method()
+            .map(|method| method.as_str().into()),
         control: Vec::new(),
     })
 }

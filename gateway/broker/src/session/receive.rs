@@ -7,7 +7,7 @@ use super::{Session, breach};
 use crate::broker::Inner;
 use crate::change::{Change, Flight, FlightStage};
 use crate::{AckToken, Attachment, DropReason, Incoming, Parting, Received, Violation};
-use mqtt::{Ack, Disconnect, Packet, PacketId, Properties, Publish, Qos, ReasonCode, Version};
+use mqtt::{Ack, Auth, Disconnect, Packet, PacketId, Properties, Publish, Qos, ReasonCode, Version};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl<A: Attachment> Session<A> {
@@ -39,11 +39,7 @@ impl<A: Attachment> Session<A> {
             Packet::Unsubscribe(request) => Ok(Received::Unsubscribe(request)),
             Packet::PingReq => Ok(Received::Reply(Packet::PingResp)),
             Packet::Disconnect(disconnect) => self.disconnect(state, &disconnect),
-            Packet::Auth(_) => Err(breach(
-                ReasonCode::ProtocolError,
-                "AUTH without an authentication method in CONNECT",
-                "MQTT-4.12.0-7",
-            )),
+            Packet::Auth(auth) => authenticate(state, auth),
             Packet::Connect(_) => {
                 Err(breach(ReasonCode::ProtocolError, "second CONNECT on one connection", "MQTT-3.1.0-2"))
             }
@@ -280,6 +276,19 @@ impl<A: Attachment> State<A> {
         let header = self.header(slot);
         self.record(broker, slot, || Change::Header(Box::new(header)));
     }
+}
+
+/// An AUTH after the CONNACK: of a client that may send it, with the method it began with.
+fn authenticate<A>(state: &State<A>, auth: Auth) -> Result<Received, Violation> {
+    let refuse = |sentence, clause| Err(breach(ReasonCode::ProtocolError, sentence, clause));
+    let agreed = state.connection.as_ref().and_then(|connection| connection.authentication_method.as_deref());
+    let Some(agreed) = agreed else {
+        return refuse("AUTH without an authentication method in CONNECT", "MQTT-4.12.0-7");
+    };
+    if auth.properties.authentication_method().is_none_or(|method| method.as_str() != agreed) {
+        return refuse("AUTH with another authentication method than CONNECT", "MQTT-4.12.1-1");
+    }
+    Ok(Received::Authenticate(auth))
 }
 
 /// An acknowledgement without properties.

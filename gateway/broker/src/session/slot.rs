@@ -81,6 +81,8 @@ pub(crate) struct Connection<A> {
     pub(crate) problem_information: bool,
     /// The session expiry the CONNECT asked for; 0 forbids to ask for more at DISCONNECT.
     pub(crate) asked_expiry_secs: u32,
+    /// What the CONNECT named; without one the client may not send AUTH.
+    pub(crate) authentication_method: Option<Box<str>>,
     /// Packets to send before all others: PUBRECs whose commit outlived the connection they came on.
     pub(crate) control: Vec<Packet>,
 }

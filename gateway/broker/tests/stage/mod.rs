@@ -12,7 +12,7 @@ use broker::{
     Session,
 };
 use bytes::BytesMut;
-use mqtt::{Connect, Packet, ReasonCode, Version};
+use mqtt::{Auth, Connect, Packet, ReasonCode, Version};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -142,6 +142,10 @@ impl Stage {
                 let session = self.clients[name].session.as_ref().expect("connected");
                 let ack = self.broker.unsubscribe(session, &request);
                 self.reply(name, Packet::UnsubAck(ack));
+            }
+            // Anybody may be anybody on this stage.
+            Received::Authenticate(auth) => {
+                self.reply(name, Packet::Auth(Auth { reason: ReasonCode::Success, ..auth }));
             }
             Received::Reply(packet) => self.reply(name, packet),
             Received::Nothing => {}

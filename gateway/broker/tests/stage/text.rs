@@ -214,6 +214,10 @@ pub(crate) fn render(packet: &Packet) -> String {
         Packet::UnsubAck(ack) => render_reasons("UNSUBACK", ack.packet_id, &ack.reasons, &ack.properties),
         Packet::PingResp => "PINGRESP".to_owned(),
         Packet::Disconnect(disconnect) => format!("DISCONNECT 0x{:02x}", disconnect.reason.number()),
+        Packet::Auth(auth) => {
+            let properties = auth.properties.iter().map(|property| render_property(&property));
+            format!("AUTH 0x{:02x}{}", auth.reason.number(), properties.collect::<String>())
+        }
         other => format!("{other:?}"),
     }
 }
@@ -274,6 +278,7 @@ fn render_property(property: &Property) -> String {
         Property::SharedSubscriptionAvailable(_) => " noshared".to_owned(),
         Property::MessageExpiryInterval(number) => format!(" expiry={number}"),
         Property::TopicAlias(number) => format!(" alias={number}"),
+        Property::AuthenticationMethod(text) => format!(" method={text}"),
         Property::ContentType(text) => format!(" type={text}"),
         Property::ResponseTopic(text) => format!(" response={text}"),
         Property::CorrelationData(data) => format!(" correlation={}", String::from_utf8_lossy(data)),

@@ -59,7 +59,7 @@ async fn serve_requests(
     accepted: Accepted,
     listener: listener::Handle,
 ) -> Option<Arrived> {
-    let Accepted { stream, peer, certificates, trust_generation, .. } = accepted;
+    let Accepted { stream, peer, certificates, trust_generation, version, .. } = accepted;
     let certificate = certificates.first().map(|der| Certificate::from_der(der).map(Arc::new));
     let visitor = Arc::new(Visitor {
         gateway: Arc::clone(gateway),
@@ -89,7 +89,7 @@ async fn serve_requests(
     increment(&gateway.counters.websockets);
     let carrier = Carrier::WebSocket(Box::new(websocket::Stream::new(stream, parts.read_buf)));
     let certificates = Arc::clone(&visitor.certificates);
-    Some(Arrived { carrier, peer, certificates, trust_generation })
+    Some(Arrived { carrier, peer, certificates, trust_generation, is_tls: version.is_some() })
 }
 
 /// Until the client is done with HTTP, or we are with it.

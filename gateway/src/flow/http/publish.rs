@@ -117,6 +117,10 @@ impl Visitor {
             self.listener.check(&self.certificates).map_err(|refused| Fault::forbidden(&refused))?;
         }
         let principal = match &self.certificate {
+            // Requests know no users; the policy for anybody is that of the listeners without TLS.
+            None if self.listener.is_tls() => {
+                return Err(Fault::forbidden("no certificate, and publishing by HTTPS needs one"));
+            }
             None => gateway
                 .plain_principal()
                 .ok_or_else(|| Fault::forbidden("no certificate, and no policy for such clients"))?,
