@@ -2,6 +2,7 @@
 
 use crate::attempts::Attempts;
 use crate::client::Client;
+use crate::connect_rate::ConnectRate;
 use crate::connection::Traffic;
 use crate::connections::Connections;
 use crate::flow::announce::Announcements;
@@ -14,7 +15,7 @@ use access::{Principal, User};
 use broker::{Broker, Change};
 use bus::Bus;
 use journal::{Clock, Journal};
-use mqtt::ReasonCode;
+use mqtt::{Properties, ReasonCode};
 use registry::definitions::Definitions;
 use registry::{Registry, UserRefused};
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub(crate) struct Gateway {
     pub(crate) attempts: Attempts,
     /// Passwords that may be hashed at once.
     pub(crate) password_checks: Arc<Semaphore>,
+    pub(crate) connect_rate: ConnectRate,
     /// Listeners, for their numbers.
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
     /// Places for publishes by HTTP request that wait for the disk.
@@ -100,6 +102,8 @@ impl Gateway {
                 format!("the payload has {payload_bytes} bytes, the limit is {}", mqtt.payload_bytes_max);
             return Err((ReasonCode::PacketTooLarge, "payload_too_large", text));
         }
+        // The way to a rule is no part of the topic that the rule sees.
+        let topic = rules::basic_ingest(topic).map_or(topic, |ingest| ingest.rest);
         if topic.len() > mqtt.topic_bytes_max {
             let text = format!("the topic has {} bytes, the limit is {}", topic.len(), mqtt.topic_bytes_max);
             return Err((ReasonCode::TopicNameInvalid, "topic", text));
@@ -108,6 +112,29 @@ impl Gateway {
         if levels > mqtt.topic_levels_max {
             let text = format!("the topic has {levels} levels, the limit is {}", mqtt.topic_levels_max);
             return Err((ReasonCode::TopicNameInvalid, "topic", text));
+        }
+        Ok(())
+    }
+
+    /// Whether the properties of a publish or a will are within the limits; if not, the code, a label for metrics, and what is wrong.
+    pub(crate) fn check_properties(
+        &self,
+        properties: &Properties,
+    ) -> Result<(), (ReasonCode, &'static str, String)> {
+        if properties.is_empty() {
+            return Ok(());
+        }
+        let mqtt = &self.settings.raw.mqtt;
+        let bytes = properties.len_bytes();
+        let refuse = |text| Err((ReasonCode::QuotaExceeded, "properties", text));
+        if bytes > mqtt.properties_bytes_max {
+            let bytes_max = mqtt.properties_bytes_max;
+            return refuse(format!("the properties have {bytes} bytes, the limit is {bytes_max}"));
+        }
+        let count = properties.user_properties().count();
+        if count > mqtt.user_properties_max {
+            let count_max = mqtt.user_properties_max;
+            return refuse(format!("there are {count} user properties, the limit is {count_max}"));
         }
         Ok(())
     }

@@ -1,18 +1,25 @@
 //! From the settings to the bounds the broker keeps.
 
 use crate::gateway::packet_bytes_max;
-use crate::settings::{QueueFull, QueueFullQos0, Settings};
+use crate::settings::{Compatibility, QueueFull, QueueFullQos0, Settings};
 use broker::Limits;
 
 /// The bounds that the settings ask for.
 pub(crate) fn broker_limits(settings: &Settings) -> Limits {
     let mqtt = &settings.raw.mqtt;
+    let base = match mqtt.compatibility {
+        Compatibility::Standard => Limits::default(),
+        Compatibility::Aws => Limits::aws(),
+    };
     Limits {
         sessions_max: mqtt.sessions_max,
         client_id_bytes_max: mqtt.client_id_bytes_max,
+        keep_alive_secs_min: mqtt.keep_alive_secs_min,
         keep_alive_secs_max: mqtt.keep_alive_secs_max,
         session_expiry_secs_max: mqtt.session_expiry_secs_max,
+        will_delay_secs_max: mqtt.will_delay_secs_max,
         inbound_window_messages_max: mqtt.receive_maximum,
+        outbound_window_messages_max: mqtt.in_flight_messages_per_client_max,
         packet_bytes_max: u32::try_from(packet_bytes_max(settings)).unwrap_or(u32::MAX),
         inbound_topic_aliases_max: mqtt.topic_alias_maximum,
         outbound_topic_aliases_max: mqtt.topic_alias_maximum,
@@ -20,7 +27,9 @@ pub(crate) fn broker_limits(settings: &Settings) -> Limits {
         filter_levels_max: mqtt.topic_levels_max,
         filters_per_subscribe_max: mqtt.filters_per_subscribe_max,
         subscriptions_per_session_max: mqtt.subscriptions_per_client_max,
+        subscriptions_max: mqtt.subscriptions_max,
         retained_messages_max: mqtt.retained_messages_max,
+        retained_bytes_max: mqtt.retained_bytes_max,
         queue_messages_max: mqtt.queued_messages_per_client_max,
         queue_bytes_max: mqtt.queued_bytes_per_client_max,
         queued_bytes_max: mqtt.queued_bytes_max,
@@ -33,6 +42,6 @@ pub(crate) fn broker_limits(settings: &Settings) -> Limits {
             QueueFullQos0::DropOldest => broker::QueueFullQos0::DropOldest,
             QueueFullQos0::DropNewest => broker::QueueFullQos0::DropNewest,
         },
-        ..Limits::default()
+        ..base
     }
 }

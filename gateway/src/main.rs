@@ -4,6 +4,7 @@ mod attempts;
 mod aws;
 mod client;
 mod command;
+mod connect_rate;
 mod connection;
 mod connections;
 mod control;

@@ -3,6 +3,7 @@
 use crate::attempts::Attempts;
 use crate::client::Client;
 use crate::command::check::open_definitions;
+use crate::connect_rate::ConnectRate;
 use crate::connections::Connections;
 use crate::control::{self, Controlled};
 use crate::flow;
@@ -193,6 +194,7 @@ fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc
     let floor = bus.register_floor("sessions", journal.oldest());
     let sessions = SessionStore::open(&state, &journal, floor, &broker, clock.now_ms())?;
     let gateway = Gateway {
+        connect_rate: ConnectRate::new(settings.raw.mqtt.connects_per_client_per_sec_max, clock.now_ms()),
         resends: recall_resends(&journal, clock.now_ms())?,
         attempts: Attempts::default(),
         password_checks: Arc::new(Semaphore::new(password_checks_max())),

@@ -137,10 +137,10 @@ impl<A: Attachment> Broker<A> {
 
     fn with(limits: Limits, seed: [u8; 32], recording: bool) -> Self {
         let inner = Inner {
-            limits,
             recording,
             sessions: DashMap::new(),
-            index: Index::new(),
+            index: Index::new(limits.compatibility.parent_matches()),
+            limits,
             subscribed: AtomicU64::new(0),
             retained: Retained::default(),
             timers: Mutex::new(Timers::new()),

@@ -54,11 +54,18 @@ pub(crate) struct Index<T> {
     exact: DashMap<Arc<str>, Entry<T>>,
     wild: RwLock<Trie<T>>,
     wild_len: AtomicUsize,
+    /// Whether `a/#` matches `a`.
+    parent_matches: bool,
 }
 
 impl<T: Keyed> Index<T> {
-    pub(crate) fn new() -> Self {
-        Self { exact: DashMap::new(), wild: RwLock::new(Trie::default()), wild_len: AtomicUsize::new(0) }
+    pub(crate) fn new(parent_matches: bool) -> Self {
+        Self {
+            exact: DashMap::new(),
+            wild: RwLock::new(Trie::default()),
+            wild_len: AtomicUsize::new(0),
+            parent_matches,
+        }
     }
 
     /// Adds or replaces the subscription of `value`'s session.
@@ -97,7 +104,7 @@ impl<T: Keyed> Index<T> {
             found(&entry);
         }
         if self.wild_len.load(Ordering::Acquire) > 0 {
-            self.wild.read().matching(topic, &mut found);
+            self.wild.read().matching(topic, self.parent_matches, &mut found);
         }
     }
 

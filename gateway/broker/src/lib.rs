@@ -21,6 +21,7 @@
 mod attachment;
 mod broker;
 mod change;
+mod compatibility;
 mod index;
 mod limits;
 mod message;
@@ -37,6 +38,7 @@ pub use change::{
     Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey,
     SessionState, WillKey,
 };
+pub use compatibility::Compatibility;
 pub use limits::{Limits, QueueFull, QueueFullQos0};
 pub use message::Message;
 pub use received::{AckToken, Answer, Incoming, Parting, Received};

@@ -1,5 +1,6 @@
 //! Every bound the broker keeps, each with its unit in its name.
 
+use crate::Compatibility;
 use mqtt::Qos;
 
 /// What happens to a QoS 0 copy that finds its session's queue full.
@@ -33,10 +34,14 @@ pub enum QueueFull {
 /// quotas of AWS IoT Core, which refuse some legal clients (a topic of nine levels, say).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Whose ways the server has where they differ in more than a number.
+    pub compatibility: Compatibility,
     /// Sessions kept, connected or not.
     pub sessions_max: usize,
     /// Length of a client identifier.
     pub client_id_bytes_max: usize,
+    /// Smallest keep alive granted, other than none. An MQTT 5 client that asks for less is told this one.
+    pub keep_alive_secs_min: u16,
     /// Largest keep alive granted; an MQTT 5 client that asks for more, or for none, is told this one. 0 grants everything.
     pub keep_alive_secs_max: u16,
     /// Longest life of a session without a connection. MQTT 3.1.1 sessions that are not clean get it; MQTT 5 clients are told when
@@ -94,8 +99,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            compatibility: Compatibility::Standard,
             sessions_max: 500_000,
             client_id_bytes_max: 1_024,
+            keep_alive_secs_min: 0,
             keep_alive_secs_max: 0,
             session_expiry_secs_max: 7 * 24 * 3_600,
             will_delay_secs_max: 7 * 24 * 3_600,
@@ -129,7 +136,9 @@ impl Limits {
     /// The quotas of AWS IoT Core where it has one.
     pub fn aws() -> Self {
         Self {
+            compatibility: Compatibility::Aws,
             client_id_bytes_max: 128,
+            keep_alive_secs_min: 30,
             keep_alive_secs_max: 1_200,
             session_expiry_secs_max: 3_600,
             packet_bytes_max: 146 * 1_024,

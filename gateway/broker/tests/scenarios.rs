@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! == name of the case [clause]
+//! limits aws                      the ways of AWS IoT Core
 //! limits queue_messages_max=3     bounds of this case, before anything else
 //! a> CONNECT clean id=x           client `a` sends
 //! a< CONNACK                      client `a` gets, next in its order
@@ -54,6 +55,10 @@ fn limits(case: &Case) -> Limits {
     for word in
         case.lines.iter().filter_map(|(_, line)| line.strip_prefix("limits ")).flat_map(str::split_whitespace)
     {
+        if word == "aws" {
+            limits = Limits::aws();
+            continue;
+        }
         let (name, value) = word.split_once('=').expect("name=value");
         let number: usize = value.parse().unwrap_or(0);
         match name {
@@ -76,6 +81,7 @@ fn limits(case: &Case) -> Limits {
             "retain_available" => limits.retain_available = number == 1,
             "wildcard_available" => limits.wildcard_subscriptions_available = number == 1,
             "shared_available" => limits.shared_subscriptions_available = number == 1,
+            "keep_alive_secs_min" => limits.keep_alive_secs_min = number as u16,
             "keep_alive_secs_max" => limits.keep_alive_secs_max = number as u16,
             "session_expiry_secs_max" => limits.session_expiry_secs_max = number as u32,
             "sessions_max" => limits.sessions_max = number,
@@ -217,4 +223,5 @@ files! {
     queues = "queues.txt";
     durable = "durable.txt";
     kill_paths = "kill-paths.txt";
+    compatibility = "compatibility.txt";
 }

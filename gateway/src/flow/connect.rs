@@ -9,6 +9,7 @@ use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
+use crate::settings::Compatibility;
 use access::{Certificate, ConnectAttributes, Principal};
 use broker::{Connected, Parting, Wake};
 use mqtt::{
@@ -25,6 +26,9 @@ use tokio::time::Instant;
 
 /// How long the refusal may take to reach a peer.
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// What AWS IoT Core answers where MQTT 3.1.1 has return code 5; no packet of the standard has code 7.
+const CONNACK_NOT_AUTHORIZED_AWS: [u8; 4] = [0x20, 2, 0, 7];
 
 /// A client that was let in.
 pub(super) struct LetIn {
@@ -115,6 +119,13 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<
         transport.set_peer_packet_bytes_max(bytes as usize);
     }
     let candour = Candour::of(gateway, &packet);
+    let is_named = !packet.client_id.is_empty();
+    if is_named && !gateway.connect_rate.admit(&packet.client_id, gateway.now_ms()) {
+        let explanation = "connects more often than `mqtt.connects_per_client_per_sec_max` allows";
+        let refusal = Refusal::new(ReasonCode::ConnectionRateExceeded, "rate", explanation);
+        refuse(gateway, transport, peer, Some(&packet.client_id), refusal.to(candour)).await;
+        return None;
+    }
     let assigned = assign_client_id(&mut packet).map(Property::AssignedClientIdentifier);
     let anybody_may = !is_tls && gateway.settings.raw.listener.plain_policy.is_some();
     let has_certificate = !certificates.is_empty();
@@ -233,6 +244,7 @@ fn let_in(
     })?;
     if let Some(will) = &connect.will {
         let checked = gateway.check_publish(&will.topic, will.payload.len());
+        let checked = checked.and_then(|()| gateway.check_properties(&will.properties));
         checked.map_err(|(code, label, text)| Refusal::new(code, label, &format!("will: {text}")))?;
     }
     let wake = Arc::new(Notify::new());
@@ -340,7 +352,10 @@ async fn refuse(
         let (reason, code) = (refusal.explanation.as_str(), refusal.code.name());
         tracing::warn!(%peer, client_id, reason, code, left_out, "connection refused");
     }
-    if let Some((connack, version)) = refusal.connack() {
+    let is_aws = gateway.settings.raw.mqtt.compatibility == Compatibility::Aws;
+    if is_aws && refusal.version == Some(Version::V3_1_1) && refusal.code == ReasonCode::NotAuthorized {
+        transport.output().extend_from_slice(&CONNACK_NOT_AUTHORIZED_AWS);
+    } else if let Some((connack, version)) = refusal.connack() {
         fan_out::encode_within(Packet::ConnAck(connack), version, &mut transport);
     }
     // A peer that does not read must not hold the task.

@@ -13,7 +13,7 @@ use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::lifecycle::{self, DisconnectReason};
 use crate::metrics::increment;
-use crate::settings::PublishRateExceeded;
+use crate::settings::{Compatibility, PublishRateExceeded};
 use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
 use mqtt::{
     Auth, Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
@@ -365,7 +365,9 @@ impl Connection {
         let counters = &self.gateway.counters;
         increment(&counters.publishes[usize::from(publish.qos.number())]);
         counters.publish_bytes.fetch_add(publish.payload.len() as u64, Relaxed);
-        if let Err((code, label, text)) = self.gateway.check_publish(&publish.topic, publish.payload.len()) {
+        let checked = self.gateway.check_publish(&publish.topic, publish.payload.len());
+        let checked = checked.and_then(|()| self.gateway.check_properties(&publish.properties));
+        if let Err((code, label, text)) = checked {
             self.commits.refuse(Refusal::Limit(code, label, text), token);
             return;
         }
@@ -440,9 +442,11 @@ impl Connection {
     fn subscribe(&mut self, request: &Subscribe) -> Result<(), End> {
         let (client, candour) = (&self.client, &self.candour);
         let gateway = &self.gateway;
+        let mut is_denied = false;
         let permit = |asked: &mqtt::SubscribeFilter| {
             client.identity().authorise_subscribe(&asked.filter).map_err(|denied| {
                 gateway.counters.subscribes_denied.increment(denied.label());
+                is_denied = true;
                 if let Some(left_out) = gateway.counters.refusal_lines.admit() {
                     let filter = asked.filter.as_str();
                     tracing::warn!(client_id = client.client_id(), filter, reason = %denied, left_out, "subscribe denied");
@@ -456,6 +460,10 @@ impl Connection {
             .broker
             .subscribe(&self.open.session, request, permit)
             .map_err(|violation| End::violation(&violation))?;
+        let is_aws = gateway.settings.raw.mqtt.compatibility == Compatibility::Aws;
+        if is_denied && is_aws && self.candour.version() == Version::V3_1_1 {
+            return Err(End::closed(ReasonCode::NotAuthorized, "subscribed to what no policy allows"));
+        }
         self.send(&Packet::SubAck(subscribed.ack));
         lifecycle::subscribed(&self.gateway, &self.client, subscribed.granted.iter().map(|filter| &**filter));
         Ok(())

@@ -4,6 +4,7 @@
 //! Whatever holds a [`Settings`] need not check it again.
 
 mod check;
+mod compatibility;
 mod environment;
 mod error;
 mod raw;
@@ -12,8 +13,8 @@ mod secret;
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
 pub(crate) use raw::{
-    ClientCertificate, Function, Http, LogFormat, Overflow, PublishRateExceeded, Queue, QueueFull,
-    QueueFullQos0, Raw, RegisterUnknown, Stream,
+    ClientCertificate, Compatibility, Function, Http, LogFormat, Overflow, PublishRateExceeded, Queue,
+    QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream,
 };
 pub(crate) use secret::AccessKey;
 
@@ -83,7 +84,7 @@ fn merge(
     let from_file: Raw = toml::from_str(text).map_err(|error| at_place(file, text, &error))?;
     let mut table: toml::Table = toml::from_str(text).map_err(|error| at_place(file, text, &error))?;
     let overridden_by = environment::apply(&mut table, variables)?;
-    if overridden_by.is_empty() {
+    if !compatibility::apply(&mut table) && overridden_by.is_empty() {
         return Ok((from_file, overridden_by));
     }
     let raw = table.try_into().map_err(|error| SettingsError {

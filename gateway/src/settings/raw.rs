@@ -200,17 +200,31 @@ pub(crate) enum RegisterUnknown {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Mqtt {
+    /// Whose ways the broker has. With `aws`, many defaults below are the quotas of AWS IoT Core; COMPATIBILITY.md lists all that changes.
+    pub(crate) compatibility: Compatibility,
     pub(crate) payload_bytes_max: usize,
     pub(crate) client_id_bytes_max: usize,
     pub(crate) topic_bytes_max: usize,
     pub(crate) topic_levels_max: usize,
+    /// Bytes of the properties of one PUBLISH or will.
+    pub(crate) properties_bytes_max: usize,
+    /// User properties among them.
+    pub(crate) user_properties_max: usize,
+    /// MQTT 5 clients that ask for less are told this one.
+    pub(crate) keep_alive_secs_min: u16,
     /// Clients that ask for more, or for none, are told this one (MQTT 5) or held to what they asked (MQTT 3.1.1).
     pub(crate) keep_alive_secs_max: u16,
+    /// QoS 1 and 2 publishes of one client that wait for their acknowledgement.
     pub(crate) receive_maximum: u16,
+    /// QoS 1 and 2 messages sent to one client and not acknowledged yet; the client may ask for fewer.
+    pub(crate) in_flight_messages_per_client_max: u16,
     pub(crate) topic_alias_maximum: u16,
     pub(crate) session_expiry_secs_max: u32,
+    pub(crate) will_delay_secs_max: u32,
     pub(crate) filters_per_subscribe_max: usize,
     pub(crate) subscriptions_per_client_max: usize,
+    /// Of all clients together.
+    pub(crate) subscriptions_max: usize,
     pub(crate) queued_messages_per_client_max: usize,
     pub(crate) queued_bytes_per_client_max: usize,
     /// Bytes that wait for all clients together. Once half of it is taken, a client with more than an even share of that half is full too.
@@ -222,9 +236,13 @@ pub(crate) struct Mqtt {
     /// What happens to a message at QoS 0 for a client whose queue is full.
     pub(crate) queue_full_qos0: QueueFullQos0,
     pub(crate) retained_messages_max: usize,
+    /// Bytes of topic, properties and payload of all retained messages.
+    pub(crate) retained_bytes_max: usize,
     pub(crate) sessions_max: usize,
     /// How often values below `$SYS/broker/` that changed are published; 0 is never.
     pub(crate) sys_interval_secs: u64,
+    /// CONNECTs of one client identifier in a second, beyond which they are refused; 0 is no limit.
+    pub(crate) connects_per_client_per_sec_max: u32,
     /// PUBLISH packets of one connection in a second; 0 is no limit.
     pub(crate) publishes_per_sec_max: u64,
     /// Bytes of topic, properties and payload in them in a second; 0 is no limit.
@@ -240,16 +258,23 @@ pub(crate) struct Mqtt {
 impl Default for Mqtt {
     fn default() -> Self {
         Self {
+            compatibility: Compatibility::Standard,
             payload_bytes_max: 131_072,
             client_id_bytes_max: 128,
             topic_bytes_max: 1024,
             topic_levels_max: 32,
+            properties_bytes_max: 65_536,
+            user_properties_max: 1_000,
+            keep_alive_secs_min: 0,
             keep_alive_secs_max: 1200,
             receive_maximum: 100,
+            in_flight_messages_per_client_max: 100,
             topic_alias_maximum: 8,
             session_expiry_secs_max: 604_800,
+            will_delay_secs_max: 604_800,
             filters_per_subscribe_max: 64,
             subscriptions_per_client_max: 512,
+            subscriptions_max: 5_000_000,
             queued_messages_per_client_max: 1000,
             queued_bytes_per_client_max: 16_777_216,
             queued_bytes_max: 2 << 30,
@@ -257,8 +282,10 @@ impl Default for Mqtt {
             queue_full_wait_secs_max: 10,
             queue_full_qos0: QueueFullQos0::DropOldest,
             retained_messages_max: 1_000_000,
+            retained_bytes_max: 1 << 30,
             sessions_max: 1_000_000,
             sys_interval_secs: 10,
+            connects_per_client_per_sec_max: 0,
             publishes_per_sec_max: 0,
             publish_bytes_per_sec_max: 0,
             publish_rate_exceeded: PublishRateExceeded::Wait,
@@ -266,6 +293,16 @@ impl Default for Mqtt {
             idle_secs_max: 0,
         }
     }
+}
+
+/// The switch `compatibility`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compatibility {
+    /// MQTT as the standards have it.
+    Standard,
+    /// Where AWS IoT Core departs from them, so does this broker.
+    Aws,
 }
 
 /// The switch `queue_full`.

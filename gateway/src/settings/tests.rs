@@ -95,3 +95,19 @@ fn an_unknown_key_from_the_environment_is_named() {
         "environment variable IOT_GATEWAY__MQTT__RECEIVE_MAX: unknown key `receive_max`; did you mean `receive_maximum`?"
     );
 }
+
+#[test]
+fn the_preset_of_aws_gives_way_to_what_is_written() {
+    let mqtt =
+        load(&format!("{TLS}[mqtt]\ncompatibility = \"aws\"\nkeep_alive_secs_max = 600\n")).unwrap().raw.mqtt;
+    assert_eq!((mqtt.topic_levels_max, mqtt.topic_bytes_max, mqtt.filters_per_subscribe_max), (8, 256, 8));
+    assert_eq!((mqtt.session_expiry_secs_max, mqtt.publishes_per_sec_max), (3600, 100));
+    assert_eq!(mqtt.queue_full, QueueFull::DropNewest);
+    assert_eq!((mqtt.keep_alive_secs_min, mqtt.keep_alive_secs_max), (30, 600), "written wins");
+    let standard = load(&format!("{TLS}[mqtt]\nkeep_alive_secs_max = 600\n")).unwrap().raw.mqtt;
+    assert_eq!((standard.topic_levels_max, standard.publishes_per_sec_max), (32, 0));
+    let variables = [("IOT_GATEWAY__MQTT__COMPATIBILITY".to_string(), "aws".to_string())];
+    let file = Path::new("gateway.toml");
+    let settings = Settings::from_text(TLS, file, Path::new("/"), variables.into_iter()).unwrap();
+    assert_eq!(settings.raw.mqtt.topic_levels_max, 8, "from the environment too");
+}

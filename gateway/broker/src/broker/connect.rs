@@ -45,8 +45,13 @@ impl Terms {
 
 /// The keep alive in force. Only MQTT 5 can tell a client that it is another one `[MQTT-3.1.2-21]`.
 fn keep_alive_secs(connect: &Connect, limits: &Limits) -> u16 {
-    let (asked, max) = (connect.keep_alive_secs, limits.keep_alive_secs_max);
-    if connect.version == Version::V5 && max != 0 && (asked == 0 || asked > max) { max } else { asked }
+    let (asked, min, max) = (connect.keep_alive_secs, limits.keep_alive_secs_min, limits.keep_alive_secs_max);
+    match connect.version {
+        Version::V3_1_1 if !limits.compatibility.keep_alive_is_imposed() => asked,
+        _ if max != 0 && (asked == 0 || asked > max) => max,
+        _ if asked != 0 => asked.max(min),
+        _ => asked,
+    }
 }
 
 fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
@@ -56,6 +61,9 @@ fn check(connect: &Connect, limits: &Limits) -> Result<(), Refusal> {
             ReasonCode::ClientIdentifierNotValid,
             "client identifier longer than this server takes",
         );
+    }
+    if connect.client_id.starts_with('$') && !limits.compatibility.client_id_may_begin_with_dollar() {
+        return refuse(ReasonCode::ClientIdentifierNotValid, "client identifier begins with `$`");
     }
     if connect.client_id.is_empty() && connect.version == Version::V3_1_1 && !connect.clean_start {
         // [MQTT-3.1.3-8] of MQTT 3.1.1.
@@ -357,6 +365,9 @@ fn connack_properties(
     if !limits.wildcard_subscriptions_available {
         properties.push(Property::WildcardSubscriptionAvailable(false));
     }
+    if !limits.compatibility.has_subscription_identifiers() {
+        properties.push(Property::SubscriptionIdentifierAvailable(false));
+    }
     if !limits.shared_subscriptions_available {
         properties.push(Property::SharedSubscriptionAvailable(false));
     }
@@ -364,4 +375,41 @@ fn connack_properties(
         properties.push(Property::ServerKeepAlive(terms.keep_alive_secs));
     }
     properties.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client that asks for a keep alive is held to; MQTT 3.1.1 gives no way to tell it.
+    #[test]
+    fn keep_alive() {
+        use Version::{V3_1_1, V5};
+        let bounded = Limits { keep_alive_secs_max: 1_200, ..Limits::default() };
+        for (limits, version, asked, held_to) in [
+            (Limits::default(), V3_1_1, 0, 0),
+            (Limits::default(), V5, 65_535, 65_535),
+            (bounded.clone(), V3_1_1, 0, 0),
+            (bounded.clone(), V3_1_1, 2_000, 2_000),
+            (bounded.clone(), V5, 0, 1_200),
+            (bounded, V5, 5, 5),
+            (Limits::aws(), V3_1_1, 0, 1_200),
+            (Limits::aws(), V3_1_1, 5, 30),
+            (Limits::aws(), V3_1_1, 2_000, 1_200),
+            (Limits::aws(), V3_1_1, 60, 60),
+            (Limits::aws(), V5, 5, 30),
+        ] {
+            let connect = Connect {
+                version,
+                clean_start: true,
+                keep_alive_secs: asked,
+                properties: Properties::default(),
+                client_id: Text::default(),
+                will: None,
+                username: None,
+                password: None,
+            };
+            assert_eq!(keep_alive_secs(&connect, &limits), held_to, "{version:?} asks for {asked}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::{Attachment, Denial, Limits, Violation};
 use mqtt::topic::Filter;
 use mqtt::{
     Packet, PropertiesBuilder, Qos, ReasonCode, RetainHandling, SubAck, Subscribe, SubscribeFilter, UnsubAck,
-    Unsubscribe,
+    Unsubscribe, Version,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +26,7 @@ impl<A: Attachment> Broker<A> {
         mut permit: impl FnMut(&SubscribeFilter) -> Result<(), Denial>,
     ) -> Result<Subscribed, Violation> {
         let limits = &self.inner.limits;
+        check(request, session.version, limits)?;
         let mut sentence = String::new();
         let mut verdicts = Vec::with_capacity(request.filters.len());
         for (at, asked) in request.filters.iter().enumerate() {
@@ -78,6 +79,29 @@ impl<A: Attachment> Broker<A> {
         let reasons = request.filters.iter().map(end).collect();
         UnsubAck { packet_id: request.packet_id, properties: Default::default(), reasons }
     }
+}
+
+/// Whether the request as a whole may be served.
+fn check(request: &Subscribe, version: Version, limits: &Limits) -> Result<(), Violation> {
+    let compatibility = limits.compatibility;
+    if !compatibility.has_subscription_identifiers()
+        && request.properties.subscription_identifiers().next().is_some()
+    {
+        let reason = ReasonCode::SubscriptionIdentifiersNotSupported;
+        return Err(Violation::new(reason, "subscription identifier", "3.2.2.3.12"));
+    }
+    if !compatibility.subscribing_too_much_closes(version) {
+        return Ok(());
+    }
+    if request.filters.len() > limits.filters_per_subscribe_max {
+        let sentence = "more filters in one SUBSCRIBE than this server takes";
+        return Err(Violation::new(ReasonCode::QuotaExceeded, sentence, "compatibility with AWS IoT Core"));
+    }
+    if request.filters.iter().any(|asked| asked.options.qos > limits.qos_max) {
+        let sentence = "subscription above the maximum QoS";
+        return Err(Violation::new(ReasonCode::QosNotSupported, sentence, "compatibility with AWS IoT Core"));
+    }
+    Ok(())
 }
 
 /// Whether a filter may be subscribed at all: the outer error closes the connection, the inner one is answered in the SUBACK.
@@ -180,7 +204,8 @@ impl<A: Attachment> Inner<A> {
             RetainHandling::DoNotSend => false,
         };
         // Retained messages are not sent to shared subscriptions (section 4.8.2).
-        (wanted && place.shared.is_none()).then(|| Feed::new(held.clone(), clock))
+        let is_served = !place.has_wildcard() || self.limits.compatibility.wildcards_get_retained();
+        (wanted && is_served && place.shared.is_none()).then(|| Feed::new(held.clone(), clock))
     }
 
     fn revoke(&self, slot: &Arc<Slot<A>>, state: &mut State<A>, filter: &str) -> bool {

@@ -43,7 +43,7 @@ fn filters_match_as_the_standard_says() {
         ("é/+", "é/x", true, "broker-core 3.2 row 1"),
     ];
     for (filter, topic, expected, clause) in cases {
-        let index = Index::new();
+        let index = Index::new(true);
         let whole = Arc::from(filter);
         index.insert(Place::of(&whole), Seat(SessionKey(1)));
         assert_eq!(!found(&index, topic).is_empty(), expected, "`{filter}` on `{topic}`: {clause}");
@@ -53,7 +53,7 @@ fn filters_match_as_the_standard_says() {
 /// Row 17: what nobody subscribes to any more is freed.
 #[test]
 fn filters_that_nobody_holds_are_freed() {
-    let index = Index::new();
+    let index = Index::new(true);
     let wholes: Vec<Arc<str>> = (0..1_000)
         .flat_map(|n| [format!("a/{n}/b"), format!("a/{n}/+"), format!("$share/g/a/{n}/#"), format!("+/{n}")])
         .map(Arc::from)
@@ -71,7 +71,7 @@ fn filters_that_nobody_holds_are_freed() {
 
 #[test]
 fn a_group_takes_turns_and_prefers_rank() {
-    let index = Index::new();
+    let index = Index::new(true);
     let whole: Arc<str> = Arc::from("$share/g/t");
     for key in 1..=3 {
         index.insert(Place::of(&whole), Seat(SessionKey(key)));
@@ -90,7 +90,7 @@ proptest! {
         topics in proptest::collection::vec("[$ab]{0,2}(/[ab]{0,1}){0,4}", 1..20),
         gone in proptest::collection::btree_set(0..30usize, 0..15),
     ) {
-        let index = Index::new();
+        let index = Index::new(true);
         let wholes: Vec<Arc<str>> = filters.into_iter().map(Arc::from).collect();
         for (at, whole) in wholes.iter().enumerate() {
             index.insert(Place::of(whole), Seat(SessionKey(at as u64)));

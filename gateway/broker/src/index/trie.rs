@@ -96,12 +96,21 @@ impl<T: Keyed> Trie<T> {
     }
 
     /// Shows every entry that matches. A wildcard at the first level matches no topic that starts with `$` `[MQTT-4.7.2-1]`.
-    pub(super) fn matching(&self, topic: &str, found: &mut impl FnMut(&Entry<T>)) {
-        self.walk(Some(topic), topic.starts_with('$'), found);
+    pub(super) fn matching(&self, topic: &str, parent_matches: bool, found: &mut impl FnMut(&Entry<T>)) {
+        self.walk(Some(topic), topic.starts_with('$'), parent_matches, found);
     }
 
-    fn walk(&self, levels: Option<&str>, reserved: bool, found: &mut impl FnMut(&Entry<T>)) {
-        if let (Some(entry), false) = (&self.rest, reserved) {
+    fn walk(
+        &self,
+        levels: Option<&str>,
+        reserved: bool,
+        parent_matches: bool,
+        found: &mut impl FnMut(&Entry<T>),
+    ) {
+        if let Some(entry) = &self.rest
+            && !reserved
+            && (parent_matches || levels.is_some())
+        {
             found(entry);
         }
         let Some(levels) = levels else {
@@ -112,10 +121,10 @@ impl<T: Keyed> Trie<T> {
         };
         let (level, tail) = split(levels);
         if let Some(child) = self.children.get(level) {
-            child.walk(tail, false, found);
+            child.walk(tail, false, parent_matches, found);
         }
         if let (Some(any), false) = (&self.any, reserved) {
-            any.walk(tail, false, found);
+            any.walk(tail, false, parent_matches, found);
         }
     }
 

@@ -275,6 +275,7 @@ fn render_property(property: &Property) -> String {
         Property::MaximumQos(qos) => format!(" qos={}", qos.number()),
         Property::RetainAvailable(_) => " noretain".to_owned(),
         Property::WildcardSubscriptionAvailable(_) => " nowildcard".to_owned(),
+        Property::SubscriptionIdentifierAvailable(_) => " noidentifiers".to_owned(),
         Property::SharedSubscriptionAvailable(_) => " noshared".to_owned(),
         Property::MessageExpiryInterval(number) => format!(" expiry={number}"),
         Property::TopicAlias(number) => format!(" alias={number}"),
