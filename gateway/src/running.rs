@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,8 @@ use tokio_util::task::TaskTracker;
 const DEFINITIONS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often every connection is asked about, beside when something changes.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the start waits for the first values below `$SYS`.
+const FIRST_VALUES_TIME_MAX: Duration = Duration::from_secs(1);
 /// How long the targets may take to write what consumers did last.
 const TARGETS_CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long requests under way may take to end at a shutdown.
@@ -67,6 +70,10 @@ impl Running {
         gateway.bus.begin_trimming();
         let running = Self { gateway, targets, tasks: TaskTracker::new() };
         running.tasks.spawn(flow::announce::run(Arc::clone(&running.gateway), waiting));
+        let (told, first_values) = oneshot::channel();
+        running.until_shutdown(crate::system::run(Arc::clone(&running.gateway), told));
+        // Whoever connects finds them; a target that is behind holds up what rules make of them, but not the start.
+        let _ = tokio::time::timeout(FIRST_VALUES_TIME_MAX, first_values).await;
         running.spawn(listeners, api)?;
         Ok(running)
     }
@@ -86,7 +93,6 @@ impl Running {
         self.until_shutdown(Arc::clone(&gateway.definitions).watch(DEFINITIONS_LOOK_INTERVAL));
         self.until_shutdown(follow_registry(Arc::clone(gateway)));
         self.until_shutdown(recheck_now_and_then(Arc::clone(gateway)));
-        self.until_shutdown(crate::system::run(Arc::clone(gateway)));
         if let Some(folder) = &gateway.settings.raw.access.policies {
             self.until_shutdown(PolicyFolder::new(folder, Arc::clone(&gateway.registry)).watch());
         }

@@ -15,6 +15,7 @@ use numbers::Numbers;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
 use tree::{LOADS, RECEIVED, SENT, VALUES};
 
@@ -96,8 +97,9 @@ impl Tree {
     }
 }
 
-/// Publishes what changed, every interval, until the gateway shuts down.
-pub(crate) async fn run(gateway: Arc<Gateway>) {
+/// Publishes what changed, every interval, until the future is dropped. `told` hears when every value was published for the first time, and
+/// is dropped when the settings want none.
+pub(crate) async fn run(gateway: Arc<Gateway>, told: oneshot::Sender<()>) {
     let interval_secs = gateway.settings.raw.mqtt.sys_interval_secs;
     if interval_secs == 0 {
         return;
@@ -107,6 +109,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
     let mut tree = Tree::new(Instant::now());
     let mut announcer = Announcer::new(Arc::clone(&gateway));
     let nobody: Arc<str> = Arc::default();
+    let mut told = Some(told);
     loop {
         let now = ticks.tick().await;
         for (topic, value) in tree.look(&Numbers::of(&gateway), now) {
@@ -114,6 +117,8 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
             announcer.announce(&announcement).await;
         }
         announcer.finish().await;
+        // Whoever waited may have given up.
+        told.take().map(|told| told.send(()));
     }
 }
 
