@@ -270,13 +270,13 @@ impl Client {
         self.send(&bytes).map(|()| id)
     }
 
-    /// Publishes at QoS 1 and waits for the acknowledgement. Gives its reason.
+    /// Publishes at QoS 1 and waits for the acknowledgement. Gives its reason; that nobody was there to get it is a success like another.
     ///
     /// # Errors
     /// When none comes.
     pub fn publish(&mut self, topic: &str, payload: impl AsRef<[u8]>) -> Result<u8, Gone> {
         let id = self.send_publish(topic, payload, 1)?;
-        self.expect_answer(kind::PUBACK, id).map(|answer| answer.reason())
+        self.expect_answer(kind::PUBACK, id).map(|answer| taken(answer.reason()))
     }
 
     /// Publishes a retained message at QoS 1 and waits for the acknowledgement.
@@ -287,7 +287,7 @@ impl Client {
         let id = self.next_id();
         let bytes = self.publish_bytes(&Publish { id, qos: 1, retain: true, ..message(topic, payload) });
         self.send(&bytes)?;
-        self.expect_answer(kind::PUBACK, id).map(|answer| answer.reason())
+        self.expect_answer(kind::PUBACK, id).map(|answer| taken(answer.reason()))
     }
 
     /// Subscribes and waits for the answer. Gives its code.
@@ -451,6 +451,11 @@ impl Client {
             }
         }
     }
+}
+
+/// 0 for 0x10, no matching subscribers (section 3.4.2.1).
+fn taken(reason: u8) -> u8 {
+    if reason == 0x10 { 0 } else { reason }
 }
 
 /// A message at QoS 0, to be changed.

@@ -47,3 +47,19 @@ fn a_subscriber_that_stays_away_does_not_stop_what_others_publish() -> anyhow::R
     assert_eq!(first.payload, b"{\"n\":0}");
     Ok(())
 }
+
+/// Section 3.4.2.1: 0x10 says that nobody was there. A rule that takes the message is somebody.
+#[test]
+fn a_publisher_is_told_when_neither_subscriber_nor_rule_is_there() -> anyhow::Result<()> {
+    let site = Site::with_queue("")?;
+    let _gateway = Gateway::start(&site)?;
+    let mut client = Client::connect_plain(site.plain_address, &Connect::clean(V5, "c"))?;
+    let mut publish = |topic: &str| -> anyhow::Result<u8> {
+        let id = client.send_publish(topic, "{}", 1)?;
+        Ok(client.expect_answer(kind::PUBACK, id)?.reason())
+    };
+    assert_eq!(publish("nobody/listens")?, 0x10);
+    assert_eq!(publish("plant/kiln-1/telemetry")?, 0, "a rule");
+    assert_eq!(publish("$aws/rules/readings/x")?, 0, "Basic Ingest goes to a rule by its name");
+    Ok(())
+}

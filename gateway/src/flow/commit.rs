@@ -25,6 +25,8 @@ pub(super) struct Accepted {
     pub(super) token: Option<AckToken>,
     /// Where it is in the journal; `None` when nothing of it has to be durable.
     pub(super) offset: Option<Offset>,
+    /// Whether a subscriber or a rule gets it.
+    pub(super) is_heard: bool,
     pub(super) received: Instant,
 }
 
@@ -161,7 +163,8 @@ impl Commits {
         if let Some(route) = &route {
             owe(&mut record, route, &message);
         }
-        let accepted = Accepted { message, route, token, offset: None, received };
+        let is_heard = !record.events.is_empty() || route.as_ref().is_none_or(|route| !route.is_empty());
+        let accepted = Accepted { message, route, token, offset: None, is_heard, received };
         if record.is_empty() {
             return self.accept(accepted);
         }
@@ -235,6 +238,7 @@ impl Commits {
             route: Some(route),
             token: None,
             offset,
+            is_heard: true,
             received,
         }));
     }

@@ -400,7 +400,9 @@ impl Connection {
             self.gateway.counters.acknowledge_latency.record(accepted.received.elapsed());
         }
         let out = self.transport.output();
-        match fan_out::acknowledge(&self.open.session, accepted, ReasonCode::Success, "", out) {
+        // Section 3.4.2.1; a rule is as good as a subscriber.
+        let reason = if accepted.is_heard { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
+        match fan_out::acknowledge(&self.open.session, accepted, reason, "", out) {
             fan_out::Next::GoOn => Ok(()),
             fan_out::Next::Close(violation) => Err(End::violation(&violation)),
         }
