@@ -1,5 +1,6 @@
 //! What has to be persisted for durable sessions, and the form they are restored from.
 
+use crate::Message;
 use mqtt::{PacketId, Qos, SubscriptionOptions, Version, Will};
 use std::sync::Arc;
 
@@ -42,6 +43,25 @@ pub enum Change {
     Landed(SessionKey, PacketId),
     /// The copy of this journal offset was delivered, or dropped for a counted reason: it is owed no more.
     Settled(SessionKey, u64),
+    /// A copy in flight that no record holds, such as one of a retained message: comes before its [`Change::Flying`], and is over when the
+    /// client has the message.
+    Carried(SessionKey, PacketId, Box<Carried>),
+    /// The copy of this journal offset is owed to one more session than its record lists.
+    Owed {
+        /// The session.
+        key: SessionKey,
+        /// Offset of the copy's record.
+        offset: u64,
+        /// Options of the copy.
+        options: CopyOptions,
+    },
+    /// A subscription has retained messages to get yet: makes the feed, or says how far it is.
+    Feeding(SessionKey, SavedFeed),
+    /// The feed of this subscription is over.
+    Fed(SessionKey, Arc<str>),
+    /// The retained message of this journal offset reached the session as a live one while it had feeds: none of them gives it. Forgotten
+    /// with the last of them.
+    FeedSkips(SessionKey, u64),
     /// A connection has a will, or its will waits: replaces the will of this key. Wills of sessions that are not durable are kept too.
     WillLeft(Box<SavedWill>),
     /// The will was discarded, or published.
@@ -106,6 +126,24 @@ pub struct SavedSubscription {
     pub identifier: Option<u32>,
 }
 
+/// How far a subscription got with the retained messages it was promised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedFeed {
+    /// The subscription's filter, as sent.
+    pub filter: Arc<str>,
+    /// The place in the order of topics up to which they were given; the store need not know what it says.
+    pub from: Box<[u8]>,
+}
+
+/// The body of a copy in flight that no journal record holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The message.
+    pub message: Arc<Message>,
+    /// How the session gets it.
+    pub options: CopyOptions,
+}
+
 /// A QoS 1 or 2 exchange towards the client that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flight {
@@ -150,4 +188,10 @@ pub struct SessionState {
     pub inbound: Vec<(PacketId, Option<u64>)>,
     /// Outbound exchanges under way, in the order they were first sent.
     pub outbound: Vec<Flight>,
+    /// Bodies of those that no journal record holds.
+    pub carried: Vec<(PacketId, Carried)>,
+    /// Feeds of retained messages that are not over.
+    pub feeds: Vec<SavedFeed>,
+    /// Offsets of the retained messages that the feeds do not give.
+    pub feeds_skip: Vec<u64>,
 }

@@ -35,8 +35,8 @@ mod verdict;
 pub use attachment::{Attachment, Wake};
 pub use broker::{Broker, Connected, Departed, DueWill, Restore, RestoreError, Restored, Subscribed, Ticked};
 pub use change::{
-    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SavedWill, SessionHeader, SessionKey,
-    SessionState, WillKey,
+    Carried, Change, CopyOptions, Flight, FlightStage, SavedFeed, SavedSubscription, SavedWill,
+    SessionHeader, SessionKey, SessionState, WillKey,
 };
 pub use compatibility::Compatibility;
 pub use limits::{Limits, QueueFull, QueueFullQos0};

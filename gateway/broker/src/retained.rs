@@ -3,14 +3,16 @@
 //! A subscription is not given all its retained messages at once, for there may be millions: it gets a [`Feed`], which remembers how far
 //! the client got and is read as the client's window and socket have room. So none is left out, and none waits in memory.
 
+mod feed;
 mod seek;
 
-use crate::change::SavedSubscription;
 use crate::{Limits, Message};
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+
+pub(crate) use feed::Feed;
 
 /// What became of a retained message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +53,8 @@ pub(crate) struct Store {
 struct Kept {
     message: Arc<Message>,
     stored_at: u64,
-}
-
-/// How far one subscription got with its retained messages.
-#[derive(Clone, Debug)]
-pub(crate) struct Feed {
-    pub(crate) subscription: SavedSubscription,
-    /// The first topic key not looked at yet.
-    from: Box<[u8]>,
-    /// Messages retained later than this reach the subscription as live ones.
-    until: u64,
+    /// Journal offset of the record that made it the retained message.
+    offset: Option<u64>,
 }
 
 /// Topics looked at under one lock.
@@ -83,7 +77,13 @@ impl Retained {
     }
 
     /// Stores or clears the retained message of a topic; gives the clock at which it happened.
-    pub(crate) fn set(&self, message: &Message, limits: &Limits, now_ms: u64) -> (Retention, u64) {
+    pub(crate) fn set(
+        &self,
+        message: &Message,
+        offset: Option<u64>,
+        limits: &Limits,
+        now_ms: u64,
+    ) -> (Retention, u64) {
         if !message.retain {
             return (Retention::NotAsked, 0);
         }
@@ -103,7 +103,7 @@ impl Retained {
         if let Some(at_ms) = message.expires_at_ms {
             store.expiring.insert((at_ms, key.clone()));
         }
-        store.by_topic.insert(key, Kept { message: Arc::new(message.detached()), stored_at });
+        store.by_topic.insert(key, Kept { message: Arc::new(message.detached()), stored_at, offset });
         (Retention::Stored, stored_at)
     }
 
@@ -134,7 +134,7 @@ impl Retained {
             match seek::judge(key, &feed.subscription.filter) {
                 seek::Judgement::Matches => {
                     feed.from = seek::after(key);
-                    if kept.stored_at <= feed.until && !kept.message.is_expired(now_ms) {
+                    if feed.gives(kept.stored_at, kept.offset) && !kept.message.is_expired(now_ms) {
                         return Next::Message(kept.message.clone());
                     }
                 }
@@ -191,11 +191,5 @@ impl Store {
         if let Some(at_ms) = kept.message.expires_at_ms {
             self.expiring.remove(&(at_ms, key.into()));
         }
-    }
-}
-
-impl Feed {
-    pub(crate) fn new(subscription: SavedSubscription, clock: u64) -> Self {
-        Self { subscription, from: Box::default(), until: clock }
     }
 }

@@ -94,7 +94,7 @@ impl<A: Attachment> Session<A> {
     /// What has to be persisted, in order, before the bytes and packets made since the last call go to the socket. Empty for sessions that
     /// are not durable, and for a broker that does not record.
     pub fn take_changes(&self) -> Vec<Change> {
-        std::mem::take(&mut self.slot.state.lock().changes)
+        self.slot.state.lock().drain_changes(&self.slot, self.broker.recording)
     }
 }
 
@@ -116,13 +116,13 @@ impl<A: Attachment> State<A> {
         Some(connection.wake.clone())
     }
 
-    /// Leaves a change to the connection, which persists it before it sends anything more; gives it back when there is none.
-    pub(crate) fn entrust(&mut self, change: Option<Change>) -> Option<Change> {
+    /// Leaves changes to the connection, which persists them before it sends anything more; gives them back when there is none.
+    pub(crate) fn entrust(&mut self, changes: impl Iterator<Item = Change>) -> Vec<Change> {
         if self.connection.is_some() {
-            self.changes.extend(change);
-            return None;
+            self.changes.extend(changes);
+            return Vec::new();
         }
-        change
+        changes.collect()
     }
 
     /// Records a change of a durable session.

@@ -1,7 +1,7 @@
 //! How a copy owed to a session stands in a journal record.
 
 use broker::{CopyOptions, SessionKey};
-use bus::{Owed, Record};
+use bus::{Origin, Owed, Record};
 use mqtt::{Properties, Qos, Text};
 use std::sync::Arc;
 
@@ -40,6 +40,22 @@ pub(super) fn message(record: &Record) -> Option<broker::Message> {
         expires_at_ms: held.expires_at_ms,
         publisher: Arc::from(record.client_id.as_str()),
     })
+}
+
+/// A message as a record that holds nothing else; [`message`] reads it back.
+pub(super) fn record(message: &broker::Message) -> Record {
+    Record {
+        client_id: message.publisher.to_string(),
+        topic: message.topic.to_string(),
+        message: Some(bus::Message {
+            payload: message.payload.clone(),
+            properties: message.properties.as_bytes().clone(),
+            quality_of_service: message.qos.number(),
+            retain: message.retain,
+            expires_at_ms: message.expires_at_ms,
+        }),
+        ..Record::new(Origin::Device, 0)
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! It must not know sockets.
 
 mod copies;
+mod feeds;
 mod recover;
 mod rows;
 mod store;

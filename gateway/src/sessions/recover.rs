@@ -5,7 +5,7 @@ use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow, WillRow
 use super::store::{FOLLOW_KEY, SessionStore, Tables, Writer, number};
 use crate::client::Client;
 use anyhow::Context;
-use broker::{Broker, Restore, SavedWill, SessionKey, SessionState, WillKey};
+use broker::{Broker, Restore, SavedWill, SessionHeader, SessionKey, SessionState, WillKey};
 use bus::{Floor, Record};
 use bytes::Bytes;
 use journal::state::StateStore;
@@ -85,10 +85,11 @@ fn restore(
     let mut retained = 0;
     for row in writer.tables.retained.iter() {
         let (topic, value) = row?;
-        match Record::decode(&Bytes::copy_from_slice(&value)).ok().and_then(|record| copies::message(&record))
-        {
+        let (offset, record) = rows::split_retained(&value);
+        let record = Record::decode(&Bytes::copy_from_slice(record)).ok();
+        match record.and_then(|record| copies::message(&record)) {
             Some(message) => {
-                restore.retained(&message, now_ms);
+                restore.retained(&message, offset, now_ms);
                 retained += 1;
             }
             None => {
@@ -163,9 +164,7 @@ fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionS
         let (key, value) = row?;
         let Some((key, _)) = rows::split_key(&key) else { continue };
         let header = rows::decode::<SessionRow>("session", &value)?.header(key);
-        let state =
-            SessionState { header, subscriptions: Vec::new(), inbound: Vec::new(), outbound: Vec::new() };
-        sessions.insert(key, state);
+        sessions.insert(key, empty(header));
     }
     for row in writer.tables.subscriptions.iter() {
         let (key, value) = row?;
@@ -183,6 +182,7 @@ fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionS
             session.inbound.push((id, number(&taken_at)));
         }
     }
+    writer.restore_feeds(&mut sessions)?;
     let mut flights: HashMap<SessionKey, Vec<(u64, broker::Flight)>> = HashMap::new();
     for row in writer.tables.flights.iter() {
         let (key, value) = row?;
@@ -199,6 +199,18 @@ fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionS
         }
     }
     Ok(sessions)
+}
+
+fn empty(header: SessionHeader) -> SessionState {
+    SessionState {
+        header,
+        subscriptions: Vec::new(),
+        inbound: Vec::new(),
+        outbound: Vec::new(),
+        carried: Vec::new(),
+        feeds: Vec::new(),
+        feeds_skip: Vec::new(),
+    }
 }
 
 fn packet_id(bytes: &[u8]) -> Option<PacketId> {

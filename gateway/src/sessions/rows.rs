@@ -8,12 +8,19 @@
 //! | `session-flight` | session, packet identifier | [`FlightRow`] |
 //! | `session-owed` | session, offset | [`OwedRow`] |
 //! | `will` | will | [`WillRow`] |
-//! | `retained` | topic | a journal record that holds the message |
+//! | `session-feed` | session, filter | [`FeedRow`] |
+//! | `session-feed-skip` | session, offset | empty |
+//! | `session-carried` | session, packet identifier | length of an [`OwedRow`], that row, and a journal record that holds the message |
+//! | `retained` | topic | 0, the offset of the message's record, and a journal record that holds the message; or that alone |
 //! | `session-follow` | `offset` | the first offset of the journal that was not yet looked at |
 //!
 //! Numbers in keys are big endian, so rows of one session stand together and in order.
 
-use broker::{CopyOptions, Flight, FlightStage, SavedSubscription, SessionHeader, SessionKey, WillKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use broker::{
+    CopyOptions, Flight, FlightStage, SavedFeed, SavedSubscription, SessionHeader, SessionKey, WillKey,
+};
 use mqtt::{PacketId, Qos, RetainHandling, SubscriptionOptions, Version};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -64,6 +71,51 @@ pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> 
 /// The key of a session's row, and the beginning of the keys of all that belongs to it.
 pub(super) fn session_key(key: SessionKey) -> [u8; 8] {
     key.0.to_be_bytes()
+}
+
+/// A key of something that belongs to an exchange.
+pub(super) fn packet_key(session: SessionKey, id: PacketId) -> Vec<u8> {
+    key_with(session, &id.get().to_be_bytes())
+}
+
+/// The exchange that [`packet_key`] names.
+pub(super) fn packet_id_of(key: &[u8]) -> Option<PacketId> {
+    PacketId::new(u16::from_be_bytes(split_key(key)?.1.try_into().ok()?))
+}
+
+/// Begins a retained message's row that tells its offset; no version of a record begins so.
+const WITH_OFFSET: u8 = 0;
+
+/// The row of a retained message.
+pub(super) fn encode_retained(offset: u64, record: &[u8]) -> Vec<u8> {
+    [&[WITH_OFFSET][..], &offset.to_be_bytes(), record].concat()
+}
+
+/// The offset, in rows that have it, and the record.
+pub(super) fn split_retained(row: &[u8]) -> (Option<u64>, &[u8]) {
+    match row.split_first_chunk::<9>() {
+        Some(([WITH_OFFSET, offset @ ..], record)) => (Some(u64::from_be_bytes(*offset)), record),
+        _ => (None, row),
+    }
+}
+
+/// The row of a copy in flight that no journal record holds.
+pub(super) fn encode_carried(options: &OwedRow, record: &[u8]) -> Vec<u8> {
+    let options = encode(options);
+    let length =
+        u32::try_from(options.len()).expect("options are as small as the packet that asked for them");
+    [&length.to_be_bytes(), &options[..], record].concat()
+}
+
+/// The options and the record of such a row.
+pub(super) fn decode_carried(row: &[u8]) -> Result<(OwedRow, &[u8]), RowError> {
+    let table = "session-carried";
+    let parts = row
+        .split_first_chunk::<4>()
+        .and_then(|(length, rest)| rest.split_at_checked(u32::from_be_bytes(*length) as usize));
+    let (options, record) =
+        parts.ok_or_else(|| RowError { table, reason: "it ends too early".to_string() })?;
+    Ok((decode(table, options)?, record))
 }
 
 /// The key of a will's row.
@@ -119,6 +171,24 @@ pub(super) struct OwedRow {
     retain: bool,
     identifiers: Vec<u32>,
     shared: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct FeedRow {
+    /// Base64.
+    from: String,
+}
+
+impl FeedRow {
+    pub(super) fn new(saved: &SavedFeed) -> Self {
+        Self { from: STANDARD.encode(&saved.from) }
+    }
+
+    /// One that can't be read begins anew.
+    pub(super) fn feed(self, filter: &str) -> SavedFeed {
+        let from = STANDARD.decode(self.from).unwrap_or_default();
+        SavedFeed { filter: Arc::from(filter), from: from.into_boxed_slice() }
+    }
 }
 
 impl SessionRow {
@@ -264,6 +334,20 @@ mod tests {
         );
         let header = row.header(SessionKey(5));
         assert_eq!((header.expiry_secs, header.owner), (60, None));
+    }
+
+    #[test]
+    fn what_stands_before_a_record_is_taken_off() {
+        assert_eq!(split_retained(&encode_retained(7, b"\x02record")), (Some(7), &b"\x02record"[..]));
+        assert_eq!(split_retained(b"\x01record of old"), (None, &b"\x01record of old"[..]));
+        assert_eq!(split_retained(b""), (None, &b""[..]));
+        let options = CopyOptions { qos: Qos::ExactlyOnce, retain: true, identifiers: vec![9], shared: None };
+        let row = encode_carried(&OwedRow::new(&options), b"record");
+        let (read, record) = decode_carried(&row).unwrap();
+        assert_eq!((read.options(), record), (options, &b"record"[..]));
+        for length in 0..row.len() - b"record".len() {
+            assert!(decode_carried(&row[..length]).is_err(), "{length} bytes");
+        }
     }
 
     #[test]

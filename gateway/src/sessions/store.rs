@@ -1,8 +1,9 @@
 //! The thread that writes sessions to the state store.
 
 use super::copies;
+use super::feeds::Feeds;
 use super::rows::{self, FlightRow, OwedRow, SessionRow, SubscriptionRow, WillRow};
-use broker::{Change, SessionKey, WillKey};
+use broker::{Change, FlightStage, SessionKey, WillKey};
 use bus::{Floor, Record, Source};
 use bytes::Bytes;
 use journal::state::{Batch, StateError, StateStore, Table};
@@ -32,6 +33,9 @@ pub(super) struct Tables {
     pub(super) flights: Table,
     pub(super) owed: Table,
     pub(super) wills: Table,
+    pub(super) feeds: Table,
+    pub(super) skips: Table,
+    pub(super) carried: Table,
     pub(super) retained: Table,
     pub(super) follow: Table,
 }
@@ -46,6 +50,9 @@ impl Tables {
             flights: store.table("session-flight")?,
             owed: store.table("session-owed")?,
             wills: store.table("will")?,
+            feeds: store.table("session-feed")?,
+            skips: store.table("session-feed-skip")?,
+            carried: store.table("session-carried")?,
             retained: store.table("retained")?,
             follow: store.table("session-follow")?,
         })
@@ -117,7 +124,9 @@ fn is_promise(change: &Change) -> bool {
 /// The record that a change is about, if it is about one.
 fn offset_of(change: &Change) -> Option<u64> {
     match change {
-        Change::Settled(_, offset) | Change::Moved { offset, .. } => Some(*offset),
+        Change::Settled(_, offset) | Change::Moved { offset, .. } | Change::Owed { offset, .. } => {
+            Some(*offset)
+        }
         Change::Flying(_, flight) => flight.offset,
         Change::InboundReleased { offset, .. } => *offset,
         _ => None,
@@ -132,6 +141,7 @@ pub(super) struct Writer {
     /// Who is owed a copy from which offset; the first is what the journal must keep.
     pub(super) owed: BTreeSet<(u64, SessionKey)>,
     pub(super) next_order: u64,
+    pub(super) feeds: Feeds,
     /// Whether the last look at the journal ended before its end.
     is_behind: bool,
     synced: Instant,
@@ -147,6 +157,7 @@ impl Writer {
             floor,
             owed: BTreeSet::new(),
             next_order: 0,
+            feeds: Feeds::default(),
             is_behind: false,
             synced: Instant::now(),
             failed: None,
@@ -269,7 +280,7 @@ impl Writer {
             }
         }
         if record.retained {
-            self.retain(batch, record)?;
+            self.retain(batch, offset, record)?;
         }
         Ok(())
     }
@@ -290,14 +301,15 @@ impl Writer {
         }
     }
 
-    fn retain(&mut self, batch: &mut Batch, mut record: Record) -> Result<(), StateError> {
+    fn retain(&mut self, batch: &mut Batch, offset: Offset, mut record: Record) -> Result<(), StateError> {
         let topic = record.topic.clone();
         if record.message.as_ref().is_none_or(|message| message.payload.is_empty()) {
             return batch.remove(&self.tables.retained, topic);
         }
         record.events.clear();
+        record.source = None;
         match record.encode() {
-            Ok(bytes) => batch.insert(&self.tables.retained, topic, bytes),
+            Ok(bytes) => batch.insert(&self.tables.retained, topic, rows::encode_retained(offset.0, &bytes)),
             Err(error) => {
                 tracing::error!(%error, topic, "a retained message can't be stored");
                 Ok(())
@@ -323,7 +335,6 @@ impl Writer {
 
     pub(super) fn apply(&mut self, batch: &mut Batch, change: &Change) -> Result<(), StateError> {
         let tables = &self.tables;
-        let packet_key = |key: SessionKey, id: mqtt::PacketId| rows::key_with(key, &id.get().to_be_bytes());
         match change {
             Change::Header(header) => {
                 let row = rows::encode(SessionRow::new(header));
@@ -339,18 +350,31 @@ impl Writer {
                 batch.insert(&tables.subscriptions, rows::key_with(*key, saved.filter.as_bytes()), row)
             }
             Change::Unsubscribed(key, filter) => {
-                batch.remove(&tables.subscriptions, rows::key_with(*key, filter.as_bytes()))
+                batch.remove(&tables.subscriptions, rows::key_with(*key, filter.as_bytes()))?;
+                self.fed(batch, *key, filter)
             }
-            Change::InboundTaken(key, id) => batch.insert(&tables.inbound, packet_key(*key, *id), []),
+            Change::Feeding(key, feed) => self.feeding(batch, *key, feed),
+            Change::Fed(key, filter) => self.fed(batch, *key, filter),
+            Change::FeedSkips(key, offset) => self.feeds_skip(batch, *key, *offset),
+            Change::Carried(key, id, carried) => self.carry(batch, *key, *id, carried),
+            Change::Owed { key, offset, options } => self.owe(batch, *key, *offset, &OwedRow::new(options)),
+            Change::InboundTaken(key, id) => batch.insert(&tables.inbound, rows::packet_key(*key, *id), []),
             Change::InboundReleased { key, packet_id, offset } => {
-                self.release(batch, packet_key(*key, *packet_id), *offset)
+                self.release(batch, rows::packet_key(*key, *packet_id), *offset)
             }
             Change::Flying(key, flight) => {
                 self.next_order += 1;
                 let row = rows::encode(FlightRow::new(*flight, self.next_order));
-                batch.insert(&tables.flights, packet_key(*key, flight.packet_id), row)
+                batch.insert(&tables.flights, rows::packet_key(*key, flight.packet_id), row)?;
+                if flight.stage == FlightStage::Published && flight.offset.is_none() {
+                    return Ok(());
+                }
+                self.drop_carried(batch, *key, flight.packet_id)
             }
-            Change::Landed(key, id) => batch.remove(&tables.flights, packet_key(*key, *id)),
+            Change::Landed(key, id) => {
+                batch.remove(&tables.flights, rows::packet_key(*key, *id))?;
+                self.drop_carried(batch, *key, *id)
+            }
             Change::Settled(key, offset) => self.settle(batch, *key, *offset),
             Change::WillLeft(will) => {
                 batch.insert(&tables.wills, rows::will_key(will.key), rows::encode(WillRow::new(will)))
@@ -387,6 +411,8 @@ impl Writer {
                 batch.remove(table, row?.0)?;
             }
         }
+        self.forget_feeds(batch, key)?;
+        self.forget_carried(batch, key)?;
         let rows: Result<Vec<_>, _> = self.tables.owed.prefix(prefix).collect();
         let offsets = rows?.into_iter().filter_map(|(key, _)| number(rows::split_key(&key)?.1)).collect();
         let offsets: Vec<u64> = offsets;

@@ -3,13 +3,15 @@
 use super::SessionStore;
 use crate::client::Client;
 use broker::{
-    Broker, Change, CopyOptions, Limits, SavedWill, SessionHeader, SessionKey, SessionState, WillKey,
+    Broker, Carried, Change, CopyOptions, Flight, FlightStage, Limits, SavedFeed, SavedSubscription,
+    SavedWill, SessionHeader, SessionKey, SessionState, WillKey,
 };
 use bus::{Bus, BusSettings, Origin, Owed, Record, Source};
 use bytes::Bytes;
 use journal::Journal;
 use journal::state::StateStore;
-use mqtt::{PacketId, Properties, Qos, Text, Version, Will};
+use mqtt::{PacketId, Properties, Qos, SubscriptionOptions, Text, Version, Will};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -267,4 +269,110 @@ async fn a_will_waits_for_its_client_as_long_as_it_would_have() {
         1,
         "its session is gone, nobody can come back to it"
     );
+}
+
+fn retained(topic: &str, owed: &[SessionKey]) -> Record {
+    let owed = owed.iter().flat_map(|key| owed_to(*key).owed).collect();
+    let template = owed_to(KEY);
+    let message = bus::Message { retain: true, ..template.message.expect("it has one") };
+    let topic = topic.to_owned();
+    Record { topic, retained: true, message: Some(message), owed, source: None, ..exchange(1) }
+}
+
+fn subscribed(filter: &str) -> [Change; 2] {
+    let options = SubscriptionOptions { qos: Qos::ExactlyOnce, ..SubscriptionOptions::default() };
+    let held = SavedSubscription { filter: filter.into(), options, identifier: None };
+    [Change::Subscribed(KEY, held), feeding(filter, b"")]
+}
+
+fn feeding(filter: &str, from: &[u8]) -> Change {
+    Change::Feeding(KEY, SavedFeed { filter: filter.into(), from: from.into() })
+}
+
+/// Connects `kiln` and gives the topics it gets, in order.
+fn topics(process: &Process<'_>) -> Vec<String> {
+    let principal = access::Principal {
+        certificate: Arc::new(access::Certificate::absent()),
+        user: None,
+        things: Arc::from([]),
+        policies: Arc::from([allow_all()]),
+    };
+    let presence = crate::lifecycle::Presence::past();
+    let peer = "192.0.2.7:1883".parse().unwrap();
+    let client = Client::new(&principal, "kiln", peer, Arc::from([]), presence);
+    let connect = mqtt::Connect {
+        version: Version::V3_1_1,
+        clean_start: false,
+        keep_alive_secs: 0,
+        properties: Properties::default(),
+        client_id: Text::try_from("kiln").unwrap(),
+        will: None,
+        username: None,
+        password: None,
+    };
+    let connected = process.broker.connect(&connect, client, Arc::new(|| ()), NOW_MS).unwrap();
+    assert!(connected.connack.session_present);
+    let mut out = bytes::BytesMut::new();
+    while connected.session.poll_outgoing(NOW_MS, 100_000, &mut out).more {}
+    let mut topics = Vec::new();
+    while let Some(packet) = mqtt::decode(&mut out, Some(Version::V3_1_1), usize::MAX).unwrap() {
+        let mqtt::Packet::Publish(publish) = packet else { panic!("{packet:?}") };
+        topics.push(format!("{}{}", publish.topic, if publish.dup { " again" } else { "" }));
+    }
+    topics
+}
+
+fn allow_all() -> std::sync::Arc<access::Policy> {
+    let document = r#"{ "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "iot:*", "Resource": "*" }] }"#;
+    Arc::new(access::Policy::parse("all", document, access::PolicyLimits::default()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feeds_go_on_where_they_were_and_leave_out_what_came_live() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln")]).await;
+    for topic in ["a", "b", "c", "d"] {
+        process.append(&retained(topic, &[])).await;
+    }
+    process.persist(subscribed("#")).await;
+    // `a` is in flight, and the feed is behind it; `b` came live and is acknowledged; `c` came live and is owed.
+    let flight = Flight { packet_id: id(1), stage: FlightStage::Published, offset: None };
+    let message = super::copies::message(&retained("a", &[])).unwrap();
+    let options = CopyOptions { qos: Qos::ExactlyOnce, retain: true, identifiers: Vec::new(), shared: None };
+    let carried = Box::new(Carried { message: message.into(), options });
+    let live = process.append(&retained("b", &[KEY])).await;
+    process
+        .persist([feeding("#", b"a\0"), Change::Carried(KEY, id(1), carried), Change::Flying(KEY, flight)])
+        .await;
+    process.persist([Change::FeedSkips(KEY, live), Change::Settled(KEY, live)]).await;
+    process.stop_following();
+    process.append(&retained("c", &[KEY])).await;
+    let process = process.restart();
+    assert_eq!(topics(&process), ["a again", "d", "c"]);
+    // That was not persisted. What is over is over after the next restart.
+    let released = Flight { stage: FlightStage::Released, ..flight };
+    process
+        .persist([Change::Flying(KEY, released), Change::Landed(KEY, id(1)), Change::Fed(KEY, "#".into())])
+        .await;
+    let process = process.restart();
+    assert_eq!(topics(&process), ["c"]);
+    let session = process.session("kiln");
+    assert_eq!((session.feeds, session.feeds_skip), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_its_record_does_not_list_is_owed_all_the_same() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln")]).await;
+    let offset = process.append(&retained("a", &[])).await;
+    let options = CopyOptions { qos: Qos::ExactlyOnce, retain: false, identifiers: Vec::new(), shared: None };
+    process.persist([Change::Owed { key: KEY, offset, options }]).await;
+    let process = process.restart();
+    assert_eq!(topics(&process), ["a"]);
+    process.persist([Change::Settled(KEY, offset)]).await;
+    let process = process.restart();
+    assert_eq!(topics(&process), Vec::<String>::new());
 }

@@ -312,7 +312,7 @@ impl<A: Attachment> Inner<A> {
             generation: state.generation,
             version: connect.version,
         };
-        (session, std::mem::take(&mut state.changes))
+        (session, state.drain_changes(slot, self.recording))
     }
 }
 

@@ -26,10 +26,10 @@ impl<A: Attachment> Broker<A> {
         now_ms: u64,
     ) -> Delivered<A> {
         let inner = &*self.inner;
-        let (retention, stored_at) = inner.retained.set(message, &inner.limits, now_ms);
+        let (retention, stored_at) = inner.retained.set(message, offset, &inner.limits, now_ms);
         let mut delivery = Delivery { message, detached: None, now_ms, done: Delivered::new(retention) };
         for target in &route.targets {
-            delivery.hand_out(inner, target, offset);
+            delivery.hand_out(inner, target, offset, false);
         }
         if inner.limits.queue_full == QueueFull::EndSession {
             for slot in &route.full {
@@ -38,7 +38,7 @@ impl<A: Attachment> Broker<A> {
         }
         if retention != Retention::NotAsked && inner.subscribed.load(Ordering::Acquire) != route.made_at {
             for target in inner.subscribed_since(route, message, stored_at) {
-                delivery.hand_out(inner, &target, None);
+                delivery.hand_out(inner, &target, offset, true);
             }
         }
         if retention == Retention::Refused {
@@ -55,7 +55,7 @@ impl<A: Attachment> Broker<A> {
 
     /// Makes `message` the retained message of its topic, or clears it when the payload is empty, without delivering it.
     pub fn set_retained(&self, message: &Message, now_ms: u64) -> Retention {
-        self.inner.retained.set(message, &self.inner.limits, now_ms).0
+        self.inner.retained.set(message, None, &self.inner.limits, now_ms).0
     }
 }
 
@@ -79,7 +79,8 @@ impl<A> Delivered<A> {
 }
 
 impl<A: Attachment> Delivery<'_, A> {
-    fn hand_out(&mut self, inner: &Inner<A>, target: &Target<A>, offset: Option<u64>) {
+    /// `is_late` says that the message's record does not list the target: that it is owed a copy has to be said by itself.
+    fn hand_out(&mut self, inner: &Inner<A>, target: &Target<A>, offset: Option<u64>, is_late: bool) {
         let leaves_soon = target.slot.is_connected() && target.slot.gauge().0 < SHARED_COPIES_MAX;
         let message = if leaves_soon {
             self.message.clone()
@@ -89,8 +90,17 @@ impl<A: Attachment> Delivery<'_, A> {
         // Only what `Route::owed` listed is in the journal.
         let is_owed = target.qos > Qos::AtMostOnce && target.slot.is_durable();
         let copy = target.copy(message, offset.filter(|_| is_owed));
-        match inner.enqueue(&target.slot, copy, None) {
-            Ok(_) => self.done.queued += 1,
+        let owed = copy.offset.filter(|_| is_late).map(|offset| Change::Owed {
+            key: target.slot.key,
+            offset,
+            options: copy.options(),
+        });
+        let retained_at = offset.filter(|_| self.message.retain && target.slot.is_durable());
+        match inner.enqueue(&target.slot, copy, owed, retained_at) {
+            Ok(left) => {
+                self.done.queued += 1;
+                self.done.changes.extend(left);
+            }
             Err(Undelivered { copy, reason }) if copy.shared.is_some() => {
                 match inner.hand_over_or_drop(copy, &target.slot, reason, self.now_ms) {
                     Ok(change) => {
@@ -168,13 +178,15 @@ fn settled<A>(slot: &Slot<A>, copy: &Queued) -> Option<Change> {
 
 impl<A: Attachment> Inner<A> {
     /// Puts a copy in a session's queue and wakes its connection, which persists `first` before anything it does about the copy. Gives
-    /// `first` back when there is no connection to do so.
+    /// what is to be persisted back when there is no connection to do so. `retained_at` is the offset of a message that became the
+    /// retained one of its topic.
     pub(crate) fn enqueue(
         &self,
         slot: &Slot<A>,
         mut copy: Queued,
         first: Option<Change>,
-    ) -> Result<Option<Change>, Undelivered> {
+        retained_at: Option<u64>,
+    ) -> Result<Vec<Change>, Undelivered> {
         let mut state = slot.state.lock();
         let before = state.gauge(slot);
         let admitted = self.admit(slot, &mut state, &copy);
@@ -184,7 +196,8 @@ impl<A: Attachment> Inner<A> {
                 slot.count_in(copy.message.bytes());
                 state.queue.push(copy);
                 self.counters.apply(before, state.gauge(slot));
-                (state.rouse(), state.entrust(first))
+                let skips = retained_at.and_then(|offset| state.feeds_skip(slot.key, offset));
+                (state.rouse(), state.entrust(first.into_iter().chain(skips)))
             }
             Err(reason) => {
                 // Others may have made room in vain.
@@ -273,8 +286,11 @@ impl<A: Attachment> Inner<A> {
             let options = moved.options();
             let to = (moved.qos > Qos::AtMostOnce && target.slot.is_durable()).then_some(target.slot.key);
             let change = offset.map(|offset| Change::Moved { from: from.key, to, offset, options });
-            match self.enqueue(&target.slot, moved, change.clone()) {
-                Ok(left) => return Ok(left.or_else(|| change.filter(|_| from.state.lock().ended))),
+            match self.enqueue(&target.slot, moved, change.clone(), None) {
+                Ok(left) => {
+                    let twice = || change.filter(|_| from.state.lock().ended);
+                    return Ok(left.into_iter().next().or_else(twice));
+                }
                 Err(undelivered) => copy.message = undelivered.copy.message,
             }
         }
@@ -283,7 +299,7 @@ impl<A: Attachment> Inner<A> {
             return Err(settled(from, &copy));
         }
         let waits = reason == DropReason::SessionEnded;
-        match if waits { self.enqueue(from, copy, None) } else { Err(Undelivered { copy, reason }) } {
+        match if waits { self.enqueue(from, copy, None, None) } else { Err(Undelivered { copy, reason }) } {
             Ok(_) => Ok(None),
             Err(Undelivered { copy, reason }) => {
                 self.counters.drop_copies(reason, 1);

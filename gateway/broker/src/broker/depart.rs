@@ -47,7 +47,7 @@ impl<A: Attachment> Broker<A> {
         } else {
             departed.will = inner.wait(slot, &mut state, now_ms);
             let orphans = inner.leave_groups(slot, &mut state);
-            departed.changes = std::mem::take(&mut state.changes);
+            departed.changes = state.drain_changes(slot, inner.recording);
             inner.counters.apply(before, state.gauge(slot));
             orphans
         };

@@ -2,11 +2,14 @@
 
 use super::{Broker, DueWill, Inner};
 use crate::change::{
-    Change, CopyOptions, FlightStage, SavedSubscription, SavedWill, SessionKey, SessionState,
+    Carried, Change, CopyOptions, Flight, FlightStage, SavedFeed, SavedSubscription, SavedWill, SessionKey,
+    SessionState,
 };
-use crate::session::{PendingWill, Queued, Slot, Stage};
+use crate::retained::Feed;
+use crate::session::{PendingWill, Queued, Slot, Stage, State};
 use crate::stats::Gauge;
 use crate::{Attachment, Message};
+use mqtt::PacketId;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -111,9 +114,9 @@ impl<A: Attachment> Restore<'_, A> {
         self.wills.push((will, attachment));
     }
 
-    /// A retained message.
-    pub fn retained(&mut self, message: &Message, now_ms: u64) {
-        self.inner.retained.set(message, &self.inner.limits, now_ms);
+    /// A retained message, and the offset of the record that made it one, if that is known.
+    pub fn retained(&mut self, message: &Message, offset: Option<u64>, now_ms: u64) {
+        self.inner.retained.set(message, offset, &self.inner.limits, now_ms);
     }
 
     /// Puts everything in force. Sessions that were connected count as disconnected at `now_ms`; wills and sessions that are due come
@@ -139,7 +142,8 @@ impl<A: Attachment> Restore<'_, A> {
 
 impl<A: Attachment> Inner<A> {
     fn revive(&self, collected: Collected<A>, now_ms: u64) -> Vec<Change> {
-        let SessionState { header, subscriptions, inbound, outbound } = collected.state;
+        let SessionState { header, subscriptions, inbound, outbound, carried, feeds, feeds_skip } =
+            collected.state;
         let slot = Arc::new(Slot::new(header.key, header.client_id));
         let mut state = slot.state.lock();
         state.generation = 1;
@@ -153,29 +157,8 @@ impl<A: Attachment> Inner<A> {
         for (id, offset) in inbound {
             state.inbound.set(id, crate::session::InboundStage::Taken { offset });
         }
-        let mut copies: HashMap<u64, Queued> = HashMap::new();
-        let mut order = Vec::new();
-        for (offset, message, options) in collected.copies {
-            slot.count_in(message.bytes());
-            order.push(offset);
-            copies.insert(offset, Queued::restored(message, options, Some(offset)));
-        }
-        for flight in outbound {
-            let copy = flight.offset.and_then(|offset| copies.remove(&offset));
-            match (flight.stage, copy) {
-                (FlightStage::Released, _) => state.window.restore(flight.packet_id, Stage::Released, None),
-                (FlightStage::Published, Some(copy)) => {
-                    state.window.restore(flight.packet_id, Stage::Published(copy), flight.offset);
-                }
-                // Settled, or never in the journal: there is nothing to repeat.
-                (FlightStage::Published, None) => {
-                    state.window.skip(flight.packet_id);
-                }
-            }
-        }
-        for copy in order.into_iter().filter_map(|offset| copies.remove(&offset)) {
-            state.queue.push(copy);
-        }
+        let owed: Vec<u64> = collected.copies.iter().map(|(offset, ..)| *offset).collect();
+        state.take_back(&slot, collected.copies, outbound, carried);
         self.counters.apply(Gauge::default(), state.gauge(&slot));
         let timer_at_ms = state.next_due_ms();
         self.set_timer(&slot, &mut state, timer_at_ms);
@@ -184,15 +167,76 @@ impl<A: Attachment> Inner<A> {
             let place = state.subscription_place(&held.filter);
             state.hold(place, held);
         }
-        let changes = std::mem::take(&mut state.changes);
+        self.resume_feeds(&mut state, feeds, feeds_skip.into_iter().chain(owed));
+        let changes = state.drain_changes(&slot, self.recording);
         drop(state);
         self.sessions.insert(slot.client_id.clone(), slot.clone());
         self.counters.sessions.fetch_add(1, Relaxed);
         changes
     }
 
+    /// A message that is owed to the session, or was, reached it as a live one; a feed gives the others.
+    fn resume_feeds(&self, state: &mut State<A>, feeds: Vec<SavedFeed>, skips: impl Iterator<Item = u64>) {
+        if feeds.is_empty() {
+            return;
+        }
+        let mut skips: Vec<u64> = skips.collect();
+        skips.sort_unstable();
+        let skips: Arc<[u64]> = skips.into();
+        for saved in feeds {
+            let clock = self.retained.with_clock(&saved.filter, |clock| clock);
+            if let Ok(at) = state.subscription_place(&saved.filter) {
+                let subscription = state.subscriptions[at].clone();
+                state.feeds.push_back(Feed::restored(subscription, saved, skips.clone(), clock));
+            }
+        }
+    }
+
     fn enter_restored(&self, slot: &Arc<Slot<A>>, held: &SavedSubscription) {
-        // The feed is dropped: retained messages were given when the subscription was made.
+        // The feed is dropped: retained messages were given when the subscription was made, or are by the feed that was not over.
         drop(self.enter(slot, held, true));
+    }
+}
+
+impl<A> State<A> {
+    /// Puts copies back in flight, those whose exchanges were under way, and the others in the queue.
+    fn take_back(
+        &mut self,
+        slot: &Slot<A>,
+        owed: Vec<(u64, Arc<Message>, CopyOptions)>,
+        outbound: Vec<Flight>,
+        carried: Vec<(PacketId, Carried)>,
+    ) {
+        let mut carried: HashMap<_, _> = carried.into_iter().collect();
+        let mut copies: HashMap<u64, Queued> = HashMap::new();
+        let mut order = Vec::new();
+        for (offset, message, options) in owed {
+            slot.count_in(message.bytes());
+            order.push(offset);
+            copies.insert(offset, Queued::restored(message, options, Some(offset)));
+        }
+        for flight in outbound {
+            if flight.stage == FlightStage::Released {
+                self.window.restore(flight.packet_id, Stage::Released, None);
+                continue;
+            }
+            let copy = match flight.offset {
+                Some(offset) => copies.remove(&offset),
+                None => carried.remove(&flight.packet_id).map(|carried| {
+                    slot.count_in(carried.message.bytes());
+                    Queued::restored(carried.message, carried.options, None)
+                }),
+            };
+            match copy {
+                Some(copy) => self.window.restore(flight.packet_id, Stage::Published(copy), flight.offset),
+                // Settled: there is nothing to repeat.
+                None => {
+                    self.window.skip(flight.packet_id);
+                }
+            }
+        }
+        for copy in order.into_iter().filter_map(|offset| copies.remove(&offset)) {
+            self.queue.push(copy);
+        }
     }
 }

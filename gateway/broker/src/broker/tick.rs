@@ -81,7 +81,7 @@ impl<A: Attachment> Inner<A> {
         }
         let next_ms = state.next_due_ms();
         self.set_timer(slot, &mut state, next_ms);
-        ticked.changes.append(&mut state.changes);
+        ticked.changes.extend(state.drain_changes(slot, self.recording));
     }
 }
 

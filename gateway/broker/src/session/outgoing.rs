@@ -7,8 +7,8 @@ use super::receive::ack;
 use super::slot::{Slot, State};
 use super::window::Stage;
 use crate::broker::Inner;
-use crate::change::{Change, Flight, FlightStage};
-use crate::retained::Next;
+use crate::change::{Carried, Change, Flight, FlightStage};
+use crate::retained::{Feed, Next};
 use crate::{Attachment, DropReason, Message};
 use bytes::BytesMut;
 use mqtt::{OutboundAlias, Packet, PacketId, PublishCopy, Qos, ReasonCode, Version, encode, encode_publish};
@@ -167,7 +167,10 @@ impl<A: Attachment> Sender<'_, A> {
         }
         match self.broker.retained.next(feed, self.now_ms) {
             Next::End => {
-                self.state.feeds.pop_front();
+                if let Some(over) = self.state.feeds.pop_front().filter(Feed::is_known) {
+                    let filter = over.subscription.filter;
+                    self.state.record(self.broker, self.slot, || Change::Fed(self.slot.key, filter));
+                }
                 if self.state.feeds.is_empty() {
                     self.state.feeds = std::collections::VecDeque::new();
                 }
@@ -176,6 +179,7 @@ impl<A: Attachment> Sender<'_, A> {
             // No Local holds for retained messages too [MQTT-3.8.3-3].
             Next::Message(message) if options.no_local && message.publisher == self.slot.client_id => {}
             Next::Message(message) => {
+                feed.moved();
                 let copy = Queued {
                     qos: message.qos.min(options.qos),
                     message,
@@ -220,6 +224,12 @@ impl<A: Attachment> Sender<'_, A> {
             return;
         };
         *self.quota() -= 1;
+        if copy.offset.is_none() {
+            self.state.record(self.broker, self.slot, || {
+                let carried = Carried { message: copy.message.clone(), options: copy.options() };
+                Change::Carried(self.slot.key, packet_id, Box::new(carried))
+            });
+        }
         let flight = Flight { packet_id, stage: FlightStage::Published, offset: copy.offset };
         self.state.record(self.broker, self.slot, || Change::Flying(self.slot.key, flight));
         self.state.window.launch(copy);

@@ -6,13 +6,14 @@ use super::queue::{Identifiers, Queue, Queued};
 use super::will::PendingWill;
 use super::window::{Stage, Window};
 use crate::change::{
-    Change, CopyOptions, Flight, FlightStage, SavedSubscription, SessionHeader, SessionKey, SessionState,
+    Carried, Change, CopyOptions, Flight, FlightStage, SavedSubscription, SessionHeader, SessionKey,
+    SessionState,
 };
 use crate::index::Keyed;
 use crate::retained::Feed;
 use crate::stats::Gauge;
 use crate::{Attachment, Wake};
-use mqtt::{Packet, ReasonCode, SubscriptionOptions, Version};
+use mqtt::{Packet, PacketId, ReasonCode, SubscriptionOptions, Version};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -194,6 +195,9 @@ impl<A: Attachment> State<A> {
             subscriptions: self.subscriptions.clone(),
             inbound: self.inbound.taken().collect(),
             outbound: self.window.iter().map(flight).collect(),
+            carried: self.window.iter().filter_map(carried).collect(),
+            feeds: self.saved_feeds(),
+            feeds_skip: Vec::new(),
         }
     }
 }
@@ -204,6 +208,15 @@ fn flight(flying: &super::window::Flying) -> Flight {
         Stage::Released => FlightStage::Released,
     };
     Flight { packet_id: flying.packet_id(), stage, offset: flying.offset }
+}
+
+fn carried(flying: &super::window::Flying) -> Option<(PacketId, Carried)> {
+    match &flying.stage {
+        Stage::Published(copy) if flying.offset.is_none() => {
+            Some((flying.packet_id(), Carried { message: copy.message.clone(), options: copy.options() }))
+        }
+        Stage::Published(_) | Stage::Released => None,
+    }
 }
 
 impl Queued {

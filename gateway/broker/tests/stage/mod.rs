@@ -219,7 +219,7 @@ impl Stage {
             token.recorded(offset);
         }
         let delivered = self.broker.deliver(&held.route, &held.message, Some(offset), self.now_ms);
-        self.store.retain(&held.message, delivered.retention);
+        self.store.retain(&held.message, offset, delivered.retention);
         self.store.apply(delivered.changes);
         for overflowed in delivered.overflowed {
             self.publish_will(overflowed.will);

@@ -2,8 +2,8 @@
 
 use super::{Denied, Who};
 use broker::{
-    Broker, Change, CopyOptions, Flight, Message, Owed, Retention, SavedWill, SessionKey, SessionState,
-    WillKey,
+    Broker, Change, CopyOptions, Flight, FlightStage, Message, Owed, Retention, SavedWill, SessionKey,
+    SessionState, WillKey,
 };
 use mqtt::PacketId;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub(super) struct Store {
     sessions: BTreeMap<SessionKey, SessionState>,
     journal: Vec<Arc<Message>>,
     copies: BTreeMap<(u64, SessionKey), CopyOptions>,
-    retained: BTreeMap<String, Message>,
+    retained: BTreeMap<String, (Message, u64)>,
     wills: BTreeMap<WillKey, SavedWill>,
 }
 
@@ -39,10 +39,10 @@ impl Store {
         offset
     }
 
-    pub(super) fn retain(&mut self, message: &Message, retention: Retention) {
+    pub(super) fn retain(&mut self, message: &Message, offset: u64, retention: Retention) {
         match retention {
             Retention::Stored => {
-                self.retained.insert(message.topic.to_string(), message.clone());
+                self.retained.insert(message.topic.to_string(), (message.clone(), offset));
             }
             Retention::Cleared => {
                 self.retained.remove(&*message.topic);
@@ -57,6 +57,7 @@ impl Store {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each change")]
     fn apply_one(&mut self, change: Change) {
         match change {
             Change::Header(header) => {
@@ -69,6 +70,9 @@ impl Store {
                             subscriptions: vec![],
                             inbound: vec![],
                             outbound: vec![],
+                            carried: vec![],
+                            feeds: vec![],
+                            feeds_skip: vec![],
                         };
                         self.sessions.insert(key, state);
                     }
@@ -85,6 +89,7 @@ impl Store {
             }
             Change::Unsubscribed(key, filter) => {
                 self.session(key).subscriptions.retain(|held| held.filter != filter);
+                self.fed(key, &filter);
             }
             Change::InboundTaken(key, id) => self.session(key).inbound.push((id, None)),
             Change::InboundReleased { key, packet_id, offset } => self
@@ -92,13 +97,35 @@ impl Store {
                 .inbound
                 .retain(|(other, taken_at)| *other != packet_id || (offset.is_some() && *taken_at > offset)),
             Change::Flying(key, flight) => {
+                if flight.stage == FlightStage::Released || flight.offset.is_some() {
+                    self.session(key).carried.retain(|(id, _)| *id != flight.packet_id);
+                }
                 let outbound = &mut self.session(key).outbound;
                 match outbound.iter_mut().find(|other| other.packet_id == flight.packet_id) {
                     Some(known) => *known = Flight { offset: flight.offset.or(known.offset), ..flight },
                     None => outbound.push(flight),
                 }
             }
-            Change::Landed(key, id) => self.session(key).outbound.retain(|flight| flight.packet_id != id),
+            Change::Landed(key, id) => {
+                let session = self.session(key);
+                session.outbound.retain(|flight| flight.packet_id != id);
+                session.carried.retain(|(carried, _)| *carried != id);
+            }
+            Change::Carried(key, id, carried) => {
+                let session = self.session(key);
+                session.carried.retain(|(known, _)| *known != id);
+                session.carried.push((id, *carried));
+            }
+            Change::Owed { key, offset, options } => {
+                self.copies.insert((offset, key), options);
+            }
+            Change::Feeding(key, feed) => {
+                let feeds = &mut self.session(key).feeds;
+                feeds.retain(|other| other.filter != feed.filter);
+                feeds.push(feed);
+            }
+            Change::Fed(key, filter) => self.fed(key, &filter),
+            Change::FeedSkips(key, offset) => self.session(key).feeds_skip.push(offset),
             Change::Settled(key, offset) => {
                 self.copies.remove(&(offset, key));
             }
@@ -118,6 +145,14 @@ impl Store {
         }
     }
 
+    fn fed(&mut self, key: SessionKey, filter: &str) {
+        let session = self.session(key);
+        session.feeds.retain(|feed| *feed.filter != *filter);
+        if session.feeds.is_empty() {
+            session.feeds_skip.clear();
+        }
+    }
+
     fn session(&mut self, key: SessionKey) -> &mut SessionState {
         self.sessions.get_mut(&key).expect("a change belongs to a session whose header came before it")
     }
@@ -131,8 +166,8 @@ impl Store {
             let message = self.journal[*offset as usize].clone();
             restore.copy(*key, message, options.clone(), *offset).expect("copies go with their session");
         }
-        for message in self.retained.values() {
-            restore.retained(message, now_ms);
+        for (message, offset) in self.retained.values() {
+            restore.retained(message, Some(*offset), now_ms);
         }
         for will in self.wills.values() {
             let client_id = will.left_by.as_deref().expect("a will says who left it").to_owned();
