@@ -67,7 +67,9 @@ pub(super) fn encode_within(
     version: Version,
     transport: &mut Transport<impl AsyncRead + AsyncWrite + Unpin>,
 ) -> bool {
-    let Some(packet) = fit(packet, version, transport.peer_packet_bytes_max()) else { return false };
+    let bytes_max = transport.peer_packet_bytes_max();
+    let fitting = if bytes_max == usize::MAX { Some(packet) } else { fit(packet, version, bytes_max) };
+    let Some(packet) = fitting else { return false };
     encode(&packet, version, transport.output());
     true
 }

@@ -325,14 +325,10 @@ impl Connection {
                     .filter(|(_, reason)| **reason == ReasonCode::Success);
                 let ended = ended.map(|(filter, _)| filter.as_str());
                 lifecycle::unsubscribed(&self.gateway, &self.client, ended);
-                self.send(&Packet::UnsubAck(ack));
-                Ok(())
+                self.send(Packet::UnsubAck(ack))
             }
             Received::Authenticate(auth) => self.authenticate_again(&auth),
-            Received::Reply(packet) => {
-                self.send(&packet);
-                Ok(())
-            }
+            Received::Reply(packet) => self.send(packet),
             Received::Nothing => Ok(()),
             Received::Disconnect(parting) => Err(End::Disconnected(parting)),
             Received::Violation(violation) => Err(End::violation(&violation)),
@@ -346,10 +342,7 @@ impl Connection {
     fn authenticate_again(&mut self, auth: &Auth) -> Result<(), End> {
         let (under_way, bytes_max) = (&mut self.authentication, self.transport.peer_packet_bytes_max());
         match authenticate::again(&self.gateway, &self.client, bytes_max, under_way, auth) {
-            Ok(answer) => {
-                self.send(&answer);
-                Ok(())
-            }
+            Ok(answer) => self.send(answer),
             Err(refused) if refused.code == ReasonCode::ProtocolError => {
                 Err(End::Breach { reason: refused.code, explanation: refused.explanation })
             }
@@ -432,10 +425,7 @@ impl Connection {
         let closed = || End::Closed { reason, told: told.to_string(), explanation: explanation.clone() };
         let Some(token) = token else { return Err(closed()) };
         match self.open.session.acknowledge(token, reason, told) {
-            broker::Answer::Send(packet) => {
-                self.send(&packet);
-                Ok(())
-            }
+            broker::Answer::Send(packet) => self.send(packet),
             broker::Answer::Close(_) => Err(closed()),
             broker::Answer::Nothing => Ok(()),
         }
@@ -466,13 +456,17 @@ impl Connection {
         if is_denied && is_aws && self.candour.version() == Version::V3_1_1 {
             return Err(End::closed(ReasonCode::NotAuthorized, "subscribed to what no policy allows"));
         }
-        self.send(&Packet::SubAck(subscribed.ack));
         lifecycle::subscribed(&self.gateway, &self.client, subscribed.granted.iter().map(|filter| &**filter));
-        Ok(())
+        self.send(Packet::SubAck(subscribed.ack))
     }
 
-    fn send(&mut self, packet: &Packet) {
-        fan_out::encode(packet, self.candour.version(), self.transport.output());
+    /// Writes an answer. One that the client does not take, as it is too large, must not be sent, and without it there is nothing to go on
+    /// with `[MQTT-3.1.2-24]`.
+    fn send(&mut self, packet: Packet) -> Result<(), End> {
+        if fan_out::encode_within(packet, self.candour.version(), &mut self.transport) {
+            return Ok(());
+        }
+        Err(End::closed(ReasonCode::PacketTooLarge, "the client takes no packet as large as the answer"))
     }
 
     /// Ends the connection: waits for what was accepted, says goodbye, and leaves the session as it has to be.
