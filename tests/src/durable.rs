@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Exchanges that a publisher begins before the first is over.
 const WINDOW: usize = 8;
+/// Packets that a client reads before it looks at what else there is to do.
+const HEARS: usize = 16;
 /// How long a client listens before it looks at what else there is to do.
 const LISTENS: Duration = Duration::from_millis(20);
 
@@ -122,7 +124,8 @@ impl Publisher {
             self.pending.push_back(pending);
             self.link.send(&bytes);
         }
-        while let Some(packet) = self.link.listen() {
+        for _ in 0..HEARS {
+            let Some(packet) = self.link.listen() else { break };
             self.receive(&packet)?;
         }
         Ok(())
@@ -208,6 +211,15 @@ impl Subscriber {
         }
     }
 
+    /// Lets the server have no more than `messages_max` exchanges under way; of MQTT 5 alone.
+    #[must_use]
+    pub fn with_receive_maximum(mut self, messages_max: u16) -> Self {
+        let properties = &mut self.link.connect.properties;
+        properties.push(0x21);
+        properties.extend(messages_max.to_be_bytes());
+        self
+    }
+
     /// Listens for a moment.
     ///
     /// # Errors
@@ -218,7 +230,8 @@ impl Subscriber {
             let filter = self.filter.clone();
             self.is_subscribed = self.link.with(|client| client.subscribe(&filter, 2)) == Some(2);
         }
-        while let Some(packet) = self.link.listen() {
+        for _ in 0..HEARS {
+            let Some(packet) = self.link.listen() else { break };
             self.receive(&packet)?;
         }
         Ok(())
