@@ -166,6 +166,13 @@ impl Site {
         self.write("gateway.toml", &text.replace(old, new))
     }
 
+    /// Every address that the settings name.
+    pub fn addresses(&self) -> [SocketAddr; 5] {
+        let Self { tls_address, https_address, plain_address, plain_websocket_address, api_address, .. } =
+            self;
+        [*tls_address, *https_address, *plain_address, *plain_websocket_address, *api_address]
+    }
+
     /// Writes the policy `name`.
     ///
     /// # Errors

@@ -185,7 +185,7 @@ fn a_data_directory_in_use_is_refused_and_its_owner_is_not_disturbed() -> anyhow
     let mut client = connect(&site)?;
     publish(&mut client, 0, 3)?;
     // The same data directory on other ports.
-    for address in [site.tls_address, site.plain_address, site.api_address] {
+    for address in site.addresses() {
         site.change_settings(&address.to_string(), &free_port()?.to_string())?;
     }
     let said = refusal(&site)?;
