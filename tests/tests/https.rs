@@ -188,6 +188,27 @@ fn a_connection_that_stays_open_is_looked_up_for_every_request() -> anyhow::Resu
 }
 
 #[test]
+fn a_body_that_does_not_come_is_not_waited_for_and_holds_up_nobody() -> anyhow::Result<()> {
+    let (site, _gateway) = ground("")?;
+    let mut slow: Vec<Web> =
+        (0..50).map(|_| Web::plain(site.plain_websocket_address)).collect::<Result<_, _>>()?;
+    for web in &mut slow {
+        web.send(
+            format!("POST /topics/slow?qos=1 HTTP/1.1\r\n{HOST}Content-Length: 100\r\n\r\nx").as_bytes(),
+        )?;
+    }
+    for _ in 0..20 {
+        assert_eq!(post(&site, "/topics/plant/kiln-1/state?qos=1", "", b"x")?.status, 200);
+    }
+    for web in &mut slow {
+        let response = web.response()?;
+        assert_eq!((response.status, response.header("connection")), (408, "close"), "{response:?}");
+        web.wait_for_the_end()?;
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_beyond_a_limit_is_refused_and_bounded() -> anyhow::Result<()> {
     let (site, gateway) = ground("[mqtt]\npayload_bytes_max = 1000\n\n[journal]\nsegment_bytes = 65536\n")?;
     let long = "a/".repeat(700);

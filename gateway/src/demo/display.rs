@@ -29,6 +29,14 @@ pub(super) fn introduce(prepared: &Prepared) {
             device.1.display(),
             r#"{"deviceId":"visitor","sequence":1,"sentAtMs":0,"temperature":99,"run":"visitor"}"#,
         ),
+        "Publish without MQTT:".to_string(),
+        format!(
+            "  curl --cacert {} --cert {} --key {} -d '{{\"deviceId\":\"visitor\",\"temperature\":99}}' \\\n    'https://{}/topics/plant%2Fvisitor%2Ftelemetry?qos=1'",
+            prepared.authority_certificate().display(),
+            device.0.display(),
+            device.1.display(),
+            prepared.arguments.https,
+        ),
         "Receive with a consumer of your own:".to_string(),
         format!(
             "  AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo aws sqs receive-message --region us-east-1 --endpoint-url {api} \\\n    --queue-url {api}/000000000000/{ALERTS} --message-attribute-names All"
