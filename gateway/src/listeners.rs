@@ -1,6 +1,6 @@
 //! From the settings to the listeners: MQTT over TLS always, the others when they are switched on.
 
-use crate::settings::{self, Settings};
+use crate::settings::{self, ListenerLimits, Settings};
 use listener::{BindError, ClientCertificate, Limits, Listener, Security, Tls};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -56,31 +56,39 @@ pub(crate) fn tls(settings: &Settings) -> Tls {
     }
 }
 
+/// The limits of one listener: its own where it has some, otherwise those of all.
+fn limits(all: &settings::Listener, own: &ListenerLimits) -> Limits {
+    let per_sec_max = own.connections_per_sec_max.unwrap_or(all.connections_per_sec_max);
+    Limits {
+        connections_max: own.connections_max.unwrap_or(all.connections_max),
+        connections_per_address_max: own.connections_per_address_max.or(all.connections_per_address_max),
+        handshakes_max: own.handshakes_max.unwrap_or(all.handshakes_max),
+        handshake_time_max: Duration::from_secs(all.handshake_secs_max),
+        waiting_max: own.waiting_max.unwrap_or(all.waiting_max),
+        connections_per_sec_max: (per_sec_max > 0).then_some(per_sec_max),
+        tcp_keep_alive: (all.tcp_keep_alive_secs > 0).then(|| Duration::from_secs(all.tcp_keep_alive_secs)),
+        ..Limits::default()
+    }
+}
+
 /// Binds what the settings ask for.
 pub(crate) fn bind(settings: &Settings) -> Result<Vec<Bound>, BindError> {
     let raw = &settings.raw.listener;
-    let limits = Limits {
-        connections_max: raw.connections_max,
-        connections_per_address_max: raw.connections_per_address_max,
-        handshakes_max: raw.handshakes_max,
-        handshake_time_max: Duration::from_secs(raw.handshake_secs_max),
-        ..Limits::default()
-    };
     let secure = |speaks: Speaks| Security::Tls(Box::new(Tls { alpn: speaks.names(), ..tls(settings) }));
-    let bind = |name: &str, address: SocketAddr, speaks: Speaks, security: Security| {
-        let settings =
-            listener::Settings { name: name.to_string(), address, security, limits: limits.clone() };
+    let bind = |name: &str, address: SocketAddr, speaks: Speaks, security: Security, own: &ListenerLimits| {
+        let limits = limits(raw, own);
+        let settings = listener::Settings { name: name.to_string(), address, security, limits };
         Listener::bind(settings).map(|listener| Bound { listener, speaks })
     };
-    let mut bound = vec![bind("mqtt", raw.tls_address, Speaks::Mqtt, secure(Speaks::Mqtt))?];
+    let mut bound = vec![bind("mqtt", raw.tls_address, Speaks::Mqtt, secure(Speaks::Mqtt), &raw.tls)?];
     if let Some(address) = raw.https_address {
-        bound.push(bind("https", address, Speaks::Http, secure(Speaks::Http))?);
+        bound.push(bind("https", address, Speaks::Http, secure(Speaks::Http), &raw.https)?);
     }
     if let Some(address) = raw.plain_address {
-        bound.push(bind("mqtt-plain", address, Speaks::Mqtt, Security::Plain)?);
+        bound.push(bind("mqtt-plain", address, Speaks::Mqtt, Security::Plain, &raw.plain)?);
     }
     if let Some(address) = raw.plain_websocket_address {
-        bound.push(bind("http-plain", address, Speaks::Http, Security::Plain)?);
+        bound.push(bind("http-plain", address, Speaks::Http, Security::Plain, &raw.plain_websocket)?);
     }
     Ok(bound)
 }

@@ -442,3 +442,90 @@ fn one_retained_message_too_many_is_refused_before_anything_is_written() -> anyh
     assert_eq!(topics, ["a", "b"]);
     Ok(())
 }
+
+#[test]
+fn one_listener_may_have_limits_of_its_own() -> anyhow::Result<()> {
+    let site = Site::new("[listener.plain]\nconnections_max = 2\n")?;
+    site.register(&["kiln-1"])?;
+    let ground = Ground::at(site)?;
+    let _first = ground.clean(V5, "first")?;
+    let _second = ground.clean(V5, "second")?;
+    assert!(ground.clean(V5, "third").is_err(), "the plain listener is full");
+    let device = ground.site.device("kiln-1")?;
+    Client::connect_tls(ground.site.tls_address, &device, &Connect::clean(V5, "kiln-1"))?;
+    Ok(())
+}
+
+/// How a device fared that came back with all the others: how long it took, and how often it was turned away.
+struct Return {
+    took: Duration,
+    attempts: u32,
+}
+
+/// Connects until it is let in, as a device does.
+fn come_back(
+    address: SocketAddr,
+    device: &end_to_end::TlsOptions,
+    connect: &Connect,
+) -> anyhow::Result<(Client, Return)> {
+    let begun = Instant::now();
+    let mut attempts = 0;
+    let client = wait::until("a device to be let in", Duration::from_secs(120), || {
+        attempts += 1;
+        Client::connect_tls(address, device, connect).ok()
+    })?;
+    Ok((client, Return { took: begun.elapsed(), attempts }))
+}
+
+#[test]
+fn a_fleet_that_comes_back_at_once_gets_in_and_those_who_are_in_notice_little() -> anyhow::Result<()> {
+    const FLEET: usize = 2_000;
+    const AT_ONCE_MAX: usize = 250;
+    let site = Site::new("[listener]\nhandshakes_max = 32\n")?;
+    site.register(&["kiln-1"])?;
+    // Many devices with one certificate: what a storm costs is handshakes, not certificates.
+    site.write_policy("device", end_to_end::ALLOW_ALL)?;
+    let ground = Ground::at(site)?;
+    let (address, device) = (ground.site.tls_address, ground.site.device("kiln-1")?);
+    let mut established = ground.clean(V5, "established")?;
+    let storm: Vec<_> = (0..AT_ONCE_MAX)
+        .map(|thread| {
+            // Sessions of its own each, so that every handshake is a full one.
+            let device = ground.site.device("kiln-1")?;
+            Ok(std::thread::spawn(move || -> anyhow::Result<Vec<Return>> {
+                let mut clients = Vec::new();
+                for number in 0..FLEET / AT_ONCE_MAX {
+                    let connect = Connect::clean(V5, format!("device-{thread}-{number}"));
+                    clients.push(come_back(address, &device, &connect)?);
+                }
+                Ok(clients.into_iter().map(|(_, how)| how).collect())
+            }))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    drop(device);
+    let mut latencies = Vec::new();
+    while !storm.iter().all(std::thread::JoinHandle::is_finished) {
+        let begun = Instant::now();
+        assert_eq!(established.publish("t", "x")?, 0);
+        latencies.push(begun.elapsed());
+        wait::let_pass(Duration::from_millis(5));
+    }
+    let mut returns = Vec::new();
+    for thread in storm {
+        returns.extend(thread.join().expect("the thread did not panic")?);
+    }
+    latencies.sort();
+    let high = latencies[latencies.len() * 99 / 100];
+    let slowest = returns.iter().map(|back| back.took).max().unwrap_or_default();
+    let attempts: u32 = returns.iter().map(|back| back.attempts).sum();
+    let timed_out = ground.metric("iot_gateway_tls_refused_total", "reason=\"timed_out\"")?;
+    eprintln!(
+        "{FLEET} devices back, the slowest after {slowest:?}, {attempts} attempts, {timed_out} handshakes timed out; meanwhile {} publishes of one already connected, 99 % of them acknowledged within {high:?}",
+        latencies.len()
+    );
+    assert_eq!(returns.len(), FLEET);
+    assert_eq!(timed_out, 0.0, "nobody ran out of time while waiting inside the process");
+    assert_eq!(attempts as usize, FLEET, "and nobody was turned away");
+    assert!(high < AT_ONCE, "{high:?}");
+    Ok(())
+}

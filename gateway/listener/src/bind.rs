@@ -2,10 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{LoadError, Settings};
+
+/// How long the system waits for an answer before it asks a silent peer again, and how often it asks.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+const PROBES_MAX: u32 = 4;
 
 /// Why a listener could not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +73,14 @@ pub(crate) fn open(settings: &Settings) -> Result<TcpListener, BindError> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // Without it a restart would have to wait until the connections of the last run are forgotten.
         socket.set_reuseaddr(true)?;
+        // Inherited by the connections.
+        if let Some(silence_max) = settings.limits.tcp_keep_alive {
+            let probes = TcpKeepalive::new()
+                .with_time(silence_max)
+                .with_interval(PROBE_INTERVAL)
+                .with_retries(PROBES_MAX);
+            SockRef::from(&socket).set_tcp_keepalive(&probes)?;
+        }
         socket.bind(address)?;
         socket.listen(settings.limits.backlog_connections_max)
     };

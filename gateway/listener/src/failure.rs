@@ -33,11 +33,13 @@ pub enum Reason {
     TooManyConnections,
     /// As many connections as allowed from one address are open.
     TooManyFromAddress,
+    /// As many connections as allowed wait for their handshake, most of them from this address.
+    TooManyWaiting,
 }
 
 impl Reason {
     /// Every reason with its name in logs and metrics.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 15] = [
         (Self::NoCertificate, "no_certificate"),
         (Self::UnknownAuthority, "unknown_authority"),
         (Self::Expired, "expired"),
@@ -52,6 +54,7 @@ impl Reason {
         (Self::Closed, "closed"),
         (Self::TooManyConnections, "too_many_connections"),
         (Self::TooManyFromAddress, "too_many_from_address"),
+        (Self::TooManyWaiting, "too_many_waiting"),
     ];
 
     pub(crate) fn position(self) -> usize {

@@ -16,9 +16,11 @@
 //!
 //! # Limits
 //!
-//! A handshake holds one of `Limits::handshakes_max` places; while none is free nothing is taken from the kernel's
-//! queue, so a flood waits there and costs no memory here. A handshake that takes longer than
-//! `Limits::handshake_time_max`, silent or slow, is cut. Finished connections wait in a bounded channel.
+//! A handshake holds one of `Limits::handshakes_max` places. Who finds none waits, as a bare socket, with others of its
+//! address; addresses take turns and leave places to each other, so that a flood from one does not keep others out, and
+//! of too many that wait the newest of the greediest address is closed. A handshake that takes longer than
+//! `Limits::handshake_time_max`, silent or slow, is cut; its time begins with its place. Finished connections wait in a
+//! bounded channel. More than `Limits::connections_per_sec_max` wait in the kernel's queue.
 
 mod accept_loop;
 mod accepted;
@@ -37,6 +39,7 @@ mod stats;
 mod stream;
 mod trust;
 mod verifier;
+mod waiting_room;
 mod watch;
 mod words;
 

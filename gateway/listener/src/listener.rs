@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::current::{Current, Reloaded};
 use crate::refusal_log::RefusalLog;
 use crate::slots::Slots;
 use crate::stats::{Counters, add_one};
+use crate::waiting_room::Places;
 use crate::{Accepted, BindError, LoadError, Refused, Security, Settings, Stats, accept_loop, bind, trust};
 
 /// Finished connections that wait to be taken; more wait in their own tasks, which are limited too.
@@ -54,9 +55,7 @@ impl Listener {
             current,
             counters: Counters::default(),
             slots: Slots::new(&settings.limits),
-            handshakes: Arc::new(Semaphore::new(
-                settings.limits.handshakes_max.clamp(1, Semaphore::MAX_PERMITS),
-            )),
+            places: Places::new(settings.limits.handshakes_max),
             reloading: Mutex::new(()),
             trust_generation: watch::Sender::new(0),
             refusals: RefusalLog::new(settings.name.clone()),
@@ -198,7 +197,7 @@ pub(crate) struct Shared {
     pub(crate) current: Option<ArcSwap<Current>>,
     pub(crate) counters: Counters,
     pub(crate) slots: Arc<Slots>,
-    pub(crate) handshakes: Arc<Semaphore>,
+    pub(crate) places: Arc<Places>,
     reloading: Mutex<()>,
     trust_generation: watch::Sender<u64>,
     refusals: RefusalLog,

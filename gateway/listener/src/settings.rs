@@ -111,8 +111,15 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections open at once from one IPv4 address or one IPv6 /64 network; `None` for no such limit.
     pub connections_per_address_max: Option<usize>,
-    /// Handshakes under way at once; more wait in the kernel's queue.
+    /// Handshakes under way at once.
     pub handshakes_max: usize,
+    /// Connections that wait for a handshake's place, each no more than a socket. With 0 they wait in the kernel's
+    /// queue, where one address can keep the others out.
+    pub waiting_max: usize,
+    /// Connections taken from the kernel's queue in a second, and as many at once; `None` for no such limit.
+    pub connections_per_sec_max: Option<u32>,
+    /// How long a connection may be silent before the system asks whether the peer is still there; `None` never asks.
+    pub tcp_keep_alive: Option<Duration>,
     /// How long a handshake may take.
     pub handshake_time_max: Duration,
     /// How many connections wait in the kernel's queue; the system may have a lower limit (`net.core.somaxconn`).
@@ -125,6 +132,9 @@ impl Default for Limits {
             connections_max: 100_000,
             connections_per_address_max: None,
             handshakes_max: 512,
+            waiting_max: 4096,
+            connections_per_sec_max: None,
+            tcp_keep_alive: None,
             handshake_time_max: Duration::from_secs(10),
             backlog_connections_max: 4096,
         }

@@ -13,8 +13,8 @@ mod secret;
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
 pub(crate) use raw::{
-    ClientCertificate, Compatibility, Function, Http, LogFormat, Overflow, PublishRateExceeded, Queue,
-    QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream,
+    ClientCertificate, Compatibility, Function, Http, Listener, ListenerLimits, LogFormat, Overflow,
+    PublishRateExceeded, Queue, QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream,
 };
 pub(crate) use secret::AccessKey;
 

@@ -100,8 +100,16 @@ pub(crate) struct Listener {
     pub(crate) plain_policy: Option<String>,
     /// A TLS handshake that takes longer is cut.
     pub(crate) handshake_secs_max: u64,
-    /// Handshakes under way at once; the others wait in the system's accept queue.
+    /// Handshakes under way at once on one listener. Addresses share them: one alone gets at most three quarters, and leaves room to others.
     pub(crate) handshakes_max: usize,
+    /// Connections that wait for a handshake's place, each no more than a socket; beyond them the newest of the address with the most is
+    /// closed.
+    pub(crate) waiting_max: usize,
+    /// Connections that one listener takes in a second, and as many at once; the others wait in the system's accept queue. 0 is no limit.
+    pub(crate) connections_per_sec_max: u32,
+    /// A connection that is silent this long is asked by the system whether its peer is still there (TCP keep alive); one that does not
+    /// answer for another minute ends. 0 never asks.
+    pub(crate) tcp_keep_alive_secs: u64,
     /// Origins of pages, such as `https://console.example.com`, that may open a WebSocket or publish through a browser, beside pages of
     /// the gateway's own address; `"*"` for every page. Clients that are no browsers need none.
     pub(crate) origins: Vec<String>,
@@ -111,6 +119,22 @@ pub(crate) struct Listener {
     pub(crate) connections_max: usize,
     /// From one IPv4 address or IPv6 /64 network; no limit of its own unless given.
     pub(crate) connections_per_address_max: Option<usize>,
+    /// What differs for `tls_address`, `https_address`, `plain_address` and `plain_websocket_address`.
+    pub(crate) tls: ListenerLimits,
+    pub(crate) https: ListenerLimits,
+    pub(crate) plain: ListenerLimits,
+    pub(crate) plain_websocket: ListenerLimits,
+}
+
+/// `[listener.tls]` and the like: limits of one listener, where they are not those of `[listener]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ListenerLimits {
+    pub(crate) handshakes_max: Option<usize>,
+    pub(crate) waiting_max: Option<usize>,
+    pub(crate) connections_max: Option<usize>,
+    pub(crate) connections_per_address_max: Option<usize>,
+    pub(crate) connections_per_sec_max: Option<u32>,
 }
 
 impl Default for Listener {
@@ -124,10 +148,17 @@ impl Default for Listener {
             plain_policy: None,
             handshake_secs_max: 10,
             handshakes_max: 256,
+            waiting_max: 4096,
+            connections_per_sec_max: 0,
+            tcp_keep_alive_secs: 300,
             origins: Vec::new(),
             connect_secs_max: 10,
             connections_max: 500_000,
             connections_per_address_max: None,
+            tls: ListenerLimits::default(),
+            https: ListenerLimits::default(),
+            plain: ListenerLimits::default(),
+            plain_websocket: ListenerLimits::default(),
         }
     }
 }

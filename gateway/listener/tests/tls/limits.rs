@@ -67,10 +67,10 @@ async fn what_is_not_tls_is_refused() {
 }
 
 #[tokio::test]
-async fn a_flood_of_handshakes_waits_in_the_kernel() {
+async fn without_a_waiting_room_a_flood_of_handshakes_waits_in_the_kernel() {
     let mut plant = Plant::new();
     let device = plant.device("sensor-1");
-    let mut listener = limited(&plant, |limits| limits.handshakes_max = 2);
+    let mut listener = limited(&plant, |limits| (limits.handshakes_max, limits.waiting_max) = (2, 0));
     let mut flood = Vec::new();
     for _ in 0..40 {
         flood.push(TcpStream::connect(listener.local_address()).await.unwrap());
@@ -87,10 +87,55 @@ async fn a_flood_of_handshakes_waits_in_the_kernel() {
     until_refused(&listener, Reason::Closed, 40).await;
 }
 
+/// A connection from another loopback address.
+async fn from(address: [u8; 4], to: std::net::SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_flood_from_one_address_leaves_places_to_others() {
+    let mut plant = Plant::new();
+    let device = plant.device("sensor-1");
+    let mut listener = limited(&plant, |limits| {
+        (limits.handshakes_max, limits.waiting_max) = (8, 20);
+        limits.handshake_time_max = Duration::from_secs(3600);
+    });
+    let mut flood = Vec::new();
+    for _ in 0..40 {
+        flood.push(from([127, 0, 0, 2], listener.local_address()).await);
+    }
+    // Six of eight places, twenty that wait, and the newest are closed.
+    until_refused(&listener, Reason::TooManyWaiting, 14).await;
+    until(|| listener.stats().handshakes_open == 6).await;
+    connect(&mut listener, &plant.client(Some(&device), TLS_13)).await;
+    assert_eq!(listener.stats().handshakes_open, 6);
+    drop(flood);
+    until(|| listener.stats().connections_open == 0).await;
+}
+
+#[tokio::test]
+async fn connections_come_no_faster_than_they_may() {
+    let mut settings = Settings::plain("test", loopback());
+    settings.limits.connections_per_sec_max = Some(20);
+    let mut listener = Listener::bind(settings).unwrap();
+    let begun = std::time::Instant::now();
+    let mut connected = Vec::new();
+    for _ in 0..40 {
+        connected.push(TcpStream::connect(listener.local_address()).await.unwrap());
+    }
+    for _ in 0..40 {
+        within(listener.accept()).await.unwrap();
+    }
+    // Twenty at once, the others at twenty a second.
+    assert!(begun.elapsed() > Duration::from_millis(900), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn connections_nobody_takes_do_not_pile_up() {
     let mut settings = Settings::plain("test", loopback());
-    settings.limits.handshakes_max = 3;
+    (settings.limits.handshakes_max, settings.limits.waiting_max) = (3, 0);
     let mut listener = Listener::bind(settings).unwrap();
     let mut connected = Vec::new();
     for _ in 0..100 {
