@@ -37,18 +37,18 @@ fn run(script: &str, version: &str, tests_known: usize) -> anyhow::Result<()> {
         arguments[2].clone_from(test);
         let told = Python::start("paho_suite.py", &arguments)?.finish(TEST_TIME_MAX);
         match told {
-            Ok(told) if told["passed"] == true => println!("MQTT {version}: {test} passed"),
+            Ok(told) if told["passed"] == true => eprintln!("MQTT {version}: {test} passed"),
             Ok(told) => {
-                println!("MQTT {version}: {test} FAILED\n{}", told["said"].as_str().unwrap_or_default());
+                eprintln!("MQTT {version}: {test} FAILED\n{}", told["said"].as_str().unwrap_or_default());
                 failed.push(test);
             }
             Err(error) => {
-                println!("MQTT {version}: {test} FAILED\n{error:#}");
+                eprintln!("MQTT {version}: {test} FAILED\n{error:#}");
                 failed.push(test);
             }
         }
     }
-    println!("MQTT {version}: {} of {}", tests.len() - failed.len(), tests.len());
+    eprintln!("MQTT {version}: {} of {}", tests.len() - failed.len(), tests.len());
     anyhow::ensure!(failed.is_empty(), "failed: {failed:?}");
     Ok(())
 }

@@ -16,7 +16,8 @@ use crate::metrics::increment;
 use crate::settings::{Compatibility, PublishRateExceeded};
 use broker::{Change, Denial, Incoming, Parting, Received, Session, Violation};
 use mqtt::{
-    Auth, Disconnect, Packet, Properties, PropertiesBuilder, Property, ReasonCode, Subscribe, Text, Version,
+    Auth, Disconnect, Packet, Properties, PropertiesBuilder, Property, Qos, ReasonCode, Subscribe, Text,
+    Version,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -393,8 +394,10 @@ impl Connection {
             self.gateway.counters.acknowledge_latency.record(accepted.received.elapsed());
         }
         let out = self.transport.output();
-        // Section 3.4.2.1; a rule is as good as a subscriber.
-        let reason = if accepted.is_heard { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
+        // Section 3.4.2.1; a rule is as good as a subscriber. A PUBREC could say so too, but not every broker knows by then, so clients
+        // do not expect it.
+        let is_unheard = !accepted.is_heard && accepted.message.qos == Qos::AtLeastOnce;
+        let reason = if is_unheard { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         match fan_out::acknowledge(&self.open.session, accepted, reason, "", out) {
             fan_out::Next::GoOn => Ok(()),
             fan_out::Next::Close(violation) => Err(End::violation(&violation)),
