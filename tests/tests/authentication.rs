@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use end_to_end::scram::{SCRAM, Scram, auth, authentication, said};
-use end_to_end::{Client, Connect, Gateway, Gone, Packet, Site, kind, run_command, trust};
+use end_to_end::{Client, Connect, Gateway, Gone, Packet, Site, Web, kind, run_command, trust};
 
 const V3: u8 = 4;
 const V5: u8 = 5;
@@ -421,6 +421,25 @@ fn where_anybody_may_connect_a_name_is_checked_once_there_are_users() -> anyhow:
     assert_eq!(answer(&Connect::clean(V5, "x").named("ada", "guess"))?, BAD_USER_NAME_OR_PASSWORD);
     assert_eq!(answer(&Connect::clean(V5, "x"))?, SUCCESS, "anybody still may");
     drop(gateway);
+    Ok(())
+}
+
+/// What anybody may do on a listener without TLS is no business of those with it.
+#[test]
+fn without_certificate_and_user_the_policy_for_anybody_does_not_count_over_tls() -> anyhow::Result<()> {
+    let site = Site::new("[listener]\nclient_certificate = \"optional\"\n")?;
+    let _gateway = Gateway::start(&site)?;
+    let options = trust(&site.path("pki/authority.crt"))?;
+    let nobody = Connect::clean(V5, "x");
+    assert_eq!(Client::plain(site.plain_address)?.connect(&nobody)?.reason(), SUCCESS);
+    assert_eq!(Client::tls(site.tls_address, &options)?.connect(&nobody)?.reason(), NOT_AUTHORIZED);
+    let named = nobody.clone().named("ada", "guess");
+    let refused = Client::tls(site.tls_address, &options)?.connect(&named)?.reason();
+    assert_eq!(refused, BAD_USER_NAME_OR_PASSWORD);
+    let mut websocket = Client::websocket(site.https_address, Some(&options))?;
+    assert_eq!(websocket.connect(&nobody)?.reason(), NOT_AUTHORIZED);
+    let mut web = Web::tls(site.https_address, &options)?;
+    assert_eq!(web.request("POST /topics/a?qos=1", "Host: localhost\r\n", b"{}")?.status, 403);
     Ok(())
 }
 
