@@ -41,8 +41,9 @@ pub enum Change {
     Flying(SessionKey, Flight),
     /// The exchange of this identifier is over.
     Landed(SessionKey, PacketId),
-    /// The copy of this journal offset was delivered, or dropped for a counted reason: it is owed no more.
-    Settled(SessionKey, u64),
+    /// The copy of this journal offset was delivered, or dropped for a counted reason: it is owed no more. Last the whole filter of the
+    /// shared subscription it came by, if it did: a session may be owed its own copy of a record, and one for each of its groups.
+    Settled(SessionKey, u64, Option<Arc<str>>),
     /// A copy in flight that no record holds, such as one of a retained message: comes before its [`Change::Flying`], and is over when the
     /// client has the message.
     Carried(SessionKey, PacketId, Box<Carried>),
@@ -145,7 +146,7 @@ pub struct Carried {
 }
 
 /// A QoS 1 or 2 exchange towards the client that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flight {
     /// Its packet identifier.
     pub packet_id: PacketId,
@@ -153,6 +154,8 @@ pub struct Flight {
     pub stage: FlightStage,
     /// Journal offset of the copy's record, if it has one.
     pub offset: Option<u64>,
+    /// The whole filter of the shared subscription the copy came by, if it did; with the offset it names the copy.
+    pub shared: Option<Arc<str>>,
 }
 
 /// How far an outbound exchange is.

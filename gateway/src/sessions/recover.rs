@@ -190,7 +190,11 @@ fn sessions(writer: &mut Writer) -> anyhow::Result<BTreeMap<SessionKey, SessionS
         let Some(id) = packet_id(id) else { continue };
         let row = rows::decode::<FlightRow>("session-flight", &value)?;
         writer.next_order = writer.next_order.max(row.order);
-        flights.entry(key).or_default().push((row.order, row.flight(id)));
+        let mut flight = row.flight(id);
+        if let (Some(offset), None) = (flight.offset, &flight.shared) {
+            flight.shared = first_owed(writer, key, offset)?.and_then(|owed| owed.options().shared);
+        }
+        flights.entry(key).or_default().push((row.order, flight));
     }
     for (key, mut flights) in flights {
         flights.sort_by_key(|(order, _)| *order);
@@ -213,6 +217,13 @@ fn empty(header: SessionHeader) -> SessionState {
     }
 }
 
+/// The copy a flight of format 1 is of: there was only one for each record then. Where there are several, a session's own is the first.
+fn first_owed(writer: &Writer, key: SessionKey, offset: u64) -> anyhow::Result<Option<OwedRow>> {
+    let place = rows::owed_key(key, offset, None);
+    let Some(row) = writer.tables.owed.prefix(place).next() else { return Ok(None) };
+    Ok(Some(rows::decode("session-owed", &row?.1)?))
+}
+
 fn packet_id(bytes: &[u8]) -> Option<PacketId> {
     PacketId::new(u16::from_be_bytes(bytes.try_into().ok()?))
 }
@@ -224,26 +235,35 @@ fn restore_copies(
     restore: &mut Restore<'_, Client>,
 ) -> anyhow::Result<usize> {
     let mut owed: BTreeMap<u64, Vec<(SessionKey, OwedRow)>> = BTreeMap::new();
+    let mut batch = writer.tables.store.batch();
     for row in writer.tables.owed.iter() {
-        let (key, value) = row?;
-        let Some((key, offset)) = rows::split_key(&key) else { continue };
-        let Some(offset) = number(offset) else { continue };
-        owed.entry(offset).or_default().push((key, rows::decode("session-owed", &value)?));
+        let (place, value) = row?;
+        let Some((key, rest)) = rows::split_key(&place) else { continue };
+        let Some((offset, shared)) = rows::split_owed(rest) else { continue };
+        let content: OwedRow = rows::decode("session-owed", &value)?;
+        if content.shared() != shared {
+            // The key of format 1.
+            batch.remove(&writer.tables.owed, place.clone())?;
+            let place = rows::owed_key(key, offset, content.shared());
+            batch.insert(&writer.tables.owed, place, rows::encode(&content))?;
+        }
+        owed.entry(offset).or_default().push((key, content));
     }
     writer.owed.clear();
-    let mut batch = writer.tables.store.batch();
     let mut restored = 0;
     for (offset, copies) in owed {
         let message = read_message(journal, Offset(offset)).map(Arc::new);
         for (key, row) in copies {
+            let place = rows::owed_key(key, offset, row.shared());
+            let shared: Option<Arc<str>> = row.shared().map(Arc::from);
             let gone = match &message {
                 None => true,
                 Some(message) => restore.copy(key, Arc::clone(message), row.options(), offset).is_err(),
             };
             if gone {
-                batch.remove(&writer.tables.owed, rows::key_with(key, &offset.to_be_bytes()))?;
+                batch.remove(&writer.tables.owed, place)?;
             } else {
-                writer.owed.insert((offset, key));
+                writer.owed.insert((offset, key, shared));
                 restored += 1;
             }
         }

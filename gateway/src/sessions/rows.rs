@@ -6,7 +6,7 @@
 //! | `session-subscription` | session, filter | [`SubscriptionRow`] |
 //! | `session-inbound` | session, packet identifier | the offset of the record that took it; empty when none did |
 //! | `session-flight` | session, packet identifier | [`FlightRow`] |
-//! | `session-owed` | session, offset | [`OwedRow`] |
+//! | `session-owed` | session, offset, shared filter or nothing | [`OwedRow`] |
 //! | `will` | will | [`WillRow`] |
 //! | `session-feed` | session, filter | [`FeedRow`] |
 //! | `session-feed-skip` | session, offset | empty |
@@ -31,7 +31,8 @@ mod will;
 
 pub(super) use will::WillRow;
 
-/// The format that is written. In format 1 a session's will stood in its row.
+/// The format that is written. In format 1 a session's will stood in its row, the key of an owed copy did not have the shared filter, and a
+/// flight did not name it: a session was owed one copy of a record at most.
 const FORMAT: u32 = 2;
 /// The oldest format that is read.
 const FORMAT_OLDEST: u32 = 1;
@@ -129,6 +130,18 @@ pub(super) fn split_key(key: &[u8]) -> Option<(SessionKey, &[u8])> {
     Some((SessionKey(u64::from_be_bytes(*session)), rest))
 }
 
+/// The key of an owed copy.
+pub(super) fn owed_key(session: SessionKey, offset: u64, shared: Option<&str>) -> Vec<u8> {
+    key_with(session, &[&offset.to_be_bytes()[..], shared.unwrap_or_default().as_bytes()].concat())
+}
+
+/// The offset and the shared filter that the key of an owed copy has behind the session.
+pub(super) fn split_owed(rest: &[u8]) -> Option<(u64, Option<&str>)> {
+    let (offset, shared) = rest.split_first_chunk::<8>()?;
+    let shared = std::str::from_utf8(shared).ok()?;
+    Some((u64::from_be_bytes(*offset), (!shared.is_empty()).then_some(shared)))
+}
+
 /// A key of something that belongs to a session.
 pub(super) fn key_with(session: SessionKey, rest: &[u8]) -> Vec<u8> {
     [&session_key(session)[..], rest].concat()
@@ -161,6 +174,9 @@ pub(super) struct SubscriptionRow {
 pub(super) struct FlightRow {
     released: bool,
     offset: Option<u64>,
+    /// The shared subscription the copy came by; rows of format 1 do not say.
+    #[serde(default)]
+    shared: Option<String>,
     /// Rises from flight to flight, so that the order in which they were first sent is known.
     pub(super) order: u64,
 }
@@ -248,13 +264,18 @@ impl SubscriptionRow {
 }
 
 impl FlightRow {
-    pub(super) fn new(flight: Flight, order: u64) -> Self {
-        Self { released: flight.stage == FlightStage::Released, offset: flight.offset, order }
+    pub(super) fn new(flight: &Flight, order: u64) -> Self {
+        Self {
+            released: flight.stage == FlightStage::Released,
+            offset: flight.offset,
+            shared: flight.shared.as_deref().map(str::to_string),
+            order,
+        }
     }
 
     pub(super) fn flight(&self, packet_id: PacketId) -> Flight {
         let stage = if self.released { FlightStage::Released } else { FlightStage::Published };
-        Flight { packet_id, stage, offset: self.offset }
+        Flight { packet_id, stage, offset: self.offset, shared: self.shared.as_deref().map(Arc::from) }
     }
 }
 
@@ -266,6 +287,11 @@ impl OwedRow {
             identifiers: options.identifiers.clone(),
             shared: options.shared.as_deref().map(str::to_string),
         }
+    }
+
+    /// The whole filter of the shared subscription the copy came by, if it did.
+    pub(super) fn shared(&self) -> Option<&str> {
+        self.shared.as_deref()
     }
 
     pub(super) fn options(self) -> CopyOptions {
@@ -315,8 +341,13 @@ mod tests {
         let row: WillRow = decode("will", &encode(WillRow::new(&saved))).unwrap();
         assert_eq!(row.will(WillKey(3)), Some(saved));
 
-        let flight = Flight { packet_id: PacketId::FIRST, stage: FlightStage::Released, offset: Some(4) };
-        let row: FlightRow = decode("session-flight", &encode(FlightRow::new(flight, 3))).unwrap();
+        let flight = Flight {
+            packet_id: PacketId::FIRST,
+            stage: FlightStage::Published,
+            offset: Some(4),
+            shared: Some("$share/g/t".into()),
+        };
+        let row: FlightRow = decode("session-flight", &encode(FlightRow::new(&flight, 3))).unwrap();
         assert_eq!((row.flight(PacketId::FIRST), row.order), (flight, 3));
     }
 
@@ -348,6 +379,26 @@ mod tests {
         for length in 0..row.len() - b"record".len() {
             assert!(decode_carried(&row[..length]).is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn the_key_of_an_owed_copy_is_read_back() {
+        for shared in [None, Some("$share/g/t/+")] {
+            let key = owed_key(SessionKey(3), 9, shared);
+            let (session, rest) = split_key(&key).unwrap();
+            assert_eq!((session, split_owed(rest)), (SessionKey(3), Some((9, shared))));
+        }
+    }
+
+    #[test]
+    fn rows_of_format_1_are_read() {
+        let flight: FlightRow =
+            decode("session-flight", br#"{"format":1,"released":false,"offset":7,"order":2}"#).unwrap();
+        let flight = flight.flight(PacketId::FIRST);
+        assert_eq!((flight.offset, flight.shared), (Some(7), None));
+        let owed = br#"{"format":1,"qos":1,"retain":false,"identifiers":[4],"shared":"$share/g/t"}"#;
+        let owed: OwedRow = decode("session-owed", owed).unwrap();
+        assert_eq!(owed.options().shared.as_deref(), Some("$share/g/t"));
     }
 
     #[test]

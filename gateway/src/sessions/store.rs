@@ -9,6 +9,7 @@ use bytes::Bytes;
 use journal::state::{Batch, StateError, StateStore, Table};
 use journal::{Journal, Offset, Reader};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -124,7 +125,7 @@ fn is_promise(change: &Change) -> bool {
 /// The record that a change is about, if it is about one.
 fn offset_of(change: &Change) -> Option<u64> {
     match change {
-        Change::Settled(_, offset) | Change::Moved { offset, .. } | Change::Owed { offset, .. } => {
+        Change::Settled(_, offset, _) | Change::Moved { offset, .. } | Change::Owed { offset, .. } => {
             Some(*offset)
         }
         Change::Flying(_, flight) => flight.offset,
@@ -138,8 +139,8 @@ pub(super) struct Writer {
     pub(super) tables: Tables,
     pub(super) reader: Reader,
     pub(super) floor: Floor,
-    /// Who is owed a copy from which offset; the first is what the journal must keep.
-    pub(super) owed: BTreeSet<(u64, SessionKey)>,
+    /// From which offset whose session is owed a copy, and by which group; the first is what the journal must keep.
+    pub(super) owed: BTreeSet<(u64, SessionKey, Option<Arc<str>>)>,
     pub(super) next_order: u64,
     pub(super) feeds: Feeds,
     /// Whether the last look at the journal ended before its end.
@@ -324,13 +325,19 @@ impl Writer {
         offset: u64,
         row: &OwedRow,
     ) -> Result<(), StateError> {
-        self.owed.insert((offset, key));
-        batch.insert(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()), rows::encode(row))
+        self.owed.insert((offset, key, row.shared().map(Arc::from)));
+        batch.insert(&self.tables.owed, rows::owed_key(key, offset, row.shared()), rows::encode(row))
     }
 
-    fn settle(&mut self, batch: &mut Batch, key: SessionKey, offset: u64) -> Result<(), StateError> {
-        self.owed.remove(&(offset, key));
-        batch.remove(&self.tables.owed, rows::key_with(key, &offset.to_be_bytes()))
+    fn settle(
+        &mut self,
+        batch: &mut Batch,
+        key: SessionKey,
+        offset: u64,
+        shared: Option<&str>,
+    ) -> Result<(), StateError> {
+        self.owed.remove(&(offset, key, shared.map(Arc::from)));
+        batch.remove(&self.tables.owed, rows::owed_key(key, offset, shared))
     }
 
     pub(super) fn apply(&mut self, batch: &mut Batch, change: &Change) -> Result<(), StateError> {
@@ -364,7 +371,7 @@ impl Writer {
             }
             Change::Flying(key, flight) => {
                 self.next_order += 1;
-                let row = rows::encode(FlightRow::new(*flight, self.next_order));
+                let row = rows::encode(FlightRow::new(flight, self.next_order));
                 batch.insert(&tables.flights, rows::packet_key(*key, flight.packet_id), row)?;
                 if flight.stage == FlightStage::Published && flight.offset.is_none() {
                     return Ok(());
@@ -375,14 +382,18 @@ impl Writer {
                 batch.remove(&tables.flights, rows::packet_key(*key, *id))?;
                 self.drop_carried(batch, *key, *id)
             }
-            Change::Settled(key, offset) => self.settle(batch, *key, *offset),
+            Change::Settled(key, offset, shared) => self.settle(batch, *key, *offset, shared.as_deref()),
             Change::WillLeft(will) => {
                 batch.insert(&tables.wills, rows::will_key(will.key), rows::encode(WillRow::new(will)))
             }
             Change::WillOver(key) => batch.remove(&tables.wills, rows::will_key(*key)),
-            Change::Moved { from, offset, .. } if !self.owed.contains(&(*offset, *from)) => Ok(()),
+            Change::Moved { from, offset, options, .. }
+                if !self.owed.contains(&(*offset, *from, options.shared.clone())) =>
+            {
+                Ok(())
+            }
             Change::Moved { from, to, offset, options } => {
-                self.settle(batch, *from, *offset)?;
+                self.settle(batch, *from, *offset, options.shared.as_deref())?;
                 match to {
                     Some(to) => self.owe(batch, *to, *offset, &OwedRow::new(options)),
                     None => Ok(()),
@@ -414,15 +425,19 @@ impl Writer {
         self.forget_feeds(batch, key)?;
         self.forget_carried(batch, key)?;
         let rows: Result<Vec<_>, _> = self.tables.owed.prefix(prefix).collect();
-        let offsets = rows?.into_iter().filter_map(|(key, _)| number(rows::split_key(&key)?.1)).collect();
-        let offsets: Vec<u64> = offsets;
-        offsets.into_iter().try_for_each(|offset| self.settle(batch, key, offset))
+        for (row, _) in rows? {
+            if let Some((offset, shared)) = rows::split_key(&row).and_then(|(_, rest)| rows::split_owed(rest))
+            {
+                self.settle(batch, key, offset, shared)?;
+            }
+        }
+        Ok(())
     }
 
     /// The journal keeps what is owed, and what was not looked at yet. Call it when both are durable.
     pub(super) fn raise_floor(&self) {
         let looked_at = self.reader.position().0;
-        let needed = self.owed.first().map_or(looked_at, |(offset, _)| (*offset).min(looked_at));
+        let needed = self.owed.first().map_or(looked_at, |(offset, ..)| (*offset).min(looked_at));
         self.floor.raise(Offset(needed));
     }
 }

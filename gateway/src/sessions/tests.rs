@@ -196,20 +196,39 @@ async fn a_copy_moves_once_however_often_it_is_said_and_in_whatever_order() {
     let process = disk.process();
     let heir = SessionKey(9);
     process.persist([header(KEY, "kiln"), header(heir, "oven")]).await;
-    let offset = process.append(&owed_to(KEY)).await;
+    let group: Arc<str> = "$share/g/t".into();
+    let mut record = owed_to(KEY);
+    record.owed[0].session = super::address(KEY, Some(&group));
+    let offset = process.append(&record).await;
     let options = CopyOptions {
         qos: Qos::ExactlyOnce,
         retain: false,
         identifiers: Vec::new(),
-        shared: Some("$share/g/t".into()),
+        shared: Some(group.clone()),
     };
     let moved = Change::Moved { from: KEY, to: Some(heir), offset, options };
     // The heir's connection says it first, and is done with the copy before the one that left says the same.
-    process.persist([moved.clone(), Change::Settled(heir, offset)]).await;
+    process.persist([moved.clone(), Change::Settled(heir, offset, Some(group))]).await;
     process.persist([moved, Change::Closed(KEY)]).await;
     let process = process.restart();
     assert_eq!(process.broker.stats().queued_messages, 0, "delivered once is delivered");
     assert_eq!(process.broker.stats().sessions, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_owed_its_own_copy_and_its_groups_one_by_one() {
+    let disk = Disk::new();
+    let process = disk.process();
+    let group: Arc<str> = "$share/g/t".into();
+    process.persist([header(KEY, "kiln")]).await;
+    let mut record = owed_to(KEY);
+    record.owed.push(Owed { session: super::address(KEY, Some(&group)), ..record.owed[0].clone() });
+    let offset = process.append(&record).await;
+    process.persist([Change::Settled(KEY, offset, None)]).await;
+    let process = process.restart();
+    assert_eq!(process.broker.stats().queued_messages, 1);
+    process.persist([Change::Settled(KEY, offset, Some(group))]).await;
+    assert_eq!(process.restart().broker.stats().queued_messages, 0);
 }
 
 fn will(key: u64, session: Option<SessionKey>, due_at_ms: Option<u64>) -> SavedWill {
@@ -338,15 +357,19 @@ async fn feeds_go_on_where_they_were_and_leave_out_what_came_live() {
     }
     process.persist(subscribed("#")).await;
     // `a` is in flight, and the feed is behind it; `b` came live and is acknowledged; `c` came live and is owed.
-    let flight = Flight { packet_id: id(1), stage: FlightStage::Published, offset: None };
+    let flight = Flight { packet_id: id(1), stage: FlightStage::Published, offset: None, shared: None };
     let message = super::copies::message(&retained("a", &[])).unwrap();
     let options = CopyOptions { qos: Qos::ExactlyOnce, retain: true, identifiers: Vec::new(), shared: None };
     let carried = Box::new(Carried { message: message.into(), options });
     let live = process.append(&retained("b", &[KEY])).await;
     process
-        .persist([feeding("#", b"a\0"), Change::Carried(KEY, id(1), carried), Change::Flying(KEY, flight)])
+        .persist([
+            feeding("#", b"a\0"),
+            Change::Carried(KEY, id(1), carried),
+            Change::Flying(KEY, flight.clone()),
+        ])
         .await;
-    process.persist([Change::FeedSkips(KEY, live), Change::Settled(KEY, live)]).await;
+    process.persist([Change::FeedSkips(KEY, live), Change::Settled(KEY, live, None)]).await;
     process.stop_following();
     process.append(&retained("c", &[KEY])).await;
     let process = process.restart();
@@ -372,7 +395,7 @@ async fn a_copy_that_its_record_does_not_list_is_owed_all_the_same() {
     process.persist([Change::Owed { key: KEY, offset, options }]).await;
     let process = process.restart();
     assert_eq!(topics(&process), ["a"]);
-    process.persist([Change::Settled(KEY, offset)]).await;
+    process.persist([Change::Settled(KEY, offset, None)]).await;
     let process = process.restart();
     assert_eq!(topics(&process), Vec::<String>::new());
 }

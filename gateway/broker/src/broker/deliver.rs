@@ -173,7 +173,7 @@ pub(crate) struct Undelivered {
 }
 
 fn settled<A>(slot: &Slot<A>, copy: &Queued) -> Option<Change> {
-    copy.offset.map(|offset| Change::Settled(slot.key, offset))
+    copy.offset.map(|offset| Change::Settled(slot.key, offset, copy.shared.clone()))
 }
 
 impl<A: Attachment> Inner<A> {

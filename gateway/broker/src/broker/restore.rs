@@ -208,12 +208,13 @@ impl<A> State<A> {
         carried: Vec<(PacketId, Carried)>,
     ) {
         let mut carried: HashMap<_, _> = carried.into_iter().collect();
-        let mut copies: HashMap<u64, Queued> = HashMap::new();
+        let mut copies: HashMap<(u64, Option<Arc<str>>), Queued> = HashMap::new();
         let mut order = Vec::new();
         for (offset, message, options) in owed {
             slot.count_in(message.bytes());
-            order.push(offset);
-            copies.insert(offset, Queued::restored(message, options, Some(offset)));
+            let name = (offset, options.shared.clone());
+            order.push(name.clone());
+            copies.insert(name, Queued::restored(message, options, Some(offset)));
         }
         for flight in outbound {
             if flight.stage == FlightStage::Released {
@@ -221,7 +222,7 @@ impl<A> State<A> {
                 continue;
             }
             let copy = match flight.offset {
-                Some(offset) => copies.remove(&offset),
+                Some(offset) => copies.remove(&(offset, flight.shared)),
                 None => carried.remove(&flight.packet_id).map(|carried| {
                     slot.count_in(carried.message.bytes());
                     Queued::restored(carried.message, carried.options, None)
@@ -235,7 +236,7 @@ impl<A> State<A> {
                 }
             }
         }
-        for copy in order.into_iter().filter_map(|offset| copies.remove(&offset)) {
+        for copy in order.into_iter().filter_map(|name| copies.remove(&name)) {
             self.queue.push(copy);
         }
     }

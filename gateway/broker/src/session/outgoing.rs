@@ -230,8 +230,10 @@ impl<A: Attachment> Sender<'_, A> {
                 Change::Carried(self.slot.key, packet_id, Box::new(carried))
             });
         }
-        let flight = Flight { packet_id, stage: FlightStage::Published, offset: copy.offset };
-        self.state.record(self.broker, self.slot, || Change::Flying(self.slot.key, flight));
+        self.state.record(self.broker, self.slot, || {
+            let (offset, shared) = (copy.offset, copy.shared.clone());
+            Change::Flying(self.slot.key, Flight { packet_id, stage: FlightStage::Published, offset, shared })
+        });
         self.state.window.launch(copy);
     }
 
@@ -248,7 +250,7 @@ impl<A: Attachment> Sender<'_, A> {
     fn give_up(&mut self, copy: &Queued, reason: DropReason) {
         self.slot.count_out(copy.message.bytes());
         self.broker.counters.drop_copies(reason, 1);
-        self.state.settle(self.broker, self.slot, copy.offset);
+        self.state.settle(self.broker, self.slot, copy.offset, copy.shared.as_ref());
     }
 
     /// Writes the PUBLISH, if the client takes one so large.

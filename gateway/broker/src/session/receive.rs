@@ -219,13 +219,15 @@ impl<A: Attachment> State<A> {
     fn release(&mut self, broker: &Inner<A>, slot: &Slot<A>, at: usize) {
         let flying = self.window.get_mut(at);
         let packet_id = flying.packet_id();
+        let mut shared = None;
         if let Stage::Published(copy) = std::mem::replace(&mut flying.stage, Stage::Released) {
             slot.count_out(copy.message.bytes());
+            shared = copy.shared;
         }
         let offset = flying.offset.take();
-        let flight = Flight { packet_id, stage: FlightStage::Released, offset: None };
+        let flight = Flight { packet_id, stage: FlightStage::Released, offset: None, shared: None };
         self.record(broker, slot, || Change::Flying(slot.key, flight));
-        self.settle(broker, slot, offset);
+        self.settle(broker, slot, offset, shared.as_ref());
     }
 
     fn pubcomp(&mut self, broker: &Inner<A>, slot: &Slot<A>, id: PacketId) -> Result<Received, Violation> {
@@ -246,20 +248,28 @@ impl<A: Attachment> State<A> {
         {
             connection.quota += 1;
         }
-        if let Stage::Published(copy) = &flying.stage {
+        let mut shared = None;
+        if let Stage::Published(copy) = flying.stage {
             slot.count_out(copy.message.bytes());
+            shared = copy.shared;
         }
         if reason.is_error() {
             broker.counters.drop_copies(DropReason::ClientRefused, 1);
         }
         self.record(broker, slot, || Change::Landed(slot.key, packet_id));
-        self.settle(broker, slot, flying.offset);
+        self.settle(broker, slot, flying.offset, shared.as_ref());
     }
 
     /// A copy is owed no more.
-    pub(crate) fn settle(&mut self, broker: &Inner<A>, slot: &Slot<A>, offset: Option<u64>) {
+    pub(crate) fn settle(
+        &mut self,
+        broker: &Inner<A>,
+        slot: &Slot<A>,
+        offset: Option<u64>,
+        shared: Option<&std::sync::Arc<str>>,
+    ) {
         if let Some(offset) = offset {
-            self.record(broker, slot, || Change::Settled(slot.key, offset));
+            self.record(broker, slot, || Change::Settled(slot.key, offset, shared.cloned()));
         }
     }
 

@@ -203,11 +203,11 @@ impl<A: Attachment> State<A> {
 }
 
 fn flight(flying: &super::window::Flying) -> Flight {
-    let stage = match flying.stage {
-        Stage::Published(_) => FlightStage::Published,
-        Stage::Released => FlightStage::Released,
+    let (stage, shared) = match &flying.stage {
+        Stage::Published(copy) => (FlightStage::Published, copy.shared.clone()),
+        Stage::Released => (FlightStage::Released, None),
     };
-    Flight { packet_id: flying.packet_id(), stage, offset: flying.offset }
+    Flight { packet_id: flying.packet_id(), stage, offset: flying.offset, shared }
 }
 
 fn carried(flying: &super::window::Flying) -> Option<(PacketId, Carried)> {

@@ -72,6 +72,22 @@ struct Held {
     route: Route<Who>,
 }
 
+/// What happened, in order, for a test that follows with a model.
+pub(crate) enum Event {
+    /// A message was received, or a will became due, and it was decided who gets it.
+    Routed(Arc<Message>),
+    /// It is durable and in the outboxes; the connection it came on, and the packet identifier it is acknowledged with.
+    Committed(Arc<Message>, String, Option<mqtt::PacketId>),
+    /// It was not accepted, for want of room: the same.
+    Refused(Arc<Message>, String, Option<mqtt::PacketId>),
+    /// The session of a client ended for want of room.
+    Overflowed(Arc<str>),
+    /// A client got a packet.
+    Got(String, Packet),
+    /// The broker was told that a connection ended.
+    Parted(String),
+}
+
 pub(crate) struct Stage {
     limits: Limits,
     pub(crate) broker: Broker<Who>,
@@ -81,6 +97,8 @@ pub(crate) struct Stage {
     pub(crate) denied: Denied,
     /// Publishes that wait for `commit`, while commits are held.
     held: Option<Vec<Held>>,
+    /// What happened since it was last taken, if anybody wants to know.
+    pub(crate) events: Option<Vec<Event>>,
 }
 
 /// What the client makes of a packet: what its version can't carry is lost.
@@ -101,7 +119,19 @@ impl Stage {
             now_ms: 1_000_000,
             denied: Denied::default(),
             held: None,
+            events: None,
         }
+    }
+
+    fn note(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &mut self.events {
+            events.push(event());
+        }
+    }
+
+    fn give(&mut self, name: &str, packet: Packet) {
+        self.note(|| Event::Got(name.to_owned(), packet.clone()));
+        self.client(name).inbox.push_back(packet);
     }
 
     fn client(&mut self, name: &str) -> &mut Client {
@@ -176,13 +206,13 @@ impl Stage {
                 client.session = Some(connected.session);
                 client.who = Some(who);
                 client.woken = woken;
-                client.inbox.push_back(Packet::ConnAck(connected.connack));
                 self.store.apply(connected.changes);
+                self.give(name, over_the_wire(&Packet::ConnAck(connected.connack), connect.version));
                 self.publish_will(connected.will);
             }
             Err(refusal) => {
-                client.inbox.push_back(refusal.connack());
                 client.closed = true;
+                self.give(name, refusal.connack());
             }
         }
     }
@@ -197,6 +227,7 @@ impl Stage {
             return;
         }
         let route = self.broker.route(&message);
+        self.note(|| Event::Routed(message.clone()));
         let held = Held { client: name.to_owned(), token: incoming.token, message, route };
         match &mut self.held {
             Some(waiting) => waiting.push(held),
@@ -212,6 +243,8 @@ impl Stage {
     fn commit_one(&mut self, mut held: Held) {
         if held.route.refusal().is_some() {
             let sentence = "full";
+            let packet_id = held.token.as_ref().map(AckToken::packet_id);
+            self.note(|| Event::Refused(held.message.clone(), held.client.clone(), packet_id));
             return self.acknowledge(&held.client, held.token, ReasonCode::QuotaExceeded, sentence);
         }
         let offset = self.append(&held);
@@ -221,6 +254,11 @@ impl Stage {
         let delivered = self.broker.deliver(&held.route, &held.message, Some(offset), self.now_ms);
         self.store.retain(&held.message, offset, delivered.retention);
         self.store.apply(delivered.changes);
+        let packet_id = held.token.as_ref().map(AckToken::packet_id);
+        self.note(|| Event::Committed(held.message.clone(), held.client.clone(), packet_id));
+        for overflowed in &delivered.overflowed {
+            self.note(|| Event::Overflowed(overflowed.client_id.clone()));
+        }
         for overflowed in delivered.overflowed {
             self.publish_will(overflowed.will);
         }
@@ -246,15 +284,15 @@ impl Stage {
         let message = Arc::new(will.message);
         let route = self.broker.route(&message);
         self.store.apply(vec![Change::WillOver(will.key)]);
+        self.note(|| Event::Routed(message.clone()));
         self.commit_one(Held { client: String::new(), token: None, message, route });
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "what is sent is gone")]
     fn reply(&mut self, name: &str, packet: Packet) {
         self.persist(name);
-        let client = self.client(name);
-        let version = client.version.expect("who is replied to has connected");
-        client.inbox.push_back(over_the_wire(&packet, version));
+        let version = self.client(name).version.expect("who is replied to has connected");
+        self.give(name, over_the_wire(&packet, version));
     }
 
     fn persist(&mut self, name: &str) {
@@ -266,7 +304,7 @@ impl Stage {
     fn violate(&mut self, name: &str, reason: ReasonCode, version: Version) {
         if version == Version::V5 {
             let packet = Packet::Disconnect(mqtt::Disconnect { reason, properties: Default::default() });
-            self.client(name).inbox.push_back(packet);
+            self.give(name, packet);
         }
         self.part(name, Parting::Lost);
     }
@@ -288,6 +326,7 @@ impl Stage {
         self.store.apply(session.take_changes());
         let departed = self.broker.disconnected(&session, how, self.now_ms);
         self.store.apply(departed.changes);
+        self.note(|| Event::Parted(name.to_owned()));
         self.publish_will(departed.will);
     }
 
@@ -323,7 +362,7 @@ impl Stage {
         if let Some(reason) = outgoing.closing {
             if version == Version::V5 {
                 let packet = mqtt::Disconnect { reason, properties: Default::default() };
-                self.client(name).inbox.push_back(Packet::Disconnect(packet));
+                self.give(name, Packet::Disconnect(packet));
             }
             let how = if reason == ReasonCode::SessionTakenOver { Parting::TakenOver } else { Parting::Lost };
             self.part(name, how);
@@ -332,7 +371,7 @@ impl Stage {
         while let Some(packet) =
             mqtt::decode(&mut out, Some(version), usize::MAX).expect("the broker writes legal packets")
         {
-            self.client(name).inbox.push_back(packet);
+            self.give(name, packet);
         }
         outgoing.packets > 0 || outgoing.more
     }
@@ -360,10 +399,11 @@ impl Stage {
 
     /// What was held becomes durable.
     pub(crate) fn commit(&mut self) {
-        let held = self.held.take().unwrap_or_default();
-        for held in held {
-            self.commit_one(held);
+        // A connection that a refusal ends is there until the last of its publishes is settled.
+        while let Some(next) = self.held.as_mut().filter(|held| !held.is_empty()).map(|held| held.remove(0)) {
+            self.commit_one(next);
         }
+        self.held = None;
         for name in self.clients.keys().cloned().collect::<Vec<_>>() {
             if self.clients[&name].closed {
                 self.part_now(&name, Parting::Lost);
@@ -414,6 +454,23 @@ impl Stage {
 
     pub(crate) fn is_connected(&self, name: &str) -> bool {
         self.clients.get(name).is_some_and(|client| client.session.is_some() && !client.closed)
+    }
+
+    /// Drops a client that has no connection and that nobody will look at any more.
+    pub(crate) fn forget(&mut self, name: &str) {
+        if self.clients.get(name).is_some_and(|client| client.session.is_none()) {
+            self.clients.remove(name);
+        }
+    }
+
+    /// What the store has of a client's session.
+    pub(crate) fn stored(&self, client_id: &str) -> Option<&broker::SessionState> {
+        self.store.of_client(client_id)
+    }
+
+    /// Whether publishes wait for `commit`.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.held.is_some()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

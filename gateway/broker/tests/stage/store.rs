@@ -2,8 +2,8 @@
 
 use super::{Denied, Who};
 use broker::{
-    Broker, Change, CopyOptions, Flight, FlightStage, Message, Owed, Retention, SavedWill, SessionKey,
-    SessionState, WillKey,
+    Broker, Change, CopyOptions, FlightStage, Message, Owed, Retention, SavedWill, SessionKey, SessionState,
+    WillKey,
 };
 use mqtt::PacketId;
 use std::collections::BTreeMap;
@@ -13,7 +13,8 @@ use std::sync::Arc;
 pub(super) struct Store {
     sessions: BTreeMap<SessionKey, SessionState>,
     journal: Vec<Arc<Message>>,
-    copies: BTreeMap<(u64, SessionKey), CopyOptions>,
+    /// By offset, session and group.
+    copies: BTreeMap<(u64, SessionKey, Option<Arc<str>>), CopyOptions>,
     retained: BTreeMap<String, (Message, u64)>,
     wills: BTreeMap<WillKey, SavedWill>,
 }
@@ -34,7 +35,7 @@ impl Store {
             session.inbound.push((id, Some(offset)));
         }
         for owed in owed {
-            self.copies.insert((offset, owed.key), owed.options);
+            self.owe(owed.key, offset, owed.options);
         }
         offset
     }
@@ -80,7 +81,7 @@ impl Store {
             }
             Change::Closed(key) => {
                 self.sessions.remove(&key);
-                self.copies.retain(|(_, owner), _| *owner != key);
+                self.copies.retain(|(_, owner, _), _| *owner != key);
             }
             Change::Subscribed(key, held) => {
                 let session = self.session(key);
@@ -102,7 +103,7 @@ impl Store {
                 }
                 let outbound = &mut self.session(key).outbound;
                 match outbound.iter_mut().find(|other| other.packet_id == flight.packet_id) {
-                    Some(known) => *known = Flight { offset: flight.offset.or(known.offset), ..flight },
+                    Some(known) => *known = flight,
                     None => outbound.push(flight),
                 }
             }
@@ -116,9 +117,7 @@ impl Store {
                 session.carried.retain(|(known, _)| *known != id);
                 session.carried.push((id, *carried));
             }
-            Change::Owed { key, offset, options } => {
-                self.copies.insert((offset, key), options);
-            }
+            Change::Owed { key, offset, options } => self.owe(key, offset, options),
             Change::Feeding(key, feed) => {
                 let feeds = &mut self.session(key).feeds;
                 feeds.retain(|other| other.filter != feed.filter);
@@ -126,8 +125,8 @@ impl Store {
             }
             Change::Fed(key, filter) => self.fed(key, &filter),
             Change::FeedSkips(key, offset) => self.session(key).feeds_skip.push(offset),
-            Change::Settled(key, offset) => {
-                self.copies.remove(&(offset, key));
+            Change::Settled(key, offset, shared) => {
+                self.copies.remove(&(offset, key, shared));
             }
             Change::WillLeft(will) => {
                 self.wills.insert(will.key, *will);
@@ -136,10 +135,9 @@ impl Store {
                 self.wills.remove(&key);
             }
             Change::Moved { from, to, offset, options } => {
-                if self.copies.remove(&(offset, from)).is_some()
-                    && let Some(to) = to
-                {
-                    self.copies.insert((offset, to), options);
+                let was_owed = self.copies.remove(&(offset, from, options.shared.clone())).is_some();
+                if let Some(to) = to.filter(|_| was_owed) {
+                    self.owe(to, offset, options);
                 }
             }
         }
@@ -153,6 +151,10 @@ impl Store {
         }
     }
 
+    fn owe(&mut self, key: SessionKey, offset: u64, options: CopyOptions) {
+        self.copies.insert((offset, key, options.shared.clone()), options);
+    }
+
     fn session(&mut self, key: SessionKey) -> &mut SessionState {
         self.sessions.get_mut(&key).expect("a change belongs to a session whose header came before it")
     }
@@ -162,7 +164,7 @@ impl Store {
         for session in self.sessions.values() {
             restore.session(session.clone()).expect("each is there once");
         }
-        for ((offset, key), options) in &self.copies {
+        for ((offset, key, _), options) in &self.copies {
             let message = self.journal[*offset as usize].clone();
             restore.copy(*key, message, options.clone(), *offset).expect("copies go with their session");
         }
@@ -176,6 +178,10 @@ impl Store {
         let restored = restore.finish(now_ms);
         assert_eq!(restored.sessions, self.sessions.len());
         self.apply(restored.changes);
+    }
+
+    pub(super) fn of_client(&self, client_id: &str) -> Option<&SessionState> {
+        self.sessions.values().find(|session| &*session.header.client_id == client_id)
     }
 
     pub(super) fn owed(&self) -> usize {
