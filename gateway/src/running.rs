@@ -189,7 +189,10 @@ async fn bind_api(settings: &Settings) -> anyhow::Result<TcpListener> {
 }
 
 /// Opens everything that is kept. Blocks.
-fn open(settings: Settings, announcements: Announcements) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
+pub(crate) fn open(
+    settings: Settings,
+    announcements: Announcements,
+) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
     let state = store::open_state(&settings)?;
     let journal = store::open_journal(&settings)?;
     let clock = Clock::system();

@@ -79,6 +79,11 @@ impl<A> Route<A> {
         self.targets.is_empty()
     }
 
+    /// Whether [`Broker::deliver`] has anything to do for a message that is not retained.
+    pub fn has_work(&self) -> bool {
+        !(self.targets.is_empty() && self.full.is_empty())
+    }
+
     /// The durable sessions that are owed a copy.
     pub fn owed(&self) -> impl Iterator<Item = Owed> + '_ {
         self.targets.iter().filter(|target| target.qos > Qos::AtMostOnce && target.slot.is_durable()).map(

@@ -13,21 +13,43 @@ use crate::resends::content_digest;
 use access::Permitted;
 use broker::{AckToken, Message, Route, WillKey};
 use bus::{AppendError, CommitError, NotNow, Offset, Origin, Owed, Producer, Record, ResendKey, Source};
+use line::Line;
 use mqtt::{Properties, Publish, Qos, ReasonCode};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod line;
+#[cfg(test)]
+mod tests;
+
 /// A message on its way from its receipt to its acknowledgement.
 pub(super) struct Accepted {
-    pub(super) message: Arc<Message>,
-    pub(super) route: Option<Route<Client>>,
+    /// What the broker is to do with it; nothing, when nobody subscribes to it and it is not retained.
+    pub(super) delivery: Option<Box<Delivery>>,
     pub(super) token: Option<AckToken>,
+    /// As it was published.
+    pub(super) qos: Qos,
     /// Where it is in the journal; `None` when nothing of it has to be durable.
     pub(super) offset: Option<Offset>,
     /// Whether a subscriber or a rule gets it.
     pub(super) is_heard: bool,
     pub(super) received: Instant,
+    /// What it counts for while it waits.
+    bytes: usize,
+}
+
+/// A message for subscribers.
+pub(super) struct Delivery {
+    pub(super) message: Arc<Message>,
+    pub(super) route: Route<Client>,
+}
+
+impl Delivery {
+    /// Without memory of its own for a message that nobody wants: most of a fleet's messages may be such.
+    fn of(message: Message, route: Route<Client>) -> Option<Box<Self>> {
+        let is_wanted = message.retain || route.has_work();
+        is_wanted.then(|| Box::new(Self { message: Arc::new(message), route }))
+    }
 }
 
 /// Why a message was not accepted.
@@ -56,7 +78,7 @@ pub(super) struct Commits {
     /// The will that is published through it.
     will: Option<WillKey>,
     subscriber_wait_max: Option<Duration>,
-    waiting: VecDeque<Waiting>,
+    waiting: Line<Waiting>,
     bytes: usize,
     /// The last message, while there is no room for it.
     held: Option<Held>,
@@ -79,7 +101,7 @@ impl Commits {
     /// `subscriber_wait_max` is how long a publish waits for a subscriber whose queue is full, where the settings say that it does;
     /// without it such a publish is refused at once.
     pub(super) fn new(producer: Producer, subscriber_wait_max: Option<Duration>) -> Self {
-        Self { producer, will: None, subscriber_wait_max, waiting: VecDeque::new(), bytes: 0, held: None }
+        Self { producer, will: None, subscriber_wait_max, waiting: Line::default(), bytes: 0, held: None }
     }
 
     /// For one message, which is this will.
@@ -109,7 +131,7 @@ impl Commits {
 
     /// Puts a refusal in line.
     pub(super) fn refuse(&mut self, refusal: Refusal, token: Option<AckToken>) {
-        self.waiting.push_back(Waiting::Refused(refusal, token));
+        self.waiting.push(Waiting::Refused(refusal, token));
     }
 
     /// Refuses the message that waits for room, if one does: its connection is being closed.
@@ -143,7 +165,7 @@ impl Commits {
         let received = Instant::now();
         let now_ms = gateway.now_ms();
         let is_basic_ingest = rules::basic_ingest(&publish.topic).is_some();
-        let message = Arc::new(Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms));
+        let message = Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms);
         // Basic Ingest goes around the broker: no subscriber, nothing retained.
         let route = (!is_basic_ingest).then(|| gateway.broker.route(&message));
         if let Some(subscriber) = route.as_ref().and_then(Route::refusal) {
@@ -164,7 +186,10 @@ impl Commits {
             owe(&mut record, route, &message);
         }
         let is_heard = !record.events.is_empty() || route.as_ref().is_none_or(|route| !route.is_empty());
-        let accepted = Accepted { message, route, token, offset: None, is_heard, received };
+        let bytes = message.bytes();
+        let delivery = route.and_then(|route| Delivery::of(message, route));
+        let accepted =
+            Accepted { delivery, token, qos: publish.qos, offset: None, is_heard, received, bytes };
         if record.is_empty() {
             return self.accept(accepted);
         }
@@ -203,8 +228,8 @@ impl Commits {
     }
 
     fn accept(&mut self, accepted: Accepted) {
-        self.bytes += accepted.message.bytes();
-        self.waiting.push_back(Waiting::Accepted(accepted));
+        self.bytes += accepted.bytes;
+        self.waiting.push(Waiting::Accepted(accepted));
     }
 
     /// The same for a message of the gateway itself: there is no client, nobody to answer, and what it retains is kept in memory alone.
@@ -212,7 +237,7 @@ impl Commits {
         let received = Instant::now();
         let now_ms = gateway.now_ms();
         let Announcement { about, publish } = announcement;
-        let message = Arc::new(Message::of(publish, Arc::default(), now_ms));
+        let message = Message::of(publish, Arc::default(), now_ms);
         let route = gateway.broker.route(&message);
         if let Some(subscriber) = route.refusal() {
             return self.refuse(Refusal::SubscriberFull(subscriber.to_string()), None);
@@ -232,15 +257,10 @@ impl Commits {
                 Err(refusal) => return self.refuse(refusal, None),
             }
         }
-        self.bytes += message.bytes();
-        self.waiting.push_back(Waiting::Accepted(Accepted {
-            message,
-            route: Some(route),
-            token: None,
-            offset,
-            is_heard: true,
-            received,
-        }));
+        let bytes = message.bytes();
+        let delivery = Delivery::of(message, route);
+        let qos = publish.qos;
+        self.accept(Accepted { delivery, token: None, qos, offset, is_heard: true, received, bytes });
     }
 
     /// What the state of the sessions owes to the record.
@@ -306,14 +326,11 @@ impl Commits {
     }
 
     fn pop(&mut self, outcome: Result<(), CommitError>) -> Settled {
-        let first = self.waiting.pop_front().expect("only the message at the front is settled");
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-        }
+        let first = self.waiting.pop().expect("only the message at the front is settled");
         match (first, outcome) {
             (Waiting::Refused(refusal, token), _) => Settled::Refused(refusal, token),
             (Waiting::Accepted(accepted), outcome) => {
-                self.bytes -= accepted.message.bytes();
+                self.bytes -= accepted.bytes;
                 match outcome {
                     Ok(()) => Settled::Accepted(accepted),
                     Err(error) => Settled::Refused(Refusal::Commit(error), accepted.token),

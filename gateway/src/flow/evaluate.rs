@@ -25,11 +25,13 @@ impl Randomness for Random {
 /// Adds the events that the active rules make of `publish`, a message of `client` or, without one, of the gateway itself.
 pub(super) fn evaluate(gateway: &Gateway, client: Option<&Client>, publish: &Publish, record: &mut Record) {
     let active = gateway.definitions.active();
-    let held = Held::of(&publish.properties);
+    let held = std::cell::OnceCell::new();
     let now_ms = record.accepted_at_ms;
     let mut message = None;
     for_each_rule(gateway, &active, &publish.topic, |rule| {
-        let message = message.get_or_insert_with(|| describe(gateway, client, publish, &held, now_ms));
+        let message = message.get_or_insert_with(|| {
+            describe(gateway, client, publish, held.get_or_init(|| Held::of(&publish.properties)), now_ms)
+        });
         match apply(rule, message) {
             Ok(Some(event)) => {
                 gateway.counters.rule_matches.increment(&rule.name);

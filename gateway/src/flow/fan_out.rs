@@ -22,9 +22,9 @@ pub(super) enum Next {
 /// Hands the copies of a message that is durable, or need not be, to the sessions that get it. What comes back is to be persisted before
 /// the publisher is told that its message was taken: which copies are owed no more, or by whom, and which sessions ended.
 pub(super) fn fan_out(gateway: &Arc<Gateway>, accepted: &Accepted) -> Vec<Change> {
-    let Some(route) = &accepted.route else { return Vec::new() };
+    let Some(delivery) = &accepted.delivery else { return Vec::new() };
     let offset = accepted.offset.map(|offset| offset.0);
-    let delivered = gateway.broker.deliver(route, &accepted.message, offset, gateway.now_ms());
+    let delivered = gateway.broker.deliver(&delivery.route, &delivery.message, offset, gateway.now_ms());
     for overflowed in delivered.overflowed {
         bury(gateway, overflowed);
     }

@@ -385,7 +385,7 @@ impl Connection {
         self.settled_changes.extend(fan_out::fan_out(&self.gateway, &accepted));
         tracing::debug!(
             client_id = self.client.client_id(),
-            topic = accepted.message.topic.as_str(),
+            topic = accepted.delivery.as_ref().map(|delivery| delivery.message.topic.as_str()),
             offset = accepted.offset.map(|offset| offset.0),
             packet_id = accepted.token.as_ref().map(|token| token.packet_id().get()),
             "publish accepted"
@@ -396,7 +396,7 @@ impl Connection {
         let out = self.transport.output();
         // Section 3.4.2.1; a rule is as good as a subscriber. A PUBREC could say so too, but not every broker knows by then, so clients
         // do not expect it.
-        let is_unheard = !accepted.is_heard && accepted.message.qos == Qos::AtLeastOnce;
+        let is_unheard = !accepted.is_heard && accepted.qos == Qos::AtLeastOnce;
         let reason = if is_unheard { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         match fan_out::acknowledge(&self.open.session, accepted, reason, "", out) {
             fan_out::Next::GoOn => Ok(()),

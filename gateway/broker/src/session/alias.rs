@@ -29,8 +29,10 @@ impl Inbound {
         if self.0.len() <= at {
             self.0.resize(at + 1, None);
         }
-        // A copy of its own: the packet's slice would keep the whole read buffer alive.
-        self.0[at] = Text::try_from(topic.as_str()).ok();
+        if self.0[at].as_ref() != Some(topic) {
+            // A copy of its own: the packet's slice would keep the whole read buffer alive.
+            self.0[at] = Text::try_from(topic.as_str()).ok();
+        }
         Ok(topic.clone())
     }
 }

@@ -22,6 +22,9 @@ impl Properties {
         if self.present() & dropped == 0 {
             return self.clone();
         }
+        if self.present() & !dropped == 0 {
+            return Self::default();
+        }
         let mut kept = BytesMut::with_capacity(self.len_bytes());
         for span in self.spans().filter(|span| span.kind.bit() & dropped == 0) {
             kept.extend_from_slice(&self.as_bytes()[span.whole]);
