@@ -18,6 +18,8 @@ pub struct Route<A> {
     /// Sessions without room for their copy.
     pub(crate) full: Vec<Arc<Slot<A>>>,
     refuses: bool,
+    /// Shared groups without a member that could take it: counted when the message is delivered, for it may not be accepted.
+    pub(crate) without_member: u64,
     /// [`Inner::subscribed`] when the route was made.
     pub(crate) made_at: u64,
 }
@@ -81,7 +83,7 @@ impl<A> Route<A> {
 
     /// Whether [`Broker::deliver`] has anything to do for a message that is not retained.
     pub fn has_work(&self) -> bool {
-        !(self.targets.is_empty() && self.full.is_empty())
+        !self.targets.is_empty() || !self.full.is_empty() || self.without_member > 0
     }
 
     /// The durable sessions that are owed a copy.
@@ -125,6 +127,7 @@ impl<A: Attachment> Broker<A> {
             targets: SmallVec::new(),
             full: Vec::new(),
             refuses: inner.limits.queue_full == QueueFull::Refuse,
+            without_member: 0,
             made_at: inner.subscribed.load(Ordering::Acquire),
         };
         let mut filters = 0;
@@ -150,7 +153,7 @@ impl<A: Attachment> Inner<A> {
         for group in entry.groups() {
             match self.pick(group, message, |_| true) {
                 Some(target) => route.targets.push(target),
-                None => self.counters.drop_copies(DropReason::NoMember, 1),
+                None => route.without_member += 1,
             }
         }
     }

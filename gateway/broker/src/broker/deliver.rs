@@ -27,6 +27,7 @@ impl<A: Attachment> Broker<A> {
     ) -> Delivered<A> {
         let inner = &*self.inner;
         let (retention, stored_at) = inner.retained.set(message, offset, &inner.limits, now_ms);
+        inner.counters.drop_copies(DropReason::NoMember, route.without_member);
         let mut delivery = Delivery { message, detached: None, now_ms, done: Delivered::new(retention) };
         for target in &route.targets {
             delivery.hand_out(inner, target, offset, false);
