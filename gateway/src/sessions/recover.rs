@@ -69,6 +69,29 @@ struct Restored {
     wills: usize,
 }
 
+/// A session that ended is here still beside the one its client began right after, if the crash came before its end was on disk: what
+/// ends a session and what begins the next may be persisted by different connections. The younger one counts.
+fn forget_replaced(writer: &mut Writer) -> anyhow::Result<()> {
+    let mut youngest: HashMap<Arc<str>, SessionKey> = HashMap::new();
+    let mut replaced = Vec::new();
+    for row in writer.tables.sessions.iter() {
+        let (key, value) = row?;
+        let Some((key, _)) = rows::split_key(&key) else { continue };
+        let client_id = rows::decode::<SessionRow>("session", &value)?.header(key).client_id;
+        // Rows come in the order of their keys, and keys only grow.
+        replaced.extend(youngest.insert(client_id, key));
+    }
+    let mut batch = writer.tables.store.batch();
+    for key in replaced {
+        tracing::warn!(
+            session = key.0,
+            "a session that its client had replaced before the crash is gone now"
+        );
+        writer.forget(&mut batch, key)?;
+    }
+    Ok(batch.commit_lazily()?)
+}
+
 fn restore(
     writer: &mut Writer,
     journal: &Journal,
@@ -77,6 +100,7 @@ fn restore(
 ) -> anyhow::Result<Restored> {
     let mut restore = broker.restore();
     separate_wills(writer)?;
+    forget_replaced(writer)?;
     for state in sessions(writer)?.into_values() {
         let client_id = Arc::clone(&state.header.client_id);
         restore.session(state).with_context(|| format!("session of client `{client_id}`"))?;

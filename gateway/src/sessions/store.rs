@@ -414,7 +414,7 @@ impl Writer {
     }
 
     /// Removes a session and all that belongs to it.
-    fn forget(&mut self, batch: &mut Batch, key: SessionKey) -> Result<(), StateError> {
+    pub(super) fn forget(&mut self, batch: &mut Batch, key: SessionKey) -> Result<(), StateError> {
         let prefix = rows::session_key(key);
         batch.remove(&self.tables.sessions, prefix)?;
         for table in [&self.tables.subscriptions, &self.tables.inbound, &self.tables.flights] {

@@ -399,3 +399,21 @@ async fn a_copy_that_its_record_does_not_list_is_owed_all_the_same() {
     let process = process.restart();
     assert_eq!(topics(&process), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_end_was_not_written_gives_way_to_the_one_its_client_began_after_it() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.persist([header(KEY, "kiln"), header(SessionKey(3), "other")]).await;
+    process.append(&owed_to(KEY)).await;
+    let process = process.restart();
+    assert_eq!(process.session("kiln").header.key, KEY);
+    process.persist([header(SessionKey(9), "kiln")]).await;
+    let mut process = process.restart();
+    for _ in 0..2 {
+        assert_eq!(process.session("kiln").header.key, SessionKey(9));
+        assert_eq!(process.session("other").header.key, SessionKey(3));
+        assert_eq!(process.broker.stats().queued_messages, 0, "what the old one was owed is gone");
+        process = process.restart();
+    }
+}
