@@ -145,7 +145,9 @@ pub(super) struct Writer {
     pub(super) feeds: Feeds,
     /// Whether the last look at the journal ended before its end.
     is_behind: bool,
+    /// When everything was on disk last, and how far the journal had been looked at then.
     synced: Instant,
+    synced_to: Offset,
     pub(super) failed: Option<StoreFailed>,
 }
 
@@ -161,6 +163,7 @@ impl Writer {
             feeds: Feeds::default(),
             is_behind: false,
             synced: Instant::now(),
+            synced_to: from,
             failed: None,
         }
     }
@@ -222,11 +225,13 @@ impl Writer {
         for change in requests.iter().flat_map(|request| &request.changes) {
             self.apply(&mut batch, change).map_err(failed)?;
         }
-        if durable || self.synced.elapsed() > SYNC_INTERVAL {
+        let looked_at = self.reader.position();
+        let is_new = !batch.is_empty() || looked_at != self.synced_to;
+        if durable || (is_new && self.synced.elapsed() > SYNC_INTERVAL) {
             batch.commit_durable().map_err(failed)?;
-            self.synced = Instant::now();
+            (self.synced, self.synced_to) = (Instant::now(), looked_at);
             self.raise_floor();
-        } else {
+        } else if is_new {
             batch.commit_lazily().map_err(failed)?;
         }
         Ok(())
