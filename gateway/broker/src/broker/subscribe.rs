@@ -168,8 +168,7 @@ impl<A: Attachment> Inner<A> {
         state.hold(place, held.clone());
         subscribed.granted.push(held.filter.clone());
         if let Some(feed) = feed {
-            state.feeds.retain(|other| other.subscription.filter != feed.subscription.filter);
-            state.feeds.push_back(feed);
+            self.replace_feed(slot, state, feed);
             subscribed.retained_follows = true;
         }
         state.record(self, slot, || Change::Subscribed(slot.key, held));
@@ -206,6 +205,17 @@ impl<A: Attachment> Inner<A> {
         // Retained messages are not sent to shared subscriptions (section 4.8.2).
         let is_served = !place.has_wildcard() || self.limits.compatibility.wildcards_get_retained();
         (wanted && is_served && place.shared.is_none()).then(|| Feed::new(held.clone(), clock))
+    }
+
+    fn replace_feed(&self, slot: &Slot<A>, state: &mut State<A>, feed: Feed) {
+        let is_same = |other: &Feed| other.subscription.filter == feed.subscription.filter;
+        // What the store knows of the old feed is replaced with what it is told of the new one; it is told nothing of one at QoS 0.
+        let is_over = !feed.is_kept() && state.feeds.iter().any(|other| is_same(other) && other.is_known());
+        state.feeds.retain(|other| !is_same(other));
+        if is_over {
+            state.record(self, slot, || Change::Fed(slot.key, feed.subscription.filter.clone()));
+        }
+        state.feeds.push_back(feed);
     }
 
     fn revoke(&self, slot: &Arc<Slot<A>>, state: &mut State<A>, filter: &str) -> bool {

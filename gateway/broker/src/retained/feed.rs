@@ -59,7 +59,8 @@ impl Feed {
         }
     }
 
-    fn is_kept(&self) -> bool {
+    /// Whether the store is told of the feed.
+    pub(crate) fn is_kept(&self) -> bool {
         self.record != Record::None
     }
 
