@@ -284,7 +284,6 @@ impl<A: Attachment> Inner<A> {
         arrival: Arrival<'_, A>,
     ) -> (Session<A>, Vec<Change>) {
         let Arrival { connect, terms, connection } = arrival;
-        let was_durable = slot.is_durable();
         let will = connect.will.as_ref().map(|will| PendingWill::new(WillKey(self.new_key().0), will));
         state.generation += 1;
         state.version = connect.version;
@@ -296,15 +295,14 @@ impl<A: Attachment> Inner<A> {
         self.set_timer(slot, state, u64::MAX);
         slot.connected.store(true, Relaxed);
         self.counters.connected.fetch_add(1, Relaxed);
-        let expiry_changed = state.expiry_secs != terms.expiry_secs;
-        state.set_expiry(self, slot, terms.expiry_secs);
-        if !expiry_changed {
-            let header = state.header(slot);
-            state.record(self, slot, || Change::Header(Box::new(header)));
+        state.expiry_secs = terms.expiry_secs;
+        // A durable session that is to end with this connection stays in the store until it does: its copies may still go to others. The
+        // other way round there is nothing to store yet: a session that ends with its connection is not continued.
+        if terms.expiry_secs > 0 {
+            slot.durable.store(true, Relaxed);
         }
-        if !was_durable && slot.is_durable() && self.recording {
-            state.record_all(slot);
-        }
+        let header = state.header(slot);
+        state.record(self, slot, || Change::Header(Box::new(header)));
         state.record_will(self, slot);
         let session = Session {
             broker: self.clone(),
@@ -320,15 +318,6 @@ impl<A: Attachment> State<A> {
     /// Whether the session is another's. Of a session from before owners were kept nobody knows, so it is whose client comes first.
     fn is_foreign_to(&self, attachment: &A) -> bool {
         self.owner.as_deref().is_some_and(|owner| !attachment.owns(owner))
-    }
-
-    /// A session that goes on became durable: all it has must be persisted.
-    fn record_all(&mut self, slot: &Slot<A>) {
-        let whole = self.export(slot);
-        let key = slot.key;
-        self.changes.extend(whole.subscriptions.into_iter().map(|held| Change::Subscribed(key, held)));
-        self.changes.extend(whole.inbound.into_iter().map(|(id, _)| Change::InboundTaken(key, id)));
-        self.changes.extend(whole.outbound.into_iter().map(|flight| Change::Flying(key, flight)));
     }
 }
 

@@ -272,20 +272,6 @@ impl<A: Attachment> State<A> {
             self.record(broker, slot, || Change::Settled(slot.key, offset, shared.cloned()));
         }
     }
-
-    /// Changes how long the session outlives its connection.
-    pub(crate) fn set_expiry(&mut self, broker: &Inner<A>, slot: &Slot<A>, expiry_secs: u32) {
-        if self.expiry_secs == expiry_secs {
-            return;
-        }
-        self.expiry_secs = expiry_secs;
-        if expiry_secs == 0 {
-            self.record(broker, slot, || Change::Closed(slot.key));
-        }
-        slot.durable.store(expiry_secs > 0, Relaxed);
-        let header = self.header(slot);
-        self.record(broker, slot, || Change::Header(Box::new(header)));
-    }
 }
 
 /// An AUTH after the CONNACK: of a client that may send it, with the method it began with.
