@@ -207,13 +207,14 @@ impl<A: Attachment> Inner<A> {
         (wanted && is_served && place.shared.is_none()).then(|| Feed::new(held.clone(), clock))
     }
 
-    fn replace_feed(&self, slot: &Slot<A>, state: &mut State<A>, feed: Feed) {
-        let is_same = |other: &Feed| other.subscription.filter == feed.subscription.filter;
+    fn replace_feed(&self, slot: &Slot<A>, state: &mut State<A>, mut feed: Feed) {
+        let filter = feed.subscription.filter.clone();
+        let is_same = |other: &Feed| other.subscription.filter == filter;
         // What the store knows of the old feed is replaced with what it is told of the new one; it is told nothing of one at QoS 0.
-        let is_over = !feed.is_kept() && state.feeds.iter().any(|other| is_same(other) && other.is_known());
+        let is_known = state.feeds.iter().any(|other| is_same(other) && other.is_known());
         state.feeds.retain(|other| !is_same(other));
-        if is_over {
-            state.record(self, slot, || Change::Fed(slot.key, feed.subscription.filter.clone()));
+        if is_known && !feed.replace_known() {
+            state.record(self, slot, || Change::Fed(slot.key, filter.clone()));
         }
         state.feeds.push_back(feed);
     }

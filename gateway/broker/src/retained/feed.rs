@@ -59,8 +59,15 @@ impl Feed {
         }
     }
 
-    /// Whether the store is told of the feed.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// The feed takes the place of another, of which the store knows; whether it will be told of this one.
+    pub(crate) fn replace_known(&mut self) -> bool {
+        if self.is_kept() {
+            self.record = Record::Old { is_known: true };
+        }
+        self.is_kept()
+    }
+
+    fn is_kept(&self) -> bool {
         self.record != Record::None
     }
 
