@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 /// The subscribers of one message.
 pub struct Route<A> {
-    pub(crate) targets: SmallVec<[Target<A>; 2]>,
+    pub(crate) targets: Targets<A>,
     /// Sessions without room for their copy.
     pub(crate) full: Vec<Arc<Slot<A>>>,
     refuses: bool,
@@ -23,6 +23,9 @@ pub struct Route<A> {
     /// [`Inner::subscribed`] when the route was made.
     pub(crate) made_at: u64,
 }
+
+/// Mostly there is one.
+pub(crate) type Targets<A> = SmallVec<[Target<A>; 2]>;
 
 /// One session that gets the message.
 pub(crate) struct Target<A> {
@@ -235,7 +238,7 @@ impl<A> Subscriber<A> {
 }
 
 /// One target for each session that came in by more than one filter.
-fn merge_overlapping<A>(targets: &mut SmallVec<[Target<A>; 2]>) {
+pub(crate) fn merge_overlapping<A>(targets: &mut Targets<A>) {
     targets.sort_by_key(|target| (target.shared.is_some(), target.slot.key));
     targets.dedup_by(|next, kept| {
         let same = next.shared.is_none() && kept.shared.is_none() && next.slot.key == kept.slot.key;

@@ -3,7 +3,7 @@
 use super::{Broker, Inner};
 use crate::change::{Change, SessionKey};
 use crate::retained::Retention;
-use crate::route::Target;
+use crate::route::{Target, Targets, merge_overlapping};
 use crate::session::{Queued, Slot, State};
 use crate::{Attachment, Delivered, DropReason, Message, Overflowed, QueueFull, QueueFullQos0, Route};
 use mqtt::{Qos, ReasonCode};
@@ -321,9 +321,9 @@ impl<A: Attachment> Inner<A> {
 
     /// Sessions that subscribed after the route was made and before the message was retained: they did not get it as a retained
     /// message, so they get it as a live one.
-    fn subscribed_since(&self, route: &Route<A>, message: &Message, stored_at: u64) -> Vec<Target<A>> {
+    fn subscribed_since(&self, route: &Route<A>, message: &Message, stored_at: u64) -> Targets<A> {
         let known = route.known();
-        let mut late = Vec::new();
+        let mut late = Targets::new();
         self.index.matching(&message.topic, |entry| {
             let found = entry.plain().iter().filter(|subscriber| {
                 subscriber.born < stored_at
@@ -332,8 +332,7 @@ impl<A: Attachment> Inner<A> {
             });
             late.extend(found.map(|subscriber| subscriber.target(message, None)));
         });
-        late.sort_by_key(|target| target.slot.key);
-        late.dedup_by_key(|target| target.slot.key);
+        merge_overlapping(&mut late);
         late
     }
 }
