@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering;
 /// The subscribers of one message.
 pub struct Route<A> {
     pub(crate) targets: Targets<A>,
-    /// Sessions without room for their copy.
-    pub(crate) full: Vec<Arc<Slot<A>>>,
+    /// Sessions without room for their copy, and whether it came by a shared subscription.
+    pub(crate) full: Vec<(Arc<Slot<A>>, bool)>,
     refuses: bool,
     /// Shared groups without a member that could take it: counted when the message is delivered, for it may not be accepted.
     pub(crate) without_member: u64,
@@ -107,13 +107,14 @@ impl<A> Route<A> {
     /// A client whose session has no room, where the policy is [`QueueFull::Refuse`]: the message is not to be accepted (0x97, quota
     /// exceeded), and nothing is to be written. Nothing was counted, and the same message can be routed again later.
     pub fn refusal(&self) -> Option<&str> {
-        self.full.first().filter(|_| self.refuses).map(|slot| &*slot.client_id)
+        self.full.first().filter(|_| self.refuses).map(|(slot, _)| &*slot.client_id)
     }
 
     /// Sessions this route decided about, shared subscriptions aside.
     pub(crate) fn known(&self) -> HashSet<SessionKey> {
         let own = self.targets.iter().filter(|target| target.shared.is_none()).map(|target| target.slot.key);
-        own.chain(self.full.iter().map(|slot| slot.key)).collect()
+        let full = self.full.iter().filter(|(_, is_shared)| !is_shared).map(|(slot, _)| slot.key);
+        own.chain(full).collect()
     }
 }
 
@@ -206,7 +207,7 @@ impl<A: Attachment> Inner<A> {
         targets.retain(|target| {
             let is_full = is_full(target);
             if is_full {
-                full.push(target.slot.clone());
+                full.push((target.slot.clone(), target.shared.is_some()));
             }
             !is_full
         });

@@ -33,7 +33,7 @@ impl<A: Attachment> Broker<A> {
             delivery.hand_out(inner, target, offset, false);
         }
         if inner.limits.queue_full == QueueFull::EndSession {
-            for slot in &route.full {
+            for (slot, _) in &route.full {
                 delivery.end_session(inner, slot);
             }
         }
