@@ -27,27 +27,6 @@ fn refusals_and_acknowledgements_leave_in_the_order_of_the_publishes() -> anyhow
     Ok(())
 }
 
-#[test]
-fn a_subscriber_that_stays_away_does_not_stop_what_others_publish() -> anyhow::Result<()> {
-    let site = Site::with_queue("[mqtt]\nqueued_messages_per_client_max = 5\n")?;
-    site.register(&["kiln-1"])?;
-    let _gateway = Gateway::start(&site)?;
-    let options = site.device("kiln-1")?;
-    let mut absent = Client::connect_plain(site.plain_address, &Connect::durable(V5, "absent"))?;
-    assert_eq!(absent.subscribe("plant/#", 1)?, 1);
-    absent.disconnect()?;
-    let mut client = Client::connect_tls(site.tls_address, &options, &Connect::clean(V5, "kiln-1"))?;
-    for number in 0..50 {
-        let reason = client.publish("plant/kiln-1/telemetry", format!("{{\"n\":{number}}}"))?;
-        assert!(reason < 0x80, "message {number} was refused with {reason:#x}");
-    }
-    // It gets what its queue held.
-    let mut back = Client::connect_plain(site.plain_address, &Connect::durable(V5, "absent"))?;
-    let first = back.receive()?;
-    assert_eq!(first.payload, b"{\"n\":0}");
-    Ok(())
-}
-
 /// Section 3.4.2.1: 0x10 says that nobody was there. A rule that takes the message is somebody.
 #[test]
 fn a_publisher_is_told_when_neither_subscriber_nor_rule_is_there() -> anyhow::Result<()> {
