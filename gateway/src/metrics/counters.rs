@@ -146,6 +146,8 @@ pub(crate) struct Counters {
     pub(crate) publishes_delayed: ByLabel,
     /// Filters that the policies did not allow, by cause.
     pub(crate) subscribes_denied: ByLabel,
+    /// Filters that a limit keeps out, by reason code.
+    pub(crate) subscribes_refused: ByLabel,
     /// From the receipt of a QoS 1 or 2 PUBLISH to its acknowledgement in the socket's buffer.
     pub(crate) acknowledge_latency: Latency,
     /// Messages that a rule matched, by rule.

@@ -125,6 +125,11 @@ const METRICS: &[Metric] = &[
         s.gateway.counters.subscribes_denied.samples("cause")
     }),
     counter(
+        "iot_gateway_subscribes_refused_total",
+        "Filters beyond a limit or of a feature that is off, by reason",
+        |s| s.gateway.counters.subscribes_refused.samples("reason"),
+    ),
+    counter(
         "iot_gateway_resends_recognised_total",
         "Publishes sent again, whose events kept their ids",
         |s| plain(&s.gateway.counters.resends_recognised),
