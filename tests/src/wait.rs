@@ -30,7 +30,7 @@ pub fn for_true(what: &str, bound: Duration, mut look: impl FnMut() -> bool) -> 
     until(what, bound, || look().then_some(()))
 }
 
-/// Lets `span` pass: for a fault that has to strike at a moment of its own, never for something to have happened.
+/// Lets `span` pass: for a fault that has to strike at a moment of its own, or the pace of a load, never for something to have happened.
 pub fn let_pass(span: Duration) {
     std::thread::sleep(span);
 }

@@ -1,5 +1,9 @@
 //! rumqttc, the client of Rust. Its own TLS is switched off, as in the device simulator: it would bring another cryptography provider. A
 //! bridge in this process carries its bytes over TLS, with the certificate of a device.
+//!
+//! Its WebSocket is left out: the feature `websocket` needs ws_stream_tungstenite, async_io_stream and pharos, all under the Unlicense, which
+//! is not among the licences that `deny.toml` allows, and `cargo deny check` looks at what tests use as well. paho-mqtt and MQTT.js play the
+//! scenario over WebSocket.
 
 use anyhow::Context;
 use end_to_end::{Phase, Site, TlsOptions, play, wait};
