@@ -68,7 +68,8 @@ impl<A: Attachment> Session<A> {
 }
 
 impl<A: Attachment> State<A> {
-    /// Queues the PUBRECs of PUBLISHes that were repeated while the first was being committed.
+    /// Queues the PUBRECs of PUBLISHes that were repeated while the first was being committed. An MQTT 3.1.1 PUBREC is always a yes, so
+    /// there a refusal closes the connection: the client has to keep the message `[MQTT-3.3.5-2]`.
     fn answer_repeats(
         &mut self,
         packet_id: PacketId,
@@ -77,6 +78,9 @@ impl<A: Attachment> State<A> {
     ) -> Option<std::sync::Arc<dyn crate::Wake>> {
         if repeats == 0 {
             return None;
+        }
+        if reason.is_error() && self.version == Version::V3_1_1 {
+            return self.close(reason);
         }
         if let Some(connection) = &mut self.connection {
             let packet = Packet::PubRec(ack(packet_id, reason));
