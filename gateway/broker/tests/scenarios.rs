@@ -11,6 +11,7 @@
 //! a lost                          the network of `a` fails
 //! a stop / a go                   `a` does not read / reads on
 //! +5s                             time passes
+//! late 5s                         the same, and the broker is not asked what became due
 //! hold / commit                   publishes wait for the disk / are durable
 //! deny receive x t / allow        policy of client identifier `x` on topic `t` / none
 //! restart                         kill -9 and a new process
@@ -84,6 +85,7 @@ fn limits(case: &Case) -> Limits {
             "keep_alive_secs_min" => limits.keep_alive_secs_min = number as u16,
             "keep_alive_secs_max" => limits.keep_alive_secs_max = number as u16,
             "session_expiry_secs_max" => limits.session_expiry_secs_max = number as u32,
+            "will_delay_secs_max" => limits.will_delay_secs_max = number as u32,
             "sessions_max" => limits.sessions_max = number,
             "client_id_bytes_max" => limits.client_id_bytes_max = number,
             "subscriptions_per_session_max" => limits.subscriptions_per_session_max = number,
@@ -143,6 +145,12 @@ fn drain(stage: &mut Stage, rest: &str, place: &str) {
     assert_eq!(topics.len().to_string(), count, "{place}: messages that `{name}` got");
 }
 
+fn milliseconds(time: &str) -> u64 {
+    let (number, unit) = time.split_at(time.find(|c: char| !c.is_ascii_digit()).expect("a unit"));
+    let number: u64 = number.parse().expect("a number");
+    if unit == "ms" { number } else { number * 1_000 }
+}
+
 fn play(stage: &mut Stage, line: &str, place: &str) {
     if let Some(rest) = line.strip_prefix("repeat ") {
         let (count, line) = rest.split_once(' ').expect("repeat COUNT LINE");
@@ -152,14 +160,13 @@ fn play(stage: &mut Stage, line: &str, place: &str) {
         return;
     }
     if let Some(time) = line.strip_prefix('+') {
-        let (number, unit) = time.split_at(time.find(|c: char| !c.is_ascii_digit()).expect("a unit"));
-        let number: u64 = number.parse().expect("a number");
-        stage.pass(if unit == "ms" { number } else { number * 1_000 });
+        stage.pass(milliseconds(time));
         return;
     }
     let (head, rest) = line.split_once(' ').unwrap_or((line, ""));
     match (head, rest) {
         ("limits", _) => {}
+        ("late", time) => stage.now_ms += milliseconds(time),
         ("hold", _) => stage.hold(),
         ("commit", _) => stage.commit(),
         ("restart", "committed") => stage.restart_committed(),

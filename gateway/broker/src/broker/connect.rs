@@ -209,8 +209,10 @@ impl<A: Attachment> Inner<A> {
         let replaced = self.supersede(slot, &mut state);
         let session_present = state.generation > 0;
         let is_foreign = state.is_foreign_to(&arrival.connection.attachment);
-        // A session that does not outlive its connection is over with it; it may not be continued [MQTT-4.1.0-2].
-        if !session_present || (!arrival.connect.clean_start && state.expiry_secs > 0 && !is_foreign) {
+        // A session that does not outlive its connection is over with it; it may not be continued [MQTT-4.1.0-2]. Nor may one whose time
+        // is over, which [`Broker::tick`] may not have seen yet.
+        let goes_on = state.expiry_secs > 0 && now_ms < state.expires_at_ms;
+        if !session_present || (!arrival.connect.clean_start && goes_on && !is_foreign) {
             let will = self.resume_will(slot, &mut state, replaced.is_some(), now_ms);
             let (session, changes) = self.attach(slot, &mut state, arrival);
             return Ok(Entered { session, session_present, replaced, is_foreign: false, will, changes });
