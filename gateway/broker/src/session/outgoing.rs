@@ -257,7 +257,8 @@ impl<A: Attachment> Sender<'_, A> {
     fn publish(&mut self, copy: &Queued, packet_id: Option<PacketId>, dup: bool) -> Result<(), DropReason> {
         let connection = self.state.connection.as_mut().expect("a session is polled by its connection");
         let message: &Arc<Message> = &copy.message;
-        let naming = match self.version {
+        let packet_bytes_max = connection.packet_bytes_max as usize;
+        let mut naming = match self.version {
             Version::V3_1_1 => Naming::Topic,
             Version::V5 => {
                 connection.outbound_aliases.naming(&message.topic, connection.outbound_aliases_max)
@@ -268,7 +269,7 @@ impl<A: Attachment> Sender<'_, A> {
             Naming::Introduce(alias) => NonZeroU16::new(alias).map(OutboundAlias::Introduces),
             Naming::Alias(alias) => NonZeroU16::new(alias).map(OutboundAlias::Replaces),
         };
-        let packet = PublishCopy {
+        let mut packet = PublishCopy {
             topic: &message.topic,
             properties: &message.properties,
             payload: &message.payload,
@@ -280,8 +281,12 @@ impl<A: Attachment> Sender<'_, A> {
             subscription_ids: &copy.identifiers,
             message_expiry_secs: message.expires_at_ms.map(|at_ms| remaining_secs(at_ms, self.now_ms)),
         };
-        if packet.encoded_bytes(self.version) > connection.packet_bytes_max as usize {
-            return Err(DropReason::TooLarge);
+        if packet.encoded_bytes(self.version) > packet_bytes_max {
+            // An alias takes bytes too, more than a short topic does.
+            (naming, packet.alias) = (Naming::Topic, None);
+            if packet.encoded_bytes(self.version) > packet_bytes_max {
+                return Err(DropReason::TooLarge);
+            }
         }
         encode_publish(&packet, self.version, self.out).map_err(|_| DropReason::TooLarge)?;
         if let Naming::Introduce(alias) = naming {
