@@ -222,8 +222,7 @@ impl<A: Attachment> Inner<A> {
         let (session, begun) = self.attach(&fresh, &mut fresh.state.lock(), arrival);
         self.sessions.insert(slot.client_id.clone(), fresh);
         drop(state);
-        let mut changes = self.hand_over(ended.orphans, slot, now_ms).0;
-        changes.extend(ended.changes);
+        let mut changes = self.wind_up(ended.estate, slot, now_ms).0;
         changes.extend(begun);
         Ok(Entered { session, session_present: false, replaced, is_foreign, will: ended.will, changes })
     }

@@ -1,5 +1,6 @@
 //! Copies into outboxes.
 
+use super::depart::Estate;
 use super::{Broker, Inner};
 use crate::change::{Change, SessionKey};
 use crate::retained::Retention;
@@ -140,9 +141,8 @@ impl<A: Attachment> Delivery<'_, A> {
             wake.wake();
         }
         inner.counters.sessions_overflowed.fetch_add(1, Ordering::Relaxed);
-        let (changes, moved) = inner.hand_over(ended.orphans, slot, self.now_ms);
+        let (changes, moved) = inner.wind_up(ended.estate, slot, self.now_ms);
         self.done.changes.extend(changes);
-        self.done.changes.extend(ended.changes);
         self.done.dropped += held + 1 - moved;
         self.done.overflowed.push(Overflowed {
             client_id: slot.client_id.clone(),
@@ -246,6 +246,16 @@ impl<A: Attachment> Inner<A> {
         Ok(())
     }
 
+    /// What is left to do for a session that ended, with its lock released; what [`Inner::hand_over`] gives.
+    pub(crate) fn wind_up(&self, estate: Estate, slot: &Arc<Slot<A>>, now_ms: u64) -> (Vec<Change>, usize) {
+        let Estate { mut changes, orphans, closed } = estate;
+        // A copy may have come by a move that is among the changes, and has to go before the end takes it along.
+        let (moves, kept) = self.hand_over(orphans, slot, now_ms);
+        changes.extend(moves);
+        changes.extend(closed);
+        (changes, kept)
+    }
+
     /// Gives copies that came by shared subscriptions to other members of their groups that have room; those that nobody takes stay
     /// with `from` while its session lasts. Gives what to persist, and how many were not dropped.
     pub(crate) fn hand_over(
@@ -269,8 +279,9 @@ impl<A: Attachment> Inner<A> {
     /// `Ok` when another member, or `from` itself, has the copy now; with what the caller has to persist.
     ///
     /// That a copy moved is for its new session's connection to persist, before it sends the copy: else the member that left would be
-    /// owed it still after a restart. When the session of the one that left has ended, the caller has to persist it too, before that
-    /// end: it would take the copy along. Whoever comes second finds nothing left to move.
+    /// owed it still after a restart. That connection may not get to it for long, when its client does not read; so the caller has to
+    /// persist it too, before the session that the copy left can end, which would take the copy along. Whoever comes second finds
+    /// nothing left to move.
     fn hand_over_or_drop(
         &self,
         copy: Queued,
@@ -288,10 +299,7 @@ impl<A: Attachment> Inner<A> {
             let to = (moved.qos > Qos::AtMostOnce && target.slot.is_durable()).then_some(target.slot.key);
             let change = offset.map(|offset| Change::Moved { from: from.key, to, offset, options });
             match self.enqueue(&target.slot, moved, change.clone(), None) {
-                Ok(left) => {
-                    let twice = || change.filter(|_| from.state.lock().ended);
-                    return Ok(left.into_iter().next().or_else(twice));
-                }
+                Ok(_) => return Ok(change),
                 Err(undelivered) => copy.message = undelivered.copy.message,
             }
         }

@@ -12,9 +12,17 @@ use std::sync::atomic::Ordering::Relaxed;
 /// What is left of a session that ended.
 pub(crate) struct Ended<A> {
     pub(crate) will: Option<DueWill<A>>,
+    pub(crate) estate: Estate,
+}
+
+/// What [`Inner::wind_up`] has to see to.
+pub(crate) struct Estate {
+    /// What was still to be persisted.
     pub(crate) changes: Vec<Change>,
     /// Copies that came by a shared subscription and may go to another member.
     pub(crate) orphans: Vec<Queued>,
+    /// To be persisted last.
+    pub(crate) closed: Option<Change>,
 }
 
 impl<A: Attachment> Broker<A> {
@@ -40,25 +48,22 @@ impl<A: Attachment> Broker<A> {
         }
         let before = state.gauge(slot);
         inner.detach(slot, &mut state, how);
-        let orphans = if state.expiry_secs == 0 || (how == Parting::Refused && state.generation == 1) {
+        let estate = if state.expiry_secs == 0 || (how == Parting::Refused && state.generation == 1) {
             let ended = inner.end(slot, &mut state, now_ms);
-            departed = Departed { will: ended.will, session_ended: true, changes: ended.changes };
-            ended.orphans
+            departed = Departed { will: ended.will, session_ended: true, changes: Vec::new() };
+            ended.estate
         } else {
             departed.will = inner.wait(slot, &mut state, now_ms);
             let orphans = inner.leave_groups(slot, &mut state);
-            departed.changes = state.drain_changes(slot, inner.recording);
+            let changes = state.drain_changes(slot, inner.recording);
             inner.counters.apply(before, state.gauge(slot));
-            orphans
+            Estate { changes, orphans, closed: None }
         };
         drop(state);
         if departed.session_ended {
             inner.forget(slot);
         }
-        // Copies move before their session is forgotten.
-        let mut changes = inner.hand_over(orphans, slot, now_ms).0;
-        changes.append(&mut departed.changes);
-        departed.changes = changes;
+        departed.changes = inner.wind_up(estate, slot, now_ms).0;
         departed
     }
 }
@@ -89,8 +94,7 @@ impl<A: Attachment> Broker<A> {
             wake.wake();
         }
         let ended = ended?;
-        let mut changes = self.inner.hand_over(ended.orphans, &slot, now_ms).0;
-        changes.extend(ended.changes);
+        let changes = self.inner.wind_up(ended.estate, &slot, now_ms).0;
         Some(Departed { will: ended.will, session_ended: true, changes })
     }
 }
@@ -141,7 +145,7 @@ impl<A: Attachment> Inner<A> {
     }
 
     /// Ends a session, with its lock held: everything but taking it from the map ([`Inner::forget`]) and finding new owners for the
-    /// orphans ([`Inner::hand_over`]), which need the lock released.
+    /// orphans ([`Inner::wind_up`]), which need the lock released.
     pub(crate) fn end(&self, slot: &Arc<Slot<A>>, state: &mut State<A>, now_ms: u64) -> Ended<A> {
         let before = state.gauge(slot);
         state.ended = true;
@@ -172,13 +176,12 @@ impl<A: Attachment> Inner<A> {
         orphans.retain(|copy| copy.qos > Qos::AtMostOnce && copy.shared.is_some());
         flying.append(&mut orphans);
         self.counters.drop_copies(DropReason::SessionEnded, (unfinished - flying.len()) as u64);
-        state.record(self, slot, || Change::Closed(slot.key));
+        let closed = (self.recording && slot.is_durable()).then_some(Change::Closed(slot.key));
         slot.durable.store(false, Relaxed);
         self.counters.apply(before, state.gauge(slot));
         Ended {
             will: state.will.take().map(|will| will.due(&slot.client_id, now_ms)),
-            changes: std::mem::take(&mut state.changes),
-            orphans: flying,
+            estate: Estate { changes: std::mem::take(&mut state.changes), orphans: flying, closed },
         }
     }
 

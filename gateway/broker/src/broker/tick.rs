@@ -70,8 +70,7 @@ impl<A: Attachment> Inner<A> {
             let ended = self.end(slot, &mut state, now_ms);
             drop(state);
             self.forget(slot);
-            ticked.changes.extend(self.hand_over(ended.orphans, slot, now_ms).0);
-            ticked.changes.extend(ended.changes);
+            ticked.changes.extend(self.wind_up(ended.estate, slot, now_ms).0);
             ticked.wills.extend(ended.will);
             ticked.ended.push(slot.client_id.clone());
             return;
