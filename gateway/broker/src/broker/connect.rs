@@ -271,7 +271,9 @@ impl<A: Attachment> Inner<A> {
         is_takeover: bool,
         now_ms: u64,
     ) -> Option<DueWill<A>> {
-        let is_due = |will: &PendingWill<A>| (is_takeover && will.delay_secs() == 0) || will.is_due(now_ms);
+        let is_due = |will: &PendingWill<A>| {
+            (is_takeover && will.delay_secs(&self.limits) == 0) || will.is_due(now_ms)
+        };
         let due = state.will.take_if(|will| is_due(will)).map(|will| will.due(&slot.client_id, now_ms));
         state.forget_will(self);
         due

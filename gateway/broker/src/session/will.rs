@@ -3,7 +3,7 @@
 use super::{Slot, State};
 use crate::broker::{DueWill, Inner};
 use crate::change::{Change, SavedWill, WillKey};
-use crate::{Attachment, Message};
+use crate::{Attachment, Limits, Message};
 use mqtt::{Text, Will};
 use std::sync::Arc;
 
@@ -28,8 +28,9 @@ impl<A: Attachment> PendingWill<A> {
         Self { key: saved.key, will: saved.will, due_at_ms: saved.due_at_ms, attachment }
     }
 
-    pub(crate) fn delay_secs(&self) -> u32 {
-        self.will.properties.will_delay_secs().unwrap_or(0)
+    /// Seconds the will waits: what the client asks for, as far as the server grants it.
+    pub(crate) fn delay_secs(&self, limits: &Limits) -> u32 {
+        self.will.properties.will_delay_secs().unwrap_or(0).min(limits.will_delay_secs_max)
     }
 
     pub(crate) fn is_due(&self, now_ms: u64) -> bool {
@@ -58,7 +59,7 @@ impl<A: Attachment> State<A> {
         now_ms: u64,
     ) -> Option<Box<PendingWill<A>>> {
         let will = self.will.as_mut()?;
-        let delay_secs = will.delay_secs().min(broker.limits.will_delay_secs_max);
+        let delay_secs = will.delay_secs(&broker.limits);
         if delay_secs == 0 {
             return self.will.take();
         }
@@ -70,7 +71,7 @@ impl<A: Attachment> State<A> {
     /// As after a disconnection, for a will of an earlier process.
     pub(crate) fn will_waits(&mut self, broker: &Inner<A>, slot: &Slot<A>, now_ms: u64) {
         let Some(will) = self.will.as_mut().filter(|will| will.due_at_ms.is_none()) else { return };
-        let delay_secs = will.delay_secs().min(broker.limits.will_delay_secs_max);
+        let delay_secs = will.delay_secs(&broker.limits);
         will.due_at_ms = Some(now_ms.saturating_add(u64::from(delay_secs) * 1_000));
         self.record_will(broker, slot);
     }
