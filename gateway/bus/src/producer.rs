@@ -70,10 +70,24 @@ impl Producer {
     /// # Errors
     /// The record is refused; see [`AppendError`].
     pub async fn append(&mut self, record: &Record) -> Result<Offset, AppendError> {
+        self.append_within(record, self.bus.settings.admission_wait_max).await
+    }
+
+    /// The same with a limit of its own for the wait for room in the lanes. The journal's queue is waited for as long as it takes.
+    ///
+    /// Cancel safe, as [`append`](Self::append).
+    ///
+    /// # Errors
+    /// The record is refused; see [`AppendError`].
+    pub async fn append_within(
+        &mut self,
+        record: &Record,
+        wait_max: Duration,
+    ) -> Result<Offset, AppendError> {
         match self.try_append(self.prepare(record)?) {
             Ok(offset) => Ok(offset),
             Err(NotNow::NoRoom(prepared)) => {
-                let room = prepared.room().await?;
+                let room = prepared.room_within(wait_max).await?;
                 self.append_into(room)
             }
             Err(NotNow::Refused(refused)) => Err(refused),
@@ -171,8 +185,13 @@ impl Prepared {
     /// # Errors
     /// A lane stayed full, or the journal refuses the record.
     pub async fn room(self) -> Result<Room, AppendError> {
+        let wait_max = self.bus.settings.admission_wait_max;
+        self.room_within(wait_max).await
+    }
+
+    async fn room_within(self, wait_max: Duration) -> Result<Room, AppendError> {
         let Self { bus, payload, demand } = self;
-        let reserved = bus.reserve(&demand, bus.settings.admission_wait_max).await?;
+        let reserved = bus.reserve(&demand, wait_max).await?;
         let journal = bus.journal.room(payload.len()).await?;
         Ok(Room { payload, reserved, journal })
     }

@@ -272,11 +272,11 @@ impl Commits {
         Some(Source::Exchange { session: session.0, packet_id: packet_id.get() })
     }
 
-    /// A shutdown does not wait for a target that is behind.
+    /// What a full target does not take is refused at once, for others wait behind it; a shutdown waits for nothing.
     async fn append(&mut self, gateway: &Gateway, record: &Record) -> Result<Offset, Refusal> {
         tokio::select! {
             biased;
-            appended = self.producer.append(record) => appended.map_err(Refusal::Append),
+            appended = self.producer.append_within(record, Duration::ZERO) => appended.map_err(Refusal::Append),
             () = gateway.shutdown.cancelled() => Err(Refusal::ShuttingDown),
         }
     }

@@ -54,6 +54,20 @@ async fn whoever_waits_for_room_takes_its_outcomes_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_can_not_wait_is_refused_at_once() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, limited(Overflow::Block)).await.unwrap();
+    append(&bus, "a", HOOK, 0..5).await;
+    let mut producer = bus.producer();
+    let begun = std::time::Instant::now();
+    let refused = producer.append_within(&record("a", "rule", HOOK, "5"), Duration::ZERO).await;
+    assert!(matches!(refused, Err(AppendError::Full { .. })), "{refused:?}");
+    assert!(begun.elapsed() < bus.shared.settings.admission_wait_max / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_oldest_are_dropped_and_counted() {
     let place = Place::new();
     let bus = place.open();
