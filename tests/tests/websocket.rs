@@ -132,6 +132,16 @@ fn what_asks_badly_for_a_websocket_is_told_why() -> anyhow::Result<()> {
         ),
         ("GET /mqtt", format!("{UPGRADE}{mqtt}Origin: https://console.example.com\r\n"), 101, ""),
         ("GET /mqtt", format!("{UPGRADE}{mqtt}Origin: http://localhost\r\n"), 101, ""),
+        ("GET /mqtt", format!("{UPGRADE}{mqtt}Origin: https://localhost\r\n"), 403, "`https://localhost`"),
+        (
+            "GET /mqtt",
+            format!(
+                "{}{mqtt}Origin: http://rebound.example\r\n",
+                UPGRADE.replace("Host: localhost", "Host: rebound.example")
+            ),
+            403,
+            "`http://rebound.example`",
+        ),
     ];
     for (line, headers, status, said) in cases {
         let response = Web::plain(site.plain_websocket_address)?.request(line, headers, b"")?;

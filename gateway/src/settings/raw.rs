@@ -111,7 +111,8 @@ pub(crate) struct Listener {
     /// answer for another minute ends. 0 never asks.
     pub(crate) tcp_keep_alive_secs: u64,
     /// Origins of pages, such as `https://console.example.com`, that may open a WebSocket or publish through a browser, beside pages of
-    /// the gateway's own address; `"*"` for every page. Clients that are no browsers need none.
+    /// the gateway's own address; `"*"` for every page. Without TLS only an IP address and `localhost` count as the gateway's own address,
+    /// a name must be listed. Clients that are no browsers need none.
     pub(crate) origins: Vec<String>,
     /// The first packet must be here this long after the handshake, and every packet of an exchange that authenticates a user; the
     /// first request likewise, and each after it.

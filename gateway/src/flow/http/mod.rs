@@ -167,7 +167,8 @@ impl Visitor {
     async fn route(&self, request: Request<Incoming>) -> Result<Answer, Fault> {
         let path = request.uri().path();
         let origins = &self.gateway.settings.raw.listener.origins;
-        origin::check(request.headers(), origins).map_err(|origin| Fault::forbidden(&origin))?;
+        origin::check(request.headers(), self.listener.is_tls(), origins)
+            .map_err(|origin| Fault::forbidden(&origin))?;
         if WEBSOCKET_PATHS.contains(&path) {
             return self.upgrade(&request).map(Answer::Upgraded);
         }
