@@ -118,6 +118,21 @@ h-last disconnected SERVER_INITIATED_DISCONNECT
     check_fields(&site, &events)
 }
 
+/// What a client is not told, the operator is: in the event, in the metric, in the log.
+#[test]
+fn a_denial_that_is_not_revealed_is_told_as_what_it_is() -> anyhow::Result<()> {
+    let access = "[access]\npolicies = \"policies\"\nreveal_denials = false\n";
+    let site = Site::new(&format!("{NO_SYS}{access}[[queue]]\nname = \"events\"\n"))?;
+    site.write_rule("events", "SELECT * FROM '$aws/events/presence/disconnected/+'", "queue = \"events\"")?;
+    let gateway = Gateway::start(&site)?;
+    let mut presumptuous = clean(&site, V5, "presumptuous")?;
+    presumptuous.send_publish("$aws/events/presence/connected/x", "{}", 0)?;
+    assert_eq!(presumptuous.expect(kind::DISCONNECT)?.reason(), 0x80);
+    let events = gateway.consumer.take_until("events", 1)?;
+    assert_eq!(told(&events), "presumptuous disconnected AUTH_ERROR\n");
+    Ok(())
+}
+
 /// The keys and values of AWS's documentation.
 fn check_fields(site: &Site, events: &[Event]) -> anyhow::Result<()> {
     let find = |client_id: &str, event_type: &str| {

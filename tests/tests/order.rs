@@ -1,6 +1,7 @@
 //! Answers leave in the order of what they answer, and nobody stands in the way of others.
 
-use end_to_end::{Client, Connect, Gateway, Site, kind};
+use end_to_end::{Client, Connect, Gateway, Site, kind, wait};
+use std::time::{Duration, Instant};
 
 const V5: u8 = 5;
 
@@ -40,5 +41,55 @@ fn a_publisher_is_told_when_neither_subscriber_nor_rule_is_there() -> anyhow::Re
     assert_eq!(publish("nobody/listens")?, 0x10);
     assert_eq!(publish("plant/kiln-1/telemetry")?, 0, "a rule");
     assert_eq!(publish("$aws/rules/readings/x")?, 0, "Basic Ingest goes to a rule by its name");
+    Ok(())
+}
+
+/// [MQTT-3.1.2-22]: a client is silent only if it says nothing, however much it is told. More is published than it takes, without an end.
+#[test]
+fn a_client_for_whom_there_is_always_more_is_heard() -> anyhow::Result<()> {
+    const LOADED: Duration = Duration::from_secs(6);
+    let site = Site::with_queue("")?;
+    let _gateway = Gateway::start(&site)?;
+    let mut subscribe = Connect::clean(V5, "listener");
+    subscribe.keep_alive_secs = 2;
+    let mut listener = Client::connect_plain(site.plain_address, &subscribe)?;
+    listener.subscribe("load", 0)?;
+    let begun = Instant::now();
+    let address = site.plain_address;
+    let publishers: Vec<_> = (0..2)
+        .map(|number| {
+            std::thread::spawn(move || -> anyhow::Result<()> {
+                let mut client = Client::connect_plain(address, &Connect::clean(V5, format!("p{number}")))?;
+                while begun.elapsed() < LOADED {
+                    client.send_publish("load", vec![b'x'; 100_000], 0)?;
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    let (mut pings, mut answers, mut messages) = (0, 0, 0);
+    while begun.elapsed() < LOADED {
+        if begun.elapsed() > Duration::from_millis(500) * pings {
+            listener.send_packet(kind::PINGREQ << 4, &[])?;
+            pings += 1;
+        }
+        match listener.read()?.kind {
+            kind::PINGRESP => answers += 1,
+            kind::PUBLISH => {
+                messages += 1;
+                // It takes less than there is.
+                wait::let_pass(Duration::from_millis(20));
+            }
+            other => panic!("packet of type {other} after {:?}", begun.elapsed()),
+        }
+    }
+    for publisher in publishers {
+        publisher.join().expect("it does not panic")?;
+    }
+    eprintln!("{messages} messages, {answers} of {pings} pings answered meanwhile");
+    assert!(
+        messages > 20 && answers * 2 >= pings,
+        "{messages} messages, {answers} of {pings} pings answered"
+    );
     Ok(())
 }

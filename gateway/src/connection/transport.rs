@@ -47,6 +47,8 @@ pub(crate) struct Transport<S> {
     traffic: Arc<Traffic>,
     /// Bytes of the output whose packets were counted.
     counted: usize,
+    /// Bytes the peer took so far, wrapping.
+    taken: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
@@ -61,6 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             peer_packet_bytes_max: usize::MAX,
             traffic,
             counted: 0,
+            taken: 0,
         }
     }
 
@@ -105,18 +108,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         self.output.len()
     }
 
+    /// A number that changes whenever the peer takes bytes.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Writes what there is to write and, when `reading`, waits for bytes. Safe to cancel: nothing is lost between two calls.
     ///
     /// # Errors
     /// When the stream fails; the connection is then over.
     pub(crate) async fn next_event(&mut self, reading: bool) -> io::Result<Event> {
-        poll_fn(|context| self.poll_event(context, reading)).await
+        self.next_event_within(reading, usize::MAX).await
     }
 
-    fn poll_event(&mut self, context: &mut Context<'_>, reading: bool) -> Poll<io::Result<Event>> {
+    /// The same, reading only while less than `unwritten_bytes_max` wait for the peer. What was just written counts no more, so that a
+    /// peer for whom there is always more is heard between two rounds of it.
+    ///
+    /// # Errors
+    /// As [`Transport::next_event`].
+    pub(crate) async fn next_event_within(
+        &mut self,
+        reading: bool,
+        unwritten_bytes_max: usize,
+    ) -> io::Result<Event> {
+        poll_fn(|context| self.poll_event(context, reading, unwritten_bytes_max)).await
+    }
+
+    fn poll_event(
+        &mut self,
+        context: &mut Context<'_>,
+        reading: bool,
+        unwritten_bytes_max: usize,
+    ) -> Poll<io::Result<Event>> {
         let had_output = !self.output.is_empty() || self.flushing;
         let written = self.poll_write_all(context)?;
-        if reading && let Poll::Ready(count) = self.poll_read_some(context)? {
+        if reading
+            && self.output.len() < unwritten_bytes_max
+            && let Poll::Ready(count) = self.poll_read_some(context)?
+        {
             return Poll::Ready(Ok(if count == 0 { Event::Closed } else { Event::Readable }));
         }
         match written {
@@ -133,6 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
                 Poll::Ready(count) => {
                     self.output.advance(count);
                     self.counted -= count;
+                    self.taken = self.taken.wrapping_add(count as u64);
                     self.traffic.bytes(Direction::Sent, count);
                     self.flushing = true;
                 }
@@ -214,6 +244,17 @@ mod tests {
         assert_eq!(transport.input.capacity(), 0, "an idle connection holds no read buffer");
         let received = transport.traffic.totals(Direction::Received);
         assert_eq!((received.bytes, received.packets_all()), (4, 2));
+    }
+
+    #[tokio::test]
+    async fn a_peer_for_whom_there_is_always_more_is_heard() {
+        let (mut transport, mut peer) = pair();
+        peer.write_all(&[0xC0, 0x00]).await.unwrap();
+        transport.output().extend_from_slice(&[7; 64]);
+        // As much as may be unwritten is: it is written first, and then there is room to read.
+        assert_eq!(transport.next_event_within(true, 64).await.unwrap(), Event::Readable);
+        assert_eq!(transport.next_packet(Some(Version::V5)).unwrap(), Some(Packet::PingReq));
+        assert_eq!(transport.taken(), 64);
     }
 
     #[tokio::test]

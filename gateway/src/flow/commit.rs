@@ -6,7 +6,7 @@
 
 use super::announce::Announcement;
 use super::evaluate;
-use super::held::{Freed, Held};
+use super::held::{ForSubscriber, Freed, Held};
 use crate::client::Client;
 use crate::gateway::Gateway;
 use crate::resends::content_digest;
@@ -151,7 +151,7 @@ impl Commits {
         token: Option<AckToken>,
     ) {
         let until = self.subscriber_wait_max.map(|wait_max| tokio::time::Instant::now() + wait_max);
-        self.place(gateway, client, publish, token, until);
+        self.place(gateway, client, publish, token, gateway.now_ms(), until);
     }
 
     fn place(
@@ -160,10 +160,11 @@ impl Commits {
         client: &Client,
         publish: Permitted<Publish>,
         token: Option<AckToken>,
+        came_ms: u64,
         until: Option<tokio::time::Instant>,
     ) {
         let received = Instant::now();
-        let now_ms = gateway.now_ms();
+        let now_ms = came_ms;
         let is_basic_ingest = rules::basic_ingest(&publish.topic).is_some();
         let message = Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms);
         // Basic Ingest goes around the broker: no subscriber, nothing retained.
@@ -171,7 +172,7 @@ impl Commits {
         if let Some(subscriber) = route.as_ref().and_then(Route::refusal) {
             let subscriber = subscriber.to_string();
             match until.filter(|until| *until > tokio::time::Instant::now()) {
-                Some(until) => self.hold(Held::for_subscriber(client, publish, token, until)),
+                Some(until) => self.hold(Held::for_subscriber(client, publish, token, came_ms, until)),
                 None => self.refuse(Refusal::SubscriberFull(subscriber), token),
             }
             return;
@@ -300,7 +301,8 @@ impl Commits {
                 self.refuse(Refusal::Append(error), held.accepted.token);
             }
             (Held::ForSubscriber(held), Freed::Look) => {
-                self.place(gateway, &held.client, held.publish, held.token, Some(held.until));
+                let ForSubscriber { client, publish, token, came_ms, until, .. } = *held;
+                self.place(gateway, &client, publish, token, came_ms, Some(until));
             }
             (held, _) => self.refuse(Refusal::ShuttingDown, held.into_token()),
         }
@@ -437,6 +439,11 @@ fn remember(gateway: &Gateway, record: &Record) {
 }
 
 impl Refusal {
+    /// Whether it is for want of room, so that it is worth trying again.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::SubscriberFull(_) | Self::Append(AppendError::Full { .. }))
+    }
+
     /// The client because of which it is refused; not for the publisher's eyes.
     pub(super) fn subscriber(&self) -> Option<&str> {
         match self {

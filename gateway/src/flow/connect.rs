@@ -310,7 +310,10 @@ async fn welcome(
     if persisted.is_ok()
         && let Some(will) = will
     {
-        wills::publish(gateway, will).await;
+        // On a task of its own: it may have to wait for room, and the client must not.
+        let tasks = gateway.connection_tasks.clone();
+        let gateway = Arc::clone(gateway);
+        tasks.spawn(async move { wills::publish(&gateway, will).await });
     }
     let refusal = match persisted {
         Err(error) => Some(Refusal::new(ReasonCode::ServerUnavailable, "store", &error)),

@@ -35,6 +35,8 @@ pub(super) struct ForSubscriber {
     pub(super) client: Client,
     pub(super) publish: Permitted<Publish>,
     pub(super) token: Option<AckToken>,
+    /// When it came: its expiry counts from there.
+    pub(super) came_ms: u64,
     /// When the publisher has waited long enough.
     pub(super) until: Instant,
     look: Pin<Box<Sleep>>,
@@ -64,10 +66,18 @@ impl Held {
         client: &Client,
         publish: Permitted<Publish>,
         token: Option<AckToken>,
+        came_ms: u64,
         until: Instant,
     ) -> Self {
         let look = Box::pin(tokio::time::sleep(LOOK_INTERVAL));
-        Self::ForSubscriber(Box::new(ForSubscriber { client: client.clone(), publish, token, until, look }))
+        Self::ForSubscriber(Box::new(ForSubscriber {
+            client: client.clone(),
+            publish,
+            token,
+            came_ms,
+            until,
+            look,
+        }))
     }
 
     /// For what it waits; a label for metrics.

@@ -50,6 +50,8 @@ struct Connection {
     /// When it may go on, if that is a matter of time.
     stalled_until: Option<Instant>,
     patience: Patience,
+    /// What [`Transport::taken`] was when time was looked at last.
+    taken: u64,
     /// Bytes came, and no PUBLISH among them was looked at yet.
     has_news: bool,
 }
@@ -80,6 +82,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         stalled: None,
         stalled_until: None,
         patience,
+        taken: 0,
         has_news: false,
     };
     let end = connection.run().await;
@@ -115,7 +118,7 @@ impl Connection {
             if let Err(end) = self.step().await {
                 return end;
             }
-            let reading = self.has_room() && self.stalled.is_none();
+            let reading = self.has_room_for_more() && self.stalled.is_none();
             let deadline = self.deadline();
             // A later one is found when the earlier is over.
             if deadline < timer.deadline() {
@@ -132,7 +135,7 @@ impl Connection {
                     }
                 }
                 () = wake.notified() => {}
-                event = self.transport.next_event(reading) => match event {
+                event = self.transport.next_event_within(reading, UNWRITTEN_BYTES_MAX) => match event {
                     Ok(Event::Readable) => self.has_news = true,
                     Ok(Event::Flushed) => {}
                     Ok(Event::Closed) => return End::Lost("closed by the peer without DISCONNECT".to_string()),
@@ -156,7 +159,10 @@ impl Connection {
 
     fn time_passed(&mut self) -> Result<(), End> {
         self.stalled_until.take_if(|until| *until <= Instant::now());
-        if self.stalled.is_some() || !self.has_room_for_more() {
+        let taken = self.transport.taken();
+        let takes = std::mem::replace(&mut self.taken, taken) != taken;
+        let unwritten = self.transport.unwritten() >= UNWRITTEN_BYTES_MAX;
+        if self.stalled.is_some() || !self.has_room_for_more() || (unwritten && takes) {
             // The client may have said much that was not read yet.
             self.patience.pardon(Instant::now());
             return Ok(());
@@ -233,7 +239,14 @@ impl Connection {
         self.poll_session().await?;
         let changes = self.take_changes();
         // Nothing that was written to the output leaves before this: it is flushed by the next wait.
-        self.persist(changes).await
+        self.persist(changes).await?;
+        // A connection that took the session over took with it what was not persisted yet, and may still be at it.
+        if self.session().is_current() { Ok(()) } else { Err(self.superseded()) }
+    }
+
+    fn superseded(&self) -> End {
+        let reason = self.session().lost_to();
+        End::closed(reason, reason.name())
     }
 
     /// What has to be persisted before the output is flushed.

@@ -9,6 +9,7 @@ use crate::gateway::Gateway;
 use crate::metrics::increment;
 use broker::{Change, DueWill};
 use mqtt::Publish;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -17,6 +18,10 @@ use tokio::task::JoinSet;
 const SESSIONS_MAX: usize = 1000;
 /// How many wills are published at once.
 const WILLS_AT_ONCE_MAX: usize = 64;
+/// How often a will is tried for which a target or a subscriber has no room; there is no client that could send it again.
+const TRIES_MAX: u32 = 6;
+/// The time between two tries, beside what each waits for room.
+const TRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest time between two looks.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
@@ -56,20 +61,30 @@ async fn attempt(gateway: &Arc<Gateway>, will: DueWill<Client>) -> Result<Vec<Ch
         properties: message.properties,
         payload: message.payload,
     };
-    let Ok(permitted) = authorise::authorise(gateway, &client, publish) else {
-        gateway.counters.wills_refused.increment("denied");
-        return Ok(Vec::new());
-    };
-    let mut commits = Commits::of_will(gateway.bus.producer(), key);
-    commits.submit(gateway, &client, permitted, None);
-    match commits.settled(gateway).await {
-        Settled::Accepted(accepted) => Ok(fan_out::fan_out(gateway, &accepted)),
-        Settled::Refused(Refusal::ShuttingDown, _) => Err(Postponed),
-        Settled::Refused(refusal, _) => {
-            let (_, label, explanation) = refusal.explain();
-            gateway.counters.wills_refused.increment(label);
-            tracing::warn!(%client_id, reason = explanation, "will not published");
-            Ok(Vec::new())
+    let mut tries_left = TRIES_MAX;
+    loop {
+        let Ok(permitted) = authorise::authorise(gateway, &client, publish.clone()) else {
+            gateway.counters.wills_refused.increment("denied");
+            return Ok(Vec::new());
+        };
+        let mut commits = Commits::of_will(gateway.bus.producer(), key);
+        commits.submit(gateway, &client, permitted, None);
+        tries_left -= 1;
+        match commits.settled(gateway).await {
+            Settled::Accepted(accepted) => return Ok(fan_out::fan_out(gateway, &accepted)),
+            Settled::Refused(Refusal::ShuttingDown, _) => return Err(Postponed),
+            Settled::Refused(refusal, _) if tries_left > 0 && refusal.may_pass() => {
+                tokio::select! {
+                    () = gateway.shutdown.cancelled() => return Err(Postponed),
+                    () = tokio::time::sleep(TRY_INTERVAL) => {}
+                }
+            }
+            Settled::Refused(refusal, _) => {
+                let (_, label, explanation) = refusal.explain();
+                gateway.counters.wills_refused.increment(label);
+                tracing::warn!(%client_id, reason = explanation, "will not published");
+                return Ok(Vec::new());
+            }
         }
     }
 }
@@ -90,22 +105,12 @@ async fn persist(gateway: &Gateway, changes: Vec<Change>) {
     let _ = gateway.persist(changes).await;
 }
 
-/// Publishes wills of different clients side by side: they share what the disk does, and after a restart there may be one for every client
-/// that was connected.
-async fn publish_all(gateway: &Arc<Gateway>, wills: Vec<DueWill<Client>>) {
-    let mut tasks = JoinSet::new();
-    for will in wills {
-        if tasks.len() >= WILLS_AT_ONCE_MAX {
-            tasks.join_next().await;
-        }
-        let gateway = Arc::clone(gateway);
-        tasks.spawn(async move { publish(&gateway, will).await });
-    }
-    while tasks.join_next().await.is_some() {}
-}
-
-/// Publishes wills whose delay is over and ends sessions whose time is up, until the gateway shuts down.
+/// Publishes wills whose delay is over and ends sessions whose time is up, until the gateway shuts down. Wills of different clients are
+/// published side by side: they share what the disk does, and after a restart there may be one for every client that was connected. One
+/// that waits for room holds up neither the clock nor, as long as there are not too many of its kind, the others.
 pub(crate) async fn watch_clock(gateway: Arc<Gateway>) {
+    let mut due = VecDeque::new();
+    let mut publishing = JoinSet::new();
     loop {
         let ticked = gateway.broker.tick(gateway.now_ms(), SESSIONS_MAX);
         persist(&gateway, ticked.changes).await;
@@ -113,13 +118,32 @@ pub(crate) async fn watch_clock(gateway: Arc<Gateway>) {
             increment(&gateway.counters.sessions_expired);
             tracing::debug!(%client_id, "session expired");
         }
-        publish_all(&gateway, ticked.wills).await;
+        due.extend(ticked.wills);
+        begin(&gateway, &mut due, &mut publishing);
         if ticked.more {
             continue;
         }
-        tokio::select! {
-            () = gateway.shutdown.cancelled() => return,
-            () = tokio::time::sleep(PAUSE_MAX) => {}
+        let look = tokio::time::sleep(PAUSE_MAX);
+        tokio::pin!(look);
+        loop {
+            tokio::select! {
+                () = gateway.shutdown.cancelled() => {
+                    while publishing.join_next().await.is_some() {}
+                    return;
+                }
+                () = &mut look => break,
+                Some(_) = publishing.join_next() => begin(&gateway, &mut due, &mut publishing),
+            }
         }
+    }
+}
+
+/// Begins to publish as many of the wills that are due as may be under way at once. Those that wait are as many as sessions at most.
+fn begin(gateway: &Arc<Gateway>, due: &mut VecDeque<DueWill<Client>>, publishing: &mut JoinSet<()>) {
+    while publishing.len() < WILLS_AT_ONCE_MAX
+        && let Some(will) = due.pop_front()
+    {
+        let gateway = Arc::clone(gateway);
+        publishing.spawn(async move { publish(&gateway, will).await });
     }
 }

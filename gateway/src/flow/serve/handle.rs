@@ -38,10 +38,7 @@ impl Connection {
             Received::Nothing => Ok(()),
             Received::Disconnect(parting) => Err(End::Disconnected(parting)),
             Received::Violation(violation) => Err(End::violation(&violation)),
-            Received::Superseded => {
-                let reason = self.session().lost_to();
-                Err(End::closed(reason, reason.name()))
-            }
+            Received::Superseded => Err(self.superseded()),
         }
     }
 
@@ -52,10 +49,11 @@ impl Connection {
             Err(refused) if refused.code == ReasonCode::ProtocolError => {
                 Err(End::Breach { reason: refused.code, explanation: refused.explanation })
             }
-            Err(refused) => {
-                let (reason, told) = self.candour.reveal(refused.code, "");
-                Err(End::Closed { reason, explanation: refused.explanation, told: told.to_string() })
-            }
+            Err(refused) => Err(End::Closed {
+                reason: refused.code,
+                explanation: refused.explanation,
+                told: String::new(),
+            }),
         }
     }
 
@@ -129,9 +127,9 @@ impl Connection {
                 );
             }
         }
-        let (reason, told) = self.candour.reveal(reason, &explanation);
-        let closed = || End::Closed { reason, told: told.to_string(), explanation: explanation.clone() };
+        let closed = || End::Closed { reason, told: explanation.clone(), explanation: explanation.clone() };
         let Some(token) = token else { return Err(closed()) };
+        let (reason, told) = self.candour.reveal(reason, &explanation);
         match self.open.session.acknowledge(token, reason, told) {
             broker::Answer::Send(packet) => self.send(packet),
             broker::Answer::Close(_) => Err(closed()),

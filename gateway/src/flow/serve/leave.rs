@@ -45,8 +45,12 @@ impl End {
 impl Connection {
     /// Ends the connection: waits for what was accepted, says goodbye, and leaves the session as it has to be.
     pub(super) async fn finish(mut self, end: End) {
-        if matches!(end, End::Breach { .. } | End::Closed { .. }) {
+        if !matches!(end, End::Disconnected(_)) {
+            // What there is no room for yet was promised to nobody. The client sends it again, perhaps at once and on another connection:
+            // it must not come twice, nor behind what it sends there.
             self.commits.give_up();
+        }
+        if matches!(end, End::Breach { .. } | End::Closed { .. }) {
             // The client may still read: what is about to be durable gets its acknowledgement first.
             let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.settle_all()).await;
         }
@@ -91,7 +95,8 @@ impl Connection {
                 (Parting::Lost, reason.name(), explanation.as_str())
             }
             End::Closed { reason, explanation, told } => {
-                self.send_disconnect(*reason, told);
+                let (shown, told) = self.candour.reveal(*reason, told);
+                self.send_disconnect(shown, told);
                 let taken_over = *reason == ReasonCode::SessionTakenOver;
                 let parting = if taken_over { Parting::TakenOver } else { Parting::Lost };
                 (parting, reason.name(), explanation.as_str())
