@@ -161,6 +161,10 @@ async fn check_password(
     let turn =
         tokio::time::timeout_at(newcomer.deadline, Arc::clone(&gateway.password_checks).acquire_owned());
     let Ok(Ok(turn)) = turn.await else { return Err(Failure::Busy) };
+    // Only now, so that those who wait for a turn are no failures meanwhile.
+    if !attempts.charge(newcomer.address, name, Instant::now()) {
+        return Err(Failure::Guessing);
+    }
     let candidate = gateway.registry.candidate(name);
     let credential = candidate.credential;
     // The turn goes along: it ends with the work, also when nobody waits for that any more.
@@ -173,8 +177,8 @@ async fn check_password(
         Ok(_) if !is_right => Err(Failure::WrongPassword),
         standing => standing.map_err(Failure::User),
     };
-    if proved.is_err() {
-        attempts.failed(newcomer.address, name, Instant::now());
+    if proved.is_ok() {
+        attempts.give_back(newcomer.address, name);
     }
     proved
 }
@@ -328,14 +332,18 @@ impl Authentication {
             }
             Stage::Challenged(challenged) => {
                 let Challenged { exchange, standing, name } = *challenged;
+                // Looked at when it began, but many may have begun at once.
+                if !gateway.attempts.charge(address, &name, Instant::now()) {
+                    return Err(Failure::Guessing);
+                }
                 let proved = match (exchange.finish(&data.unwrap_or_default()), standing) {
                     // The proof of nobody is wrong in any case; the log is to say why.
                     (Err(Fault::WrongProof) | Ok(_), Err(refused)) => Err(Failure::User(refused)),
                     (Err(fault), _) => Err(Failure::Scram(fault)),
                     (Ok(last), Ok(user)) => Ok(Step::Proved(user, last)),
                 };
-                if proved.is_err() {
-                    gateway.attempts.failed(address, &name, Instant::now());
+                if proved.is_ok() {
+                    gateway.attempts.give_back(address, &name);
                 }
                 proved
             }
