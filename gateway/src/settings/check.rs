@@ -1,7 +1,7 @@
 //! From what was written to what it means: paths, references between keys, values that can't be.
 
 use super::error::{Origin, SettingsError, nearest};
-use super::raw::{Raw, RegisterUnknown};
+use super::raw::{Listener, ListenerLimits, Raw, RegisterUnknown};
 use super::{Settings, secret};
 use access::scram::{ITERATIONS_MAX, ITERATIONS_MIN};
 use std::collections::BTreeSet;
@@ -17,6 +17,7 @@ pub(crate) fn check(
     listener(&raw)?;
     api(&raw)?;
     numbers(&raw)?;
+    listener_limits(&raw.listener)?;
     targets(&raw)?;
     let access_keys = raw.api.access_key.iter().map(secret::read).collect::<Result<_, _>>()?;
     Ok(Settings { raw, access_keys, overridden_by })
@@ -104,15 +105,16 @@ fn api(raw: &Raw) -> Result<(), SettingsError> {
 
 fn numbers(raw: &Raw) -> Result<(), SettingsError> {
     let mqtt = &raw.mqtt;
+    let keep_alive_has_no_max = mqtt.keep_alive_secs_max == 0;
+    let keep_alive_secs_min = if keep_alive_has_no_max { 0 } else { mqtt.keep_alive_secs_min };
     let least = [
         ("listener.handshake_secs_max", raw.listener.handshake_secs_max, 1),
-        ("listener.handshakes_max", raw.listener.handshakes_max as u64, 1),
         ("listener.connect_secs_max", raw.listener.connect_secs_max, 1),
-        ("listener.connections_max", raw.listener.connections_max as u64, 1),
         ("mqtt.payload_bytes_max", mqtt.payload_bytes_max as u64, 1),
         ("mqtt.client_id_bytes_max", mqtt.client_id_bytes_max as u64, 23),
         ("mqtt.topic_bytes_max", mqtt.topic_bytes_max as u64, 1),
         ("mqtt.topic_levels_max", mqtt.topic_levels_max as u64, 1),
+        ("mqtt.keep_alive_secs_max", u64::from(mqtt.keep_alive_secs_max), u64::from(keep_alive_secs_min)),
         ("mqtt.receive_maximum", u64::from(mqtt.receive_maximum), 1),
         ("mqtt.in_flight_messages_per_client_max", u64::from(mqtt.in_flight_messages_per_client_max), 1),
         ("mqtt.queued_messages_per_client_max", mqtt.queued_messages_per_client_max as u64, 1),
@@ -144,6 +146,34 @@ fn numbers(raw: &Raw) -> Result<(), SettingsError> {
             "`journal.segment_bytes` is {}; with `mqtt.payload_bytes_max` = {} it must be at least four times that",
             raw.journal.segment_bytes, mqtt.payload_bytes_max
         ));
+    }
+    Ok(())
+}
+
+/// With none of these a listener would let nobody in.
+fn listener_limits(listener: &Listener) -> Result<(), SettingsError> {
+    let all = ListenerLimits {
+        handshakes_max: Some(listener.handshakes_max),
+        connections_max: Some(listener.connections_max),
+        connections_per_address_max: listener.connections_per_address_max,
+        ..ListenerLimits::default()
+    };
+    let tables = [
+        ("listener", &all),
+        ("listener.tls", &listener.tls),
+        ("listener.https", &listener.https),
+        ("listener.plain", &listener.plain),
+        ("listener.plain_websocket", &listener.plain_websocket),
+    ];
+    for (table, limits) in tables {
+        let least_one = [
+            ("handshakes_max", limits.handshakes_max),
+            ("connections_max", limits.connections_max),
+            ("connections_per_address_max", limits.connections_per_address_max),
+        ];
+        if let Some((key, _)) = least_one.iter().find(|(_, value)| *value == Some(0)) {
+            return refuse(format!("`{table}.{key}` is 0; it must be at least 1"));
+        }
     }
     Ok(())
 }

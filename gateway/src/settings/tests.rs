@@ -59,6 +59,35 @@ fn settings_that_contradict_each_other_are_refused() {
         ("[api]\naddress = \"0.0.0.0:8080\"\nunsigned_on_loopback = true\n", "which others can reach"),
         ("[access]\nregister_unknown = \"from_trusted_authority\"\n", "needs `access.default_policy`"),
         ("[mqtt]\nreceive_maximum = 0\n", "`mqtt.receive_maximum` is 0; it must be at least 1"),
+        ("[listener]\nconnections_max = 0\n", "`listener.connections_max` is 0; it must be at least 1"),
+        (
+            "[listener]\nconnections_per_address_max = 0\n",
+            "`listener.connections_per_address_max` is 0; it must be at least 1",
+        ),
+        (
+            "[listener.tls]\nconnections_max = 0\n",
+            "`listener.tls.connections_max` is 0; it must be at least 1",
+        ),
+        (
+            "[listener.https]\nhandshakes_max = 0\n",
+            "`listener.https.handshakes_max` is 0; it must be at least 1",
+        ),
+        (
+            "[listener.plain]\nconnections_per_address_max = 0\n",
+            "`listener.plain.connections_per_address_max` is 0; it must be at least 1",
+        ),
+        (
+            "[listener.plain_websocket]\nhandshakes_max = 0\n",
+            "`listener.plain_websocket.handshakes_max` is 0; it must be at least 1",
+        ),
+        (
+            "[mqtt]\nkeep_alive_secs_min = 60\nkeep_alive_secs_max = 59\n",
+            "`mqtt.keep_alive_secs_max` is 59; it must be at least 60",
+        ),
+        (
+            "[mqtt]\ncompatibility = \"aws\"\nkeep_alive_secs_max = 20\n",
+            "`mqtt.keep_alive_secs_max` is 20; it must be at least 30",
+        ),
         ("[[queue]]\nname = \"a b\"\n", "queue `a b`: a name is"),
         ("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"a\"\n", "queue `a` is declared twice"),
         (
@@ -71,6 +100,18 @@ fn settings_that_contradict_each_other_are_refused() {
     for (text, expected) in cases {
         let message = message(&format!("{TLS}{text}"));
         assert!(message.contains(expected), "{text:?}\n  gave     {message}\n  expected {expected}");
+    }
+}
+
+#[test]
+fn zero_and_equal_bounds_are_legal_where_they_mean_something() {
+    let cases = [
+        "[mqtt]\nkeep_alive_secs_min = 60\nkeep_alive_secs_max = 0\n",
+        "[mqtt]\nkeep_alive_secs_min = 60\nkeep_alive_secs_max = 60\n",
+        "[listener.tls]\nwaiting_max = 0\nconnections_per_sec_max = 0\nhandshakes_max = 1\n",
+    ];
+    for text in cases {
+        assert_eq!(load(&format!("{TLS}{text}")).err(), None, "{text:?}");
     }
 }
 
