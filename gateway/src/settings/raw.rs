@@ -1,5 +1,9 @@
 //! The settings file as it is written: every key, its unit and its default. Nothing here is checked beyond its type.
 
+mod mqtt;
+
+pub(crate) use mqtt::{Compatibility, Mqtt, PublishRateExceeded, QueueFull, QueueFullQos0};
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -61,6 +65,7 @@ impl Default for Raw {
 pub(crate) struct Log {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,bus=debug`.
     pub(crate) level: String,
+    /// `text`, for people, or `json`, one object a line.
     pub(crate) format: LogFormat,
 }
 
@@ -117,6 +122,7 @@ pub(crate) struct Listener {
     /// The first packet must be here this long after the handshake, and every packet of an exchange that authenticates a user; the
     /// first request likewise, and each after it.
     pub(crate) connect_secs_max: u64,
+    /// Connections open at once on one listener, those in their handshake included; more are closed as they come.
     pub(crate) connections_max: usize,
     /// From one IPv4 address or IPv6 /64 network; no limit of its own unless given.
     pub(crate) connections_per_address_max: Option<usize>,
@@ -228,152 +234,12 @@ pub(crate) enum RegisterUnknown {
     FromTrustedAuthority,
 }
 
-/// `[mqtt]`: limits on what one client may do.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Mqtt {
-    /// Whose ways the broker has. With `aws`, many defaults below are the quotas of AWS IoT Core; COMPATIBILITY.md lists all that changes.
-    pub(crate) compatibility: Compatibility,
-    pub(crate) payload_bytes_max: usize,
-    pub(crate) client_id_bytes_max: usize,
-    pub(crate) topic_bytes_max: usize,
-    pub(crate) topic_levels_max: usize,
-    /// Bytes of the properties of one PUBLISH or will.
-    pub(crate) properties_bytes_max: usize,
-    /// User properties among them.
-    pub(crate) user_properties_max: usize,
-    /// MQTT 5 clients that ask for less are told this one.
-    pub(crate) keep_alive_secs_min: u16,
-    /// Clients that ask for more, or for none, are told this one (MQTT 5) or held to what they asked (MQTT 3.1.1).
-    pub(crate) keep_alive_secs_max: u16,
-    /// QoS 1 and 2 publishes of one client that wait for their acknowledgement.
-    pub(crate) receive_maximum: u16,
-    /// QoS 1 and 2 messages sent to one client and not acknowledged yet; the client may ask for fewer.
-    pub(crate) in_flight_messages_per_client_max: u16,
-    pub(crate) topic_alias_maximum: u16,
-    pub(crate) session_expiry_secs_max: u32,
-    pub(crate) will_delay_secs_max: u32,
-    pub(crate) filters_per_subscribe_max: usize,
-    pub(crate) subscriptions_per_client_max: usize,
-    /// Of all clients together.
-    pub(crate) subscriptions_max: usize,
-    pub(crate) queued_messages_per_client_max: usize,
-    pub(crate) queued_bytes_per_client_max: usize,
-    /// Bytes that wait for all clients together. Once half of it is taken, a client with more than an even share of that half is full too.
-    pub(crate) queued_bytes_max: usize,
-    /// What happens to a message at QoS 1 or 2 for a client whose queue is full.
-    pub(crate) queue_full: QueueFull,
-    /// With `queue_full = "refuse"`, how long a publish of MQTT 3.1.1 waits before its connection is closed.
-    pub(crate) queue_full_wait_secs_max: u64,
-    /// What happens to a message at QoS 0 for a client whose queue is full.
-    pub(crate) queue_full_qos0: QueueFullQos0,
-    pub(crate) retained_messages_max: usize,
-    /// Bytes of topic, properties and payload of all retained messages.
-    pub(crate) retained_bytes_max: usize,
-    pub(crate) sessions_max: usize,
-    /// How often values below `$SYS/broker/` that changed are published; 0 is never.
-    pub(crate) sys_interval_secs: u64,
-    /// CONNECTs of one client identifier in a second, beyond which they are refused; 0 is no limit.
-    pub(crate) connects_per_client_per_sec_max: u32,
-    /// PUBLISH packets of one connection in a second; 0 is no limit.
-    pub(crate) publishes_per_sec_max: u64,
-    /// Bytes of topic, properties and payload in them in a second; 0 is no limit.
-    pub(crate) publish_bytes_per_sec_max: u64,
-    /// What happens to a connection that publishes faster.
-    pub(crate) publish_rate_exceeded: PublishRateExceeded,
-    /// A packet must be whole this long after its first byte; 0 is no limit.
-    pub(crate) packet_secs_max: u64,
-    /// How long a client that asked for no keep alive may be silent; 0 is no limit.
-    pub(crate) idle_secs_max: u64,
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            compatibility: Compatibility::Standard,
-            payload_bytes_max: 131_072,
-            client_id_bytes_max: 128,
-            topic_bytes_max: 1024,
-            topic_levels_max: 32,
-            properties_bytes_max: 65_536,
-            user_properties_max: 1_000,
-            keep_alive_secs_min: 0,
-            keep_alive_secs_max: 1200,
-            receive_maximum: 100,
-            in_flight_messages_per_client_max: 100,
-            topic_alias_maximum: 8,
-            session_expiry_secs_max: 604_800,
-            will_delay_secs_max: 604_800,
-            filters_per_subscribe_max: 64,
-            subscriptions_per_client_max: 512,
-            subscriptions_max: 5_000_000,
-            queued_messages_per_client_max: 1000,
-            queued_bytes_per_client_max: 16_777_216,
-            queued_bytes_max: 2 << 30,
-            queue_full: QueueFull::EndSession,
-            queue_full_wait_secs_max: 10,
-            queue_full_qos0: QueueFullQos0::DropOldest,
-            retained_messages_max: 1_000_000,
-            retained_bytes_max: 1 << 30,
-            sessions_max: 1_000_000,
-            sys_interval_secs: 10,
-            connects_per_client_per_sec_max: 0,
-            publishes_per_sec_max: 0,
-            publish_bytes_per_sec_max: 0,
-            publish_rate_exceeded: PublishRateExceeded::Wait,
-            packet_secs_max: 60,
-            idle_secs_max: 0,
-        }
-    }
-}
-
-/// The switch `compatibility`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Compatibility {
-    /// MQTT as the standards have it.
-    Standard,
-    /// Where AWS IoT Core departs from them, so does this broker.
-    Aws,
-}
-
-/// The switch `queue_full`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum QueueFull {
-    /// The session of the client that can't keep up ends: its connection is closed with 0x97 (quota exceeded), its next CONNACK says that no
-    /// session is present, and the log says how many messages went with it. The others get the message.
-    EndSession,
-    /// The publisher is told 0x97 and nobody gets the message; one that speaks MQTT 3.1.1 waits, and is closed when no room comes.
-    Refuse,
-    /// This client does not get the message, which is counted, and the others do. What AWS IoT Core does.
-    DropNewest,
-}
-
-/// The switch `queue_full_qos0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum QueueFullQos0 {
-    /// The oldest QoS 0 message that waits makes room.
-    DropOldest,
-    /// The new one is dropped.
-    DropNewest,
-}
-
-/// The switch `publish_rate_exceeded`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum PublishRateExceeded {
-    /// Nothing more is read from it until it may go on.
-    Wait,
-    /// It is closed, with 0x96 (message rate too high) in MQTT 5.
-    Disconnect,
-}
-
 /// `[journal]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Journal {
+    /// Size of one file of the journal, from 64 KiB to 1 GiB; room is given back in steps of it. A record (a message and what every rule
+    /// made of it) may take half of it.
     pub(crate) segment_bytes: u64,
     /// Records waiting for the disk, in bytes; publishers wait when it is full.
     pub(crate) queue_bytes_max: usize,
@@ -391,12 +257,19 @@ impl Default for Journal {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Delivery {
+    /// Attempts after the first before an event is given up and becomes a dead letter.
     pub(crate) attempts_max: u32,
+    /// Age, since it was accepted, at which an event that failed, or whose target is out of order, is given up.
     pub(crate) age_secs_max: u64,
+    /// Longest wait before the second attempt; it doubles with each that fails, and what is waited is a random part of it.
     pub(crate) backoff_first_ms: u64,
+    /// Most that it grows to, unless the target itself asks for more.
     pub(crate) backoff_max_ms: u64,
+    /// Events of one target accepted, and neither delivered nor given up.
     pub(crate) waiting_events_max: u64,
+    /// Bytes of data in them.
     pub(crate) waiting_bytes_max: u64,
+    /// `block`, `drop_oldest` or `dead_letter`: what happens beyond either.
     pub(crate) overflow: Overflow,
 }
 
@@ -438,11 +311,13 @@ pub(crate) struct Rules {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Api {
+    /// Where the protocols of SQS and Kinesis are spoken, and `/metrics` is read.
     pub(crate) address: SocketAddr,
     /// How clients reach it, for queue URLs; without it each is told the host that it asked.
     pub(crate) public_url: Option<String>,
     /// Take requests without checking signatures, as long as `address` is loopback.
     pub(crate) unsigned_on_loopback: bool,
+    /// Keys that may sign requests; an address that others can reach needs one.
     pub(crate) access_key: Vec<AccessKey>,
 }
 
@@ -461,8 +336,11 @@ impl Default for Api {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessKey {
+    /// The public half, as in `AWS_ACCESS_KEY_ID`.
     pub(crate) id: String,
+    /// The file that holds the secret; this or the next.
     pub(crate) secret_file: Option<PathBuf>,
+    /// The environment variable that holds it.
     pub(crate) secret_environment: Option<String>,
 }
 
@@ -484,13 +362,17 @@ impl Default for Shutdown {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Queue {
+    /// Letters, digits, `-` and `_`, as rules and clients name it; so it is with streams, functions and HTTP targets.
     pub(crate) name: String,
+    /// How long a message that was received is hidden from others, unless the receiver says; 0 to 43200.
     #[serde(default = "defaults::visibility_timeout_secs")]
     pub(crate) visibility_timeout_secs: u32,
+    /// How long a message is kept; 60 to 1209600.
     #[serde(default = "defaults::queue_retention_secs")]
     pub(crate) retention_secs: u32,
     /// Messages received more often than this move to `dead_letter_queue`.
     pub(crate) receives_max: Option<u32>,
+    /// Another queue of this file.
     pub(crate) dead_letter_queue: Option<String>,
 }
 
@@ -499,10 +381,13 @@ pub(crate) struct Queue {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stream {
     pub(crate) name: String,
+    /// Shards; records of one partition key are in one of them, in order.
     #[serde(default = "defaults::shards")]
     pub(crate) shards: u32,
+    /// How long a record is kept; 1 to 8760.
     #[serde(default = "defaults::retention_hours")]
     pub(crate) retention_hours: u32,
+    /// Bytes of data kept, the oldest go first; 1 GiB unless given, 1 MiB at least.
     pub(crate) retention_bytes_max: Option<u64>,
 }
 
@@ -518,19 +403,24 @@ pub(crate) struct Function {
     /// `_HANDLER`.
     #[serde(default)]
     pub(crate) handler: String,
+    /// Environment variables of its own, beside those of the Runtime API.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// A call that takes longer fails, and its instance ends.
     #[serde(default = "defaults::function_timeout_secs")]
     pub(crate) timeout_secs: u64,
     /// Instances at most, and so calls at once.
     #[serde(default = "defaults::concurrency")]
     pub(crate) concurrency: usize,
+    /// Memory of one instance, 8 at least.
     #[serde(default = "defaults::memory_mib")]
     pub(crate) memory_mib: u64,
     /// Events handed over in one call, as `Records`; 1 hands over the event itself.
     #[serde(default = "defaults::one")]
     pub(crate) batch_size: usize,
+    /// As in `[delivery]`, and wins over it.
     pub(crate) attempts_max: Option<u32>,
+    /// As in `[delivery]`, and wins over it.
     pub(crate) age_secs_max: Option<u64>,
 }
 
@@ -539,15 +429,20 @@ pub(crate) struct Function {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) name: String,
+    /// Where events are sent by POST.
     pub(crate) url: String,
+    /// Headers of each request.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// A request that takes longer fails.
     #[serde(default = "defaults::http_timeout_ms")]
     pub(crate) timeout_ms: u64,
     /// Requests at once.
     #[serde(default = "defaults::concurrency")]
     pub(crate) concurrency: usize,
+    /// As in `[delivery]`, and wins over it.
     pub(crate) attempts_max: Option<u32>,
+    /// As in `[delivery]`, and wins over it.
     pub(crate) age_secs_max: Option<u64>,
 }
 
