@@ -2,6 +2,8 @@
 
 use end_to_end::{Client, Connect, Gateway, Site, wait};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -118,6 +120,23 @@ fn values_follow_what_happens_and_only_changes_are_told() -> anyhow::Result<()> 
     assert_eq!(metrics.sum("iot_gateway_connections_by_version", "3.1.1"), 1.0);
     assert_eq!(metrics.sum("iot_gateway_connections_by_version", "\"5\""), 1.0);
     assert!(metrics.sum("iot_gateway_received_bytes_total", "") > 100.0);
+    Ok(())
+}
+
+#[test]
+fn a_connection_that_was_refused_came_all_the_same() -> anyhow::Result<()> {
+    let site = site()?;
+    let gateway = Gateway::start(&site)?;
+    let mut stranger = TcpStream::connect(site.tls_address)?;
+    stranger.write_all(b"this is no TLS at all\r\n\r\n")?;
+    // Closed or reset: it is refused either way.
+    let _ = stranger.read_to_end(&mut Vec::new());
+    let mut watcher = clean(&site, V5, "watcher")?;
+    watcher.subscribe("$SYS/broker/connections/socket/count", 0)?;
+    while watcher.receive()?.payload != b"2" {}
+    let metrics = gateway.consumer.metrics()?;
+    assert_eq!(metrics.sum("iot_gateway_tls_refused_total", "not_tls"), 1.0);
+    assert_eq!(metrics.sum("iot_gateway_tls_accepted_total", ""), 0.0, "the watcher came without TLS");
     Ok(())
 }
 

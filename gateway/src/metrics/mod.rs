@@ -32,7 +32,7 @@ struct Snapshot<'g> {
     journal: journal::Stats,
     received: Totals,
     sent: Totals,
-    listeners: Vec<(String, listener::Stats)>,
+    listeners: Vec<(listener::Handle, listener::Stats)>,
 }
 
 const fn counter(
@@ -63,8 +63,10 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_packets_sent_total", "Packets to clients, by type", |s| packets(&s.sent)),
     gauge("iot_gateway_sockets", "Sockets open, those in their TLS handshake included, by listener", |s| {
         let open = s.listeners.iter();
-        open.map(|(name, stats)| Sample::labelled("listener", name.as_str(), stats.connections_open as u64))
-            .collect()
+        open.map(|(listener, stats)| {
+            Sample::labelled("listener", listener.name(), stats.connections_open as u64)
+        })
+        .collect()
     }),
     counter("iot_gateway_websockets_total", "Connections that became a WebSocket", |s| {
         plain(&s.gateway.counters.websockets)
@@ -75,7 +77,8 @@ const METRICS: &[Metric] = &[
         |s| s.gateway.counters.http_requests.samples("status"),
     ),
     counter("iot_gateway_tls_accepted_total", "TLS handshakes done", |s| {
-        Sample::plain(s.listeners.iter().map(|(_, stats)| stats.accepted).sum())
+        let over_tls = s.listeners.iter().filter(|(listener, _)| listener.is_tls());
+        Sample::plain(over_tls.map(|(_, stats)| stats.accepted).sum())
     }),
     counter("iot_gateway_tls_resumed_total", "TLS sessions resumed, of those", |s| {
         Sample::plain(s.listeners.iter().map(|(_, stats)| stats.resumed).sum())
@@ -257,7 +260,7 @@ pub(crate) fn render(gateway: &Gateway) -> String {
             .listeners
             .read()
             .iter()
-            .map(|listener| (listener.name().to_string(), listener.stats()))
+            .map(|listener| (listener.clone(), listener.stats()))
             .collect(),
     };
     let mut text = String::new();

@@ -14,7 +14,7 @@ pub(super) struct Numbers {
     pub(super) sent: Totals,
     /// Bytes of payload received.
     pub(super) published_bytes: u64,
-    /// Connections accepted, whatever became of them.
+    /// Connections that came, those refused before or in their handshake included.
     pub(super) sockets: u64,
     /// Clients connected at once, at most.
     pub(super) clients_most: u64,
@@ -25,6 +25,11 @@ pub(super) struct Numbers {
     pub(super) memory: Option<Memory>,
 }
 
+/// Connections of a listener about which it has been decided, one way or the other.
+fn came(stats: &listener::Stats) -> u64 {
+    stats.accepted + stats.refused.iter().sum::<u64>()
+}
+
 impl Numbers {
     pub(super) fn of(gateway: &Gateway) -> Self {
         let broker = gateway.broker.stats();
@@ -33,7 +38,7 @@ impl Numbers {
             received: gateway.traffic.totals(Direction::Received),
             sent: gateway.traffic.totals(Direction::Sent),
             published_bytes: gateway.counters.publish_bytes.load(Relaxed),
-            sockets: gateway.listeners.read().iter().map(|listener| listener.stats().accepted).sum(),
+            sockets: gateway.listeners.read().iter().map(|listener| came(&listener.stats())).sum(),
             clients_most: gateway.connections.most(),
             sessions_expired: gateway.counters.sessions_expired.load(Relaxed),
             dropped: limits.map(|reason| broker.dropped(*reason)).sum(),
