@@ -12,12 +12,9 @@ pub(super) fn cpu_seconds() -> Vec<Sample> {
     sample(usage.tv_sec as f64 + usage.tv_nsec as f64 / 1e9)
 }
 
-/// Resident memory: the second number of `/proc/self/statm`, in pages.
+/// Resident memory.
 pub(super) fn resident_bytes() -> Vec<Sample> {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()));
-    pages.map_or_else(Vec::new, |pages| sample(pages * rustix::param::page_size() as f64))
+    memory().map_or_else(Vec::new, |memory| sample(memory.resident_bytes as f64))
 }
 
 /// Open file descriptors.
