@@ -45,3 +45,21 @@ pub(crate) fn broker_limits(settings: &Settings) -> Limits {
         ..base
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// The quotas stand in two places: in the preset of the settings, and in the broker for those who use it without.
+    #[test]
+    fn the_preset_of_aws_gives_the_quotas_that_the_broker_knows() {
+        let text = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nauthorities = [\"a\"]\n[mqtt]\ncompatibility = \"aws\"\n";
+        let file = Path::new("gateway.toml");
+        let settings = Settings::from_text(text, file, Path::new("/"), std::iter::empty()).unwrap();
+        let limits = broker_limits(&settings);
+        // These are no quotas of AWS: the size of the installation, and what payload and properties come to.
+        let Limits { sessions_max, packet_bytes_max, .. } = limits;
+        assert_eq!(limits, Limits { sessions_max, packet_bytes_max, ..Limits::aws() });
+    }
+}
