@@ -1,4 +1,4 @@
-//! `iot-gateway policies`: what a certificate may do, in AWS IoT's policy language.
+//! `iot-gateway policies`: what a certificate or user may do, in AWS IoT's policy language.
 
 use super::registration::Declared;
 use super::{ConfigArguments, output};
@@ -33,7 +33,7 @@ enum Action {
     Show { name: String },
     /// Create a policy, or give it a new document
     Put { name: String, document: PathBuf },
-    /// Delete a policy that is attached to no certificate
+    /// Delete a policy that is attached to no certificate and no user
     Delete { name: String },
 }
 
