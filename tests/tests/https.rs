@@ -209,6 +209,26 @@ fn a_body_that_does_not_come_is_not_waited_for_and_holds_up_nobody() -> anyhow::
 }
 
 #[test]
+fn nobody_unknown_is_waited_for() -> anyhow::Result<()> {
+    let (mut site, _gateway) = ground("")?;
+    site.issue(&["kiln-3"])?;
+    // Within the limit of a payload, but not sent: whoever keeps what comes waits ten seconds for the rest, and answers 408.
+    for announced in ["Content-Length: 100000", "Content-Length: 1000", "Transfer-Encoding: chunked"] {
+        let mut web = Web::tls(site.https_address, &site.device("kiln-3")?)?;
+        web.send(
+            format!("POST /topics/plant/kiln-3/state HTTP/1.1\r\n{HOST}{announced}\r\n\r\n").as_bytes(),
+        )?;
+        let response = web.response()?;
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (403, "close"),
+            "{announced}: {response:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_beyond_a_limit_is_refused_and_bounded() -> anyhow::Result<()> {
     let (site, gateway) = ground("[mqtt]\npayload_bytes_max = 1000\n\n[journal]\nsegment_bytes = 65536\n")?;
     let long = "a/".repeat(700);

@@ -60,6 +60,11 @@ impl Fault {
         Self { header, ..Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", message) }
     }
 
+    /// The same, as the last answer on its connection.
+    pub(super) fn closing(self) -> Self {
+        Self { header: Some((header::CONNECTION, HeaderValue::from_static("close"))), ..self }
+    }
+
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", message)
     }

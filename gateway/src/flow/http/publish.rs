@@ -21,6 +21,9 @@ use tokio::sync::oneshot;
 
 /// How long the body of a request may take.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// What is read of the body of a request that is refused whatever its body is, so that its connection can be used again; and for how long.
+const DISCARD_BYTES_MAX: u64 = 64 * 1024;
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 /// How long the disk, or a target that is behind, may keep a client waiting for its answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -31,9 +34,12 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 pub(super) async fn publish(visitor: &Visitor, request: Request<Incoming>) -> Result<(), Fault> {
     let gateway = &visitor.gateway;
     let (head, body) = request.into_parts();
-    // First, whatever the rest says: a connection with an unread body can't be used again.
+    // Before anything of the body is kept: who is not known must not cost memory.
+    let client = match visitor.admit().await {
+        Ok(client) => client,
+        Err(fault) => return Err(if discard(body).await { fault } else { fault.closing() }),
+    };
     let payload = read_body(body, gateway.settings.raw.mqtt.payload_bytes_max).await?;
-    let client = visitor.admit().await?;
     let publish = Publish { payload, ..request::read(&head)? };
     increment(&gateway.counters.publishes[usize::from(publish.qos.number())]);
     gateway.counters.publish_bytes.fetch_add(publish.payload.len() as u64, Relaxed);
@@ -94,6 +100,25 @@ async fn read_body(body: Incoming, bytes_max: usize) -> Result<Bytes, Fault> {
         Some(error) => Fault::invalid(format!("the payload can't be read: {error}")),
         None => too_large(),
     })
+}
+
+/// Reads a body without keeping it; whether that was all of it.
+async fn discard(mut body: Incoming) -> bool {
+    if body.size_hint().lower() > DISCARD_BYTES_MAX {
+        return false;
+    }
+    let read = async {
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if bytes > DISCARD_BYTES_MAX {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DISCARD_TIME_MAX, read).await.unwrap_or(false)
 }
 
 /// `None` stands for a body that is too large.
