@@ -145,7 +145,9 @@ fn what_no_policy_allows_is_forbidden_and_says_why() -> anyhow::Result<()> {
     assert_eq!(line.field("thing"), "kiln-1");
     site.issue(&["kiln-3"])?;
     let mut unknown = Web::tls(site.https_address, &site.device("kiln-3")?)?;
-    forbidden(&unknown.request("POST /topics/plant/kiln-3/telemetry", HOST, b"x")?, "not registered")?;
+    let response = unknown.request("POST /topics/plant/kiln-3/telemetry", HOST, b"x")?;
+    forbidden(&response, "this certificate may not publish")?;
+    gateway.log.wait_for("HTTP request refused", |line| line.field("reason").contains("not registered"))?;
     // A retained publish needs a permission of its own.
     let without = end_to_end::OWN_TOPICS.replace("\"iot:RetainPublish\", ", "");
     site.write_policy("device", &without)?;
@@ -205,6 +207,24 @@ fn a_body_that_does_not_come_is_not_waited_for_and_holds_up_nobody() -> anyhow::
         assert_eq!((response.status, response.header("connection")), (408, "close"), "{response:?}");
         web.wait_for_the_end()?;
     }
+    Ok(())
+}
+
+#[test]
+fn where_denials_are_hidden_none_says_why() -> anyhow::Result<()> {
+    let (mut site, gateway) = ground("\n[access]\npolicies = \"policies\"\nreveal_denials = false\n")?;
+    site.issue(&["kiln-3"])?;
+    let mut unknown = Web::tls(site.https_address, &site.device("kiln-3")?)?;
+    let responses = [
+        post(&site, "/topics/plant/kiln-2/telemetry", "", b"forged")?,
+        post(&site, "/topics/$SYS/broker", "", b"forged")?,
+        post(&site, "/topics/plant/kiln-1/state", "Origin: https://evil.example\r\n", b"x")?,
+        unknown.request("POST /topics/plant/kiln-3/telemetry", HOST, b"x")?,
+    ];
+    for response in &responses {
+        assert_eq!((response.status, said(response)?["message"].as_str()), (403, Some("Forbidden")));
+    }
+    gateway.log.wait_for("HTTP request refused", |line| line.field("reason").contains("plant/kiln-2"))?;
     Ok(())
 }
 

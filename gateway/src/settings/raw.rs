@@ -205,7 +205,8 @@ pub(crate) struct Access {
     /// Policies kept as files: every `*.json` of the folder is a policy named as the file. Read again when it changes.
     pub(crate) policies: Option<PathBuf>,
     /// Whether a client whose request is denied is told so, and why. With `false` the answer is 0x80 (unspecified error) without a reason
-    /// string, so that nobody learns from refusals what exists; MQTT 3.1.1 has such a code for SUBSCRIBE alone, as it always has.
+    /// string, so that nobody learns from refusals what exists; MQTT 3.1.1 has such a code for SUBSCRIBE alone, as it always has. An HTTPS
+    /// request is answered `Forbidden`, nothing more.
     pub(crate) reveal_denials: bool,
     /// How often a new password of a user is hashed; clients of SCRAM do it at every connection. Passwords set before keep their count, by
     /// which a user can be told from a name that nobody has: set them again after a change.

@@ -20,13 +20,16 @@ pub(super) struct Fault {
     status: StatusCode,
     /// AWS IoT's name for it.
     name: &'static str,
+    /// For the log.
     message: String,
+    /// Whether the client is not told what the log says: it is about its certificate.
+    is_for_the_log: bool,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Fault {
     fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into(), header: None }
+        Self { status, name, message: message.into(), is_for_the_log: false, header: None }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -35,6 +38,11 @@ impl Fault {
 
     pub(super) fn forbidden(why: &(impl ToString + ?Sized)) -> Self {
         Self::new(StatusCode::FORBIDDEN, "ForbiddenException", why.to_string())
+    }
+
+    /// A certificate that may not publish, or none that can be read. What is wrong with it is for who runs the gateway.
+    pub(super) fn not_admitted(why: &(impl ToString + ?Sized)) -> Self {
+        Self { is_for_the_log: true, ..Self::forbidden(why) }
     }
 
     pub(super) fn not_found(path: &str) -> Self {
@@ -97,12 +105,19 @@ impl Fault {
         self.status
     }
 
+    /// What happened, for the log.
     pub(super) fn message(&self) -> &str {
         &self.message
     }
 
-    pub(super) fn response(self, trace_id: Uuid) -> Response<Body> {
-        let mut response = response(self.status, &self.message, trace_id);
+    /// The answer. Where denials are not revealed none says why.
+    pub(super) fn response(self, trace_id: Uuid, reveal_denials: bool) -> Response<Body> {
+        let told = match self.status {
+            StatusCode::FORBIDDEN if !reveal_denials => "Forbidden",
+            _ if self.is_for_the_log => "this certificate may not publish",
+            _ => &self.message,
+        };
+        let mut response = response(self.status, told, trace_id);
         response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(self.name));
         response.headers_mut().extend(self.header);
         response

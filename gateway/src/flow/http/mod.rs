@@ -157,7 +157,7 @@ impl Visitor {
             Ok(Answer::Upgraded(response)) => response.map(|()| Body::default()),
             Err(fault) => {
                 self.log(&fault, trace_id);
-                fault.response(trace_id)
+                fault.response(trace_id, self.gateway.settings.raw.access.reveal_denials)
             }
         };
         self.gateway.counters.http_requests.increment(response.status().as_str());

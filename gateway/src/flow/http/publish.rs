@@ -139,7 +139,7 @@ impl Visitor {
     async fn admit(&self) -> Result<Client, Fault> {
         let gateway = &self.gateway;
         if self.listener.is_tls() && *self.listener.trust_changes().borrow() != self.trust_generation {
-            self.listener.check(&self.certificates).map_err(|refused| Fault::forbidden(&refused))?;
+            self.listener.check(&self.certificates).map_err(|refused| Fault::not_admitted(&refused))?;
         }
         let principal = match &self.certificate {
             // Requests know no users; the policy for anybody is that of the listeners without TLS.
@@ -149,10 +149,10 @@ impl Visitor {
             None => gateway
                 .plain_principal()
                 .ok_or_else(|| Fault::forbidden("no certificate, and no policy for such clients"))?,
-            Some(Err(error)) => return Err(Fault::forbidden(error)),
+            Some(Err(error)) => return Err(Fault::not_admitted(error)),
             Some(Ok(certificate)) => {
                 let admitted = gateway.registry.admit(certificate, gateway.now_ms()).await;
-                admitted.map_err(|refused| Fault::forbidden(&refused))?
+                admitted.map_err(|refused| Fault::not_admitted(&refused))?
             }
         };
         let certificates = Arc::clone(&self.certificates);
