@@ -71,6 +71,11 @@ async fn accept(gateway: &Arc<Gateway>, client: &Client, publish: Permitted<Publ
     let begun = Instant::now();
     let mut commits = Commits::new(gateway.bus.producer(), None);
     commits.submit(gateway, client, publish, None);
+    // The places are shared by all who ask: what waits for one target that is behind must not take them from those that publish to others.
+    if let Some(label) = commits.held_for() {
+        gateway.counters.publishes_refused.increment(label);
+        return Err(Fault::unavailable("there is no room for it now; try again later"));
+    }
     match commits.settled(gateway).await {
         Settled::Accepted(accepted) => {
             let changes = fan_out::fan_out(gateway, &accepted);
