@@ -229,6 +229,29 @@ fn where_denials_are_hidden_none_says_why() -> anyhow::Result<()> {
 }
 
 #[test]
+fn rate_and_properties_have_the_limits_of_packets() -> anyhow::Result<()> {
+    let (site, gateway) = ground("\n[mqtt]\npublishes_per_sec_max = 1\nuser_properties_max = 1\n")?;
+    let mut web = Web::tls(site.https_address, &site.device("kiln-1")?)?;
+    let mut statuses = Vec::new();
+    for _ in 0..50 {
+        let response = web.request("POST /topics/plant/kiln-1/state", HOST, b"x")?;
+        statuses.push((response.status, response.header("x-amzn-errortype").to_string()));
+    }
+    assert_eq!(statuses[0].0, 200);
+    assert!(statuses.contains(&(429, "ThrottlingException".to_string())), "{statuses:?}");
+    // Another connection has a rate of its own.
+    assert_eq!(post(&site, "/topics/plant/kiln-1/state", "", b"x")?.status, 200);
+    let user = base64(r#"[{"line": "a"}, {"shift": "b"}]"#);
+    let headers = format!("x-amz-mqtt5-user-properties: {user}\r\n");
+    let response = post(&site, "/topics/plant/kiln-1/state", &headers, b"x")?;
+    assert!(response.body.contains("user properties"), "{response:?}");
+    let metrics = gateway.consumer.metrics()?;
+    assert_eq!(metrics.sum("iot_gateway_publishes_refused_total", "reason=\"properties\""), 1.0);
+    assert!(metrics.sum("iot_gateway_publishes_refused_total", "reason=\"rate\"") > 0.0);
+    Ok(())
+}
+
+#[test]
 fn nobody_unknown_is_waited_for() -> anyhow::Result<()> {
     let (mut site, _gateway) = ground("")?;
     site.issue(&["kiln-3"])?;

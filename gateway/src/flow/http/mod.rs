@@ -8,6 +8,7 @@ mod origin;
 mod publish;
 mod request;
 
+use super::rate::Rate;
 use super::serve as mqtt_serve;
 use crate::connection::{Arrived, Carrier};
 use crate::gateway::Gateway;
@@ -19,6 +20,7 @@ use hyper::server::conn::http1;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use listener::{Accepted, Stream};
+use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -61,6 +63,7 @@ async fn serve_requests(
 ) -> Option<Arrived> {
     let Accepted { stream, peer, certificates, trust_generation, version, .. } = accepted;
     let certificate = certificates.first().map(|der| Certificate::from_der(der).map(Arc::new));
+    let mqtt = &gateway.settings.raw.mqtt;
     let visitor = Arc::new(Visitor {
         gateway: Arc::clone(gateway),
         listener,
@@ -68,6 +71,7 @@ async fn serve_requests(
         certificate,
         certificates: certificates.into(),
         trust_generation,
+        rate: Mutex::new(Rate::new(mqtt.publishes_per_sec_max, mqtt.publish_bytes_per_sec_max)),
         requests: AtomicU64::new(0),
         is_websocket: AtomicBool::new(false),
     });
@@ -121,6 +125,8 @@ struct Visitor {
     certificate: Option<Result<Arc<Certificate>, access::CertificateError>>,
     certificates: Arc<[CertificateDer<'static>]>,
     trust_generation: u64,
+    /// How fast it may publish.
+    rate: Mutex<Rate>,
     requests: AtomicU64,
     is_websocket: AtomicBool,
 }

@@ -43,7 +43,9 @@ pub(super) async fn publish(visitor: &Visitor, request: Request<Incoming>) -> Re
     let publish = Publish { payload, ..request::read(&head)? };
     increment(&gateway.counters.publishes[usize::from(publish.qos.number())]);
     gateway.counters.publish_bytes.fetch_add(publish.payload.len() as u64, Relaxed);
-    gateway.check_publish(&publish.topic, publish.payload.len()).map_err(|(code, label, text)| {
+    let checked = gateway.check_publish(&publish.topic, publish.payload.len());
+    let checked = checked.and_then(|()| gateway.check_properties(&publish.properties));
+    checked.and_then(|()| visitor.check_rate(&publish)).map_err(|(code, label, text)| {
         gateway.counters.publishes_refused.increment(label);
         Fault::refused(code, text)
     })?;
@@ -140,6 +142,16 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Option<h
 }
 
 impl Visitor {
+    /// Whether this connection may publish so much now. A request can't be left unread for long, as packets are, without its client taking
+    /// us for dead; it is told to come later.
+    fn check_rate(&self, publish: &Publish) -> Result<(), (ReasonCode, &'static str, String)> {
+        let bytes = publish.topic.len() + publish.properties.len_bytes() + publish.payload.len();
+        self.rate.lock().take(bytes, tokio::time::Instant::now()).map_err(|_| {
+            let text = "this connection publishes faster than allowed; try again later".to_string();
+            (ReasonCode::MessageRateTooHigh, "rate", text)
+        })
+    }
+
     /// Who asks, as the registry and the revocation lists have it now. There is no client id, as with AWS IoT.
     async fn admit(&self) -> Result<Client, Fault> {
         let gateway = &self.gateway;

@@ -68,7 +68,7 @@ pub(crate) struct Mqtt {
     pub(crate) publishes_per_sec_max: u64,
     /// Bytes of topic, properties and payload in them in a second; 0 is no limit.
     pub(crate) publish_bytes_per_sec_max: u64,
-    /// What happens to a connection that publishes faster.
+    /// What happens to a connection that publishes faster. An HTTPS request is answered 429 in any case.
     pub(crate) publish_rate_exceeded: PublishRateExceeded,
     /// A packet must be whole this long after its first byte; 0 is no limit.
     pub(crate) packet_secs_max: u64,
