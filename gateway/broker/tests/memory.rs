@@ -1,33 +1,16 @@
 //! What an idle session costs.
 
-use broker::{Attachment, Broker, Connected, Limits};
+#[path = "stage/anyone.rs"]
+mod anyone;
+
+use anyone::Anyone;
+use broker::{Broker, Connected, Limits};
 use mqtt::{Connect, PacketId, Properties, Subscribe, SubscribeFilter, SubscriptionOptions, Text, Version};
 use std::sync::Arc;
 
 const SESSIONS: usize = 30_000;
 /// Everything the broker keeps for one connected client with one subscription, the allocator's rounding included.
 const IDLE_SESSION_BYTES_MAX: usize = 1_100;
-
-#[derive(Clone)]
-struct Anyone;
-
-impl Attachment for Anyone {
-    fn may_receive(&self, _topic: &str) -> bool {
-        true
-    }
-
-    fn owner(&self) -> Arc<str> {
-        "anyone".into()
-    }
-
-    fn owns(&self, _: &str) -> bool {
-        true
-    }
-
-    fn persisted(&self) -> Arc<str> {
-        "anyone".into()
-    }
-}
 
 /// Resident memory of this process.
 fn resident_bytes() -> Option<usize> {

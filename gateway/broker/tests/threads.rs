@@ -1,39 +1,21 @@
 //! Connection tasks on several threads at once: nothing hangs, nothing is counted wrong, nothing is lost.
 
-use broker::{Attachment, Broker, Limits, Message, Parting, Received, Session};
+use broker::{Broker, Limits, Message, Parting, Received, Session};
 use bytes::BytesMut;
 use mqtt::{Connect, Packet, Qos, ReasonCode, Version};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
+#[path = "stage/anyone.rs"]
+mod anyone;
 mod stage;
 
+use anyone::Anyone;
 use stage::text;
 
 const THREADS: usize = 4;
 const MESSAGES: usize = 1_000;
-
-#[derive(Clone)]
-struct Anyone;
-
-impl Attachment for Anyone {
-    fn may_receive(&self, _topic: &str) -> bool {
-        true
-    }
-
-    fn owner(&self) -> Arc<str> {
-        "anyone".into()
-    }
-
-    fn owns(&self, _: &str) -> bool {
-        true
-    }
-
-    fn persisted(&self) -> Arc<str> {
-        "anyone".into()
-    }
-}
 
 fn connect(broker: &Broker<Anyone>, line: &str) -> Session<Anyone> {
     let Packet::Connect(connect) = text::parse(line) else { panic!("`{line}` is no CONNECT") };
