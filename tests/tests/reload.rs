@@ -142,6 +142,10 @@ fn a_new_server_certificate_is_shown_to_new_connections_and_old_ones_stay() -> a
     gateway.hang_up()?;
     let line = gateway.log.wait_for("TLS files can't be used, the old ones stay in use", |_| true)?;
     assert!(line.field("error").contains("server.crt"), "{line:?}");
+    let metrics = gateway.consumer.metrics()?;
+    let mqtt = "listener=\"mqtt\"";
+    assert_eq!(metrics.sum("iot_gateway_tls_reloads_total", mqtt), 1.0);
+    assert!(metrics.sum("iot_gateway_tls_reloads_failed_total", mqtt) >= 1.0);
     let another = connect(&site, "kiln-2")?;
     assert_eq!(another.server_certificate(), renewed.certificate.as_ref());
     old.ping()?;

@@ -63,16 +63,6 @@ impl<A: Attachment> Session<A> {
         self.slot.state.lock().lost_to()
     }
 
-    /// Replaces identity and policies, after they changed. Later deliveries are checked against the new ones.
-    pub fn set_attachment(&self, attachment: A) {
-        let mut state = self.slot.state.lock();
-        if state.is_current(self.generation)
-            && let Some(connection) = &mut state.connection
-        {
-            connection.attachment = attachment;
-        }
-    }
-
     /// After policies changed: copies that wait and were allowed under the old ones are asked about again when they are sent.
     pub fn recheck_permits(&self) {
         self.slot.state.lock().queue.withdraw_permits();

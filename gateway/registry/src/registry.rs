@@ -204,11 +204,6 @@ impl Registry {
         self.state.read().policies.get(name).map(|entry| entry.record.clone())
     }
 
-    /// What is without effect in a policy, a sentence each; `None` when there is no such policy.
-    pub fn policy_warnings(&self, name: &str) -> Option<Vec<String>> {
-        self.state.read().policies.get(name).map(|entry| entry.policy.warnings().to_vec())
-    }
-
     /// The certificates a thing is attached to, in order.
     pub fn list_thing_principals(&self, thing: &str) -> Vec<Fingerprint> {
         self.state.read().certificates_of_thing(thing).copied().collect()

@@ -62,12 +62,13 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_packets_received_total", "Packets from clients, by type", |s| packets(&s.received)),
     counter("iot_gateway_packets_sent_total", "Packets to clients, by type", |s| packets(&s.sent)),
     gauge("iot_gateway_sockets", "Sockets open, those in their TLS handshake included, by listener", |s| {
-        let open = s.listeners.iter();
-        open.map(|(listener, stats)| {
-            Sample::labelled("listener", listener.name(), stats.connections_open as u64)
-        })
-        .collect()
+        by_listener(s, |stats| stats.connections_open as u64)
     }),
+    gauge(
+        "iot_gateway_handshakes_open",
+        "Of those, in their handshake or not handed over yet, by listener",
+        |s| by_listener(s, |stats| stats.handshakes_open as u64),
+    ),
     counter("iot_gateway_websockets_total", "Connections that became a WebSocket", |s| {
         plain(&s.gateway.counters.websockets)
     }),
@@ -84,6 +85,19 @@ const METRICS: &[Metric] = &[
         Sample::plain(s.listeners.iter().map(|(_, stats)| stats.resumed).sum())
     }),
     counter("iot_gateway_tls_refused_total", "TLS handshakes refused, by reason", tls_refused),
+    counter(
+        "iot_gateway_refusals_not_logged_total",
+        "Refusals that are in no log because there were too many, by listener",
+        |s| by_listener(s, |stats| stats.refusals_not_logged),
+    ),
+    counter("iot_gateway_tls_reloads_total", "Times changed TLS files came into use, by listener", |s| {
+        by_listener(s, |stats| stats.reloads)
+    }),
+    counter(
+        "iot_gateway_tls_reloads_failed_total",
+        "Times changed TLS files could not be used and the old ones stayed, by listener",
+        |s| by_listener(s, |stats| stats.reloads_failed),
+    ),
     counter("iot_gateway_connects_total", "CONNECTs accepted", |s| plain(&s.gateway.counters.connects)),
     counter("iot_gateway_connects_refused_total", "CONNECTs refused, by reason", |s| {
         s.gateway.counters.connects_refused.samples("reason")
@@ -277,6 +291,12 @@ fn plain(counter: &AtomicU64) -> Vec<Sample> {
 fn packets(totals: &Totals) -> Vec<Sample> {
     let types = PacketType::ALL.iter().filter(|packet| totals.packets(**packet) > 0);
     types.map(|packet| Sample::labelled("type", packet.name(), totals.packets(*packet))).collect()
+}
+
+/// One sample for each listener, plain ones included.
+fn by_listener(snapshot: &Snapshot<'_>, value: fn(&listener::Stats) -> u64) -> Vec<Sample> {
+    let listeners = snapshot.listeners.iter();
+    listeners.map(|(listener, stats)| Sample::labelled("listener", listener.name(), value(stats))).collect()
 }
 
 fn tls_refused(snapshot: &Snapshot<'_>) -> Vec<Sample> {

@@ -54,11 +54,6 @@ impl<A: Attachment> Broker<A> {
     pub fn may_retain(&self, message: &Message) -> bool {
         !message.retain || self.inner.retained.has_room(message, &self.inner.limits)
     }
-
-    /// Makes `message` the retained message of its topic, or clears it when the payload is empty, without delivering it.
-    pub fn set_retained(&self, message: &Message, now_ms: u64) -> Retention {
-        self.inner.retained.set(message, None, &self.inner.limits, now_ms).0
-    }
 }
 
 /// One message on its way into outboxes.

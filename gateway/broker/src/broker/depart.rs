@@ -72,14 +72,7 @@ impl<A: Attachment> Broker<A> {
     /// Asks for the connection of a client to be closed with `reason`; whether it has one.
     pub fn close(&self, client_id: &str, reason: ReasonCode) -> bool {
         let slot = self.inner.sessions.get(client_id).map(|slot| slot.clone());
-        slot.is_some_and(|slot| close(&slot, reason, |_| true))
-    }
-
-    /// Asks for every connection whose attachment `chosen` picks to be closed, as after a revocation; how many. Looks at every session.
-    pub fn close_where(&self, reason: ReasonCode, mut chosen: impl FnMut(&A) -> bool) -> usize {
-        let slots: Vec<_> =
-            self.inner.sessions.iter().filter(|slot| slot.is_connected()).map(|slot| slot.clone()).collect();
-        slots.iter().filter(|slot| close(slot, reason, &mut chosen)).count()
+        slot.is_some_and(|slot| close(&slot, reason))
     }
 
     /// Ends the session of a client, connected or not: its connection is told to close, its will is due. `None` when there is none.
@@ -99,15 +92,10 @@ impl<A: Attachment> Broker<A> {
     }
 }
 
-fn close<A: Attachment>(slot: &Slot<A>, reason: ReasonCode, chosen: impl FnOnce(&A) -> bool) -> bool {
-    let mut state = slot.state.lock();
-    let is_chosen = state.connection.as_ref().is_some_and(|connection| chosen(&connection.attachment));
-    let wake = if is_chosen { state.close(reason) } else { None };
-    drop(state);
-    if let Some(wake) = wake {
-        wake.wake();
-    }
-    is_chosen
+fn close<A: Attachment>(slot: &Slot<A>, reason: ReasonCode) -> bool {
+    // The lock is free again when the connection's task is woken.
+    let wake = slot.state.lock().close(reason);
+    wake.inspect(|wake| wake.wake()).is_some()
 }
 
 impl<A: Attachment> Inner<A> {
