@@ -181,6 +181,17 @@ fn a_wrong_password_and_a_name_that_nobody_has_fail_alike_and_at_the_end() -> an
     Ok(())
 }
 
+/// Who is not the user does not use up what the user's client identifier may connect.
+#[test]
+fn failing_under_a_client_identifier_keeps_its_client_out_no_longer() -> anyhow::Result<()> {
+    let ground = Ground::new("[mqtt]\nconnects_per_client_per_sec_max = 1\n")?;
+    let (_stranger, connack) = ground.connect_as("ada", "guess", "ada")?;
+    assert_eq!(connack.reason(), NOT_AUTHORIZED);
+    let (_ada, connack) = ground.connect_as("ada", PASSWORD, "ada")?;
+    assert_eq!(connack.reason(), SUCCESS);
+    Ok(())
+}
+
 /// [MQTT-4.12.0-1]
 #[test]
 fn a_method_that_is_not_served_is_refused() -> anyhow::Result<()> {

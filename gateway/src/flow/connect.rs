@@ -119,13 +119,6 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<
         transport.set_peer_packet_bytes_max(bytes as usize);
     }
     let candour = Candour::of(gateway, &packet);
-    let is_named = !packet.client_id.is_empty();
-    if is_named && !gateway.connect_rate.admit(&packet.client_id, gateway.now_ms()) {
-        let explanation = "connects more often than `mqtt.connects_per_client_per_sec_max` allows";
-        let refusal = Refusal::new(ReasonCode::ConnectionRateExceeded, "rate", explanation);
-        refuse(gateway, transport, peer, Some(&packet.client_id), refusal.to(candour)).await;
-        return None;
-    }
     let assigned = assign_client_id(&mut packet).map(Property::AssignedClientIdentifier);
     let anybody_may = !is_tls && gateway.settings.raw.listener.plain_policy.is_some();
     let has_certificate = !certificates.is_empty();
@@ -246,6 +239,11 @@ fn let_in(
         let checked = gateway.check_publish(&will.topic, will.payload.len());
         let checked = checked.and_then(|()| gateway.check_properties(&will.properties));
         checked.map_err(|(code, label, text)| Refusal::new(code, label, &format!("will: {text}")))?;
+    }
+    // Only who may have this client id is counted: nobody else can keep its client out.
+    if !connect.client_id.is_empty() && !gateway.connect_rate.admit(&connect.client_id, gateway.now_ms()) {
+        let explanation = "connects more often than `mqtt.connects_per_client_per_sec_max` allows";
+        return Err(Refusal::new(ReasonCode::ConnectionRateExceeded, "rate", explanation));
     }
     let wake = Arc::new(Notify::new());
     let waker: Arc<dyn Wake> = {
