@@ -124,7 +124,8 @@ pub(super) async fn connect(gateway: &Arc<Gateway>, arrived: Arrived) -> Option<
     let has_certificate = !certificates.is_empty();
     let newcomer = Newcomer { address: peer.ip(), has_certificate, anybody_may, candour, deadline };
     let admitted = match identify(gateway, &mut transport, &packet, &certificates, newcomer).await {
-        Ok((principal, more)) => let_in(gateway, &packet, &principal, certificates, peer)
+        Ok((principal, more)) => still_trusted(gateway, &certificates, trust_generation)
+            .and_then(|()| let_in(gateway, &packet, &principal, certificates, peer))
             .map(|admitted| (admitted, assigned.into_iter().chain(more).collect()))
             .map_err(|refusal| refusal.to(candour)),
         Err(refusal) => Err(refusal),
@@ -215,6 +216,25 @@ fn assign_client_id(connect: &mut Connect) -> Option<Text> {
     let assigned = Text::try_from(format!("auto-{}", uuid::Uuid::new_v4().simple())).ok()?;
     connect.client_id = assigned.clone();
     (connect.version == Version::V5).then_some(assigned)
+}
+
+/// Asks the listeners again when authorities or revocation lists changed since the handshake. Before the client gets a session: who is
+/// not trusted any more must not end somebody else's.
+fn still_trusted(
+    gateway: &Gateway,
+    certificates: &[CertificateDer<'static>],
+    trust_generation: u64,
+) -> Result<(), Refusal> {
+    if certificates.is_empty() {
+        return Ok(());
+    }
+    for listener in gateway.listeners.read().iter().filter(|listener| listener.is_tls()) {
+        if *listener.trust_changes().borrow() != trust_generation {
+            let checked = listener.check(certificates);
+            checked.map_err(|refused| Refusal::new(ReasonCode::NotAuthorized, "not_trusted", &refused))?;
+        }
+    }
+    Ok(())
 }
 
 type Admitted = (Connected<Client>, Client, Arc<Notify>);
