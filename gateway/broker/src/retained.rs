@@ -17,7 +17,7 @@ pub(crate) use feed::Feed;
 /// What became of a retained message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
-    /// It is the topic's retained message now.
+    /// It is the topic's retained message now, or was, if one that the journal has behind it is there already.
     Stored,
     /// The topic has no retained message any more: the payload was empty `[MQTT-3.3.1-6]`.
     Cleared,
@@ -89,6 +89,10 @@ impl Retained {
         }
         let key = seek::key(&message.topic);
         let mut store = self.store(&message.topic).write();
+        if let Some(stored_at) = store.superseded_at(&key, offset) {
+            let is_clearing = message.payload.is_empty();
+            return (if is_clearing { Retention::Cleared } else { Retention::Stored }, stored_at);
+        }
         store.clock += 1;
         let stored_at = store.clock;
         if message.payload.is_empty() || message.is_expired(now_ms) {
@@ -185,11 +189,65 @@ impl Store {
         is_within || message.topic.starts_with(OWN)
     }
 
+    /// When a topic got a message that the journal has behind that of `offset`. Publishers of one topic may get here in another order
+    /// than their records were written in; that of the journal counts, for it is the store's, and holds after a restart.
+    fn superseded_at(&self, key: &[u8], offset: Option<u64>) -> Option<u64> {
+        let kept = self.by_topic.get(key)?;
+        let is_later = kept.offset.zip(offset).is_some_and(|(kept, offset)| kept > offset);
+        is_later.then_some(kept.stored_at)
+    }
+
     fn remove(&mut self, key: &[u8]) {
         let Some(kept) = self.by_topic.remove(key) else { return };
         self.bytes -= kept.message.bytes();
         if let Some(at_ms) = kept.message.expires_at_ms {
             self.expiring.remove(&(at_ms, key.into()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mqtt::{Properties, Qos, Text};
+
+    fn message(payload: &'static str) -> Message {
+        Message {
+            topic: Text::try_from("t").expect("a topic"),
+            payload: bytes::Bytes::from_static(payload.as_bytes()),
+            qos: Qos::AtLeastOnce,
+            retain: true,
+            properties: Properties::default(),
+            expires_at_ms: None,
+            publisher: Arc::from(""),
+        }
+    }
+
+    #[test]
+    fn of_two_publishers_the_later_in_the_journal_is_kept_whichever_comes_first() {
+        for (order, left) in [
+            ([("old", 10), ("new", 11)], "new"),
+            ([("new", 11), ("old", 10)], "new"),
+            ([("new", 11), ("", 10)], "new"),
+            ([("old", 10), ("old", 10)], "old"),
+        ] {
+            let retained = Retained::default();
+            for (payload, offset) in order {
+                retained.set(&message(payload), Some(offset), &Limits::default(), 0);
+            }
+            let kept = retained.get("t").expect("one is kept");
+            assert_eq!(kept.payload, left.as_bytes(), "{order:?}");
+        }
+    }
+
+    /// Whoever subscribed before the later message was there did not get it as a retained one, nor the earlier one.
+    #[test]
+    fn a_message_that_came_too_late_was_stored_when_the_later_one_was() {
+        let retained = Retained::default();
+        let set = |payload, offset| retained.set(&message(payload), offset, &Limits::default(), 0);
+        let (_, stored_at) = set("new", Some(11));
+        assert_eq!(set("old", Some(10)), (Retention::Stored, stored_at));
+        assert_eq!(set("", Some(10)), (Retention::Cleared, stored_at));
+        assert!(set("newest", Some(12)).1 > stored_at);
     }
 }
