@@ -1,7 +1,7 @@
 //! What has to be persisted for durable sessions, and the form they are restored from.
 
 use crate::Message;
-use mqtt::{PacketId, Qos, SubscriptionOptions, Version, Will};
+use mqtt::{PacketId, Qos, SubscriptionOptions, Text, Version, Will};
 use std::sync::Arc;
 
 /// Names one session for as long as it exists. A new session of the same client identifier has another key, so what was owed to the old
@@ -67,6 +67,13 @@ pub enum Change {
     WillLeft(Box<SavedWill>),
     /// The will was discarded, or published.
     WillOver(WillKey),
+    /// A retained message expired: to be removed, unless its topic has another by now.
+    RetainedOver {
+        /// The topic.
+        topic: Text,
+        /// Offset of the record that made it the retained message, if that is known.
+        offset: Option<u64>,
+    },
     /// The copy of this journal offset is owed to another member of its shared group. May come twice: when `from` is not owed it, it has
     /// moved already.
     Moved {

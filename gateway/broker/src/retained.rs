@@ -7,6 +7,7 @@ mod feed;
 mod seek;
 
 use crate::{Limits, Message};
+use mqtt::Text;
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -155,20 +156,20 @@ impl Retained {
         self.store(topic).read().by_topic.get(&seek::key(topic)).map(|kept| kept.message.clone())
     }
 
-    /// Drops messages that expired, at most `messages_max`; how many.
-    pub(crate) fn expire(&self, now_ms: u64, messages_max: usize) -> usize {
+    /// Drops messages that expired, at most `messages_max`; each one's topic and offset.
+    pub(crate) fn expire(&self, now_ms: u64, messages_max: usize) -> Vec<(Text, Option<u64>)> {
+        let mut dropped = Vec::new();
         if self.inner.read().expiring.first().is_none_or(|(at_ms, _)| *at_ms > now_ms) {
-            return 0;
+            return dropped;
         }
         let mut store = self.inner.write();
-        let mut dropped = 0;
-        while dropped < messages_max
+        while dropped.len() < messages_max
             && let Some((at_ms, key)) = store.expiring.first()
             && *at_ms <= now_ms
         {
             let key = key.clone();
-            store.remove(&key);
-            dropped += 1;
+            let expired = store.remove(&key).expect("what expires is kept");
+            dropped.push((expired.message.topic.clone(), expired.offset));
         }
         dropped
     }
@@ -197,19 +198,20 @@ impl Store {
         is_later.then_some(kept.stored_at)
     }
 
-    fn remove(&mut self, key: &[u8]) {
-        let Some(kept) = self.by_topic.remove(key) else { return };
+    fn remove(&mut self, key: &[u8]) -> Option<Kept> {
+        let kept = self.by_topic.remove(key)?;
         self.bytes -= kept.message.bytes();
         if let Some(at_ms) = kept.message.expires_at_ms {
             self.expiring.remove(&(at_ms, key.into()));
         }
+        Some(kept)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mqtt::{Properties, Qos, Text};
+    use mqtt::{Properties, Qos};
 
     fn message(payload: &'static str) -> Message {
         Message {

@@ -121,6 +121,7 @@ fn check_stats(stage: &Stage, line: &str, place: &str) {
             "queued_bytes" => stats.queued_bytes,
             "overflowed" => stats.sessions_overflowed,
             "owed" => stage.owed() as u64,
+            "stored_retained" => stage.stored_retained() as u64,
             "stored_wills" => stage.stored_wills() as u64,
             "stored_sessions" => stage.stored_sessions() as u64,
             label => {

@@ -106,12 +106,33 @@ fn restore(
         restore.session(state).with_context(|| format!("session of client `{client_id}`"))?;
     }
     let copies = restore_copies(writer, journal, &mut restore)?;
+    let retained = restore_retained(writer, &mut restore, now_ms)?;
+    let wills = restore_wills(writer, &mut restore)?;
+    let restored = restore.finish(now_ms);
+    let mut batch = writer.tables.store.batch();
+    for change in &restored.changes {
+        writer.apply(&mut batch, change)?;
+    }
+    batch.commit_lazily()?;
+    Ok(Restored { sessions: restored.sessions, copies, retained, wills })
+}
+
+/// Those that expired meanwhile are removed.
+fn restore_retained(
+    writer: &Writer,
+    restore: &mut Restore<'_, Client>,
+    now_ms: u64,
+) -> anyhow::Result<usize> {
     let mut retained = 0;
+    let mut batch = writer.tables.store.batch();
     for row in writer.tables.retained.iter() {
         let (topic, value) = row?;
         let (offset, record) = rows::split_retained(&value);
         let record = Record::decode(&Bytes::copy_from_slice(record)).ok();
         match record.and_then(|record| copies::message(&record)) {
+            Some(message) if message.is_expired(now_ms) => {
+                batch.remove(&writer.tables.retained, topic)?;
+            }
             Some(message) => {
                 restore.retained(&message, offset, now_ms);
                 retained += 1;
@@ -121,14 +142,8 @@ fn restore(
             }
         }
     }
-    let wills = restore_wills(writer, &mut restore)?;
-    let restored = restore.finish(now_ms);
-    let mut batch = writer.tables.store.batch();
-    for change in &restored.changes {
-        writer.apply(&mut batch, change)?;
-    }
     batch.commit_lazily()?;
-    Ok(Restored { sessions: restored.sessions, copies, retained, wills })
+    Ok(retained)
 }
 
 /// Gives wills that stand in their sessions' rows, as format 1 had it, rows of their own. Only once, so the numbers that name them need

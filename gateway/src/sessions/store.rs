@@ -119,7 +119,7 @@ impl SessionStore {
 
 /// Whether a later packet could contradict the change, so that it has to be on disk before the packet that goes with it.
 fn is_promise(change: &Change) -> bool {
-    !matches!(change, Change::Settled(..) | Change::Landed(..))
+    !matches!(change, Change::Settled(..) | Change::Landed(..) | Change::RetainedOver { .. })
 }
 
 /// The record that a change is about, if it is about one.
@@ -129,7 +129,7 @@ fn offset_of(change: &Change) -> Option<u64> {
             Some(*offset)
         }
         Change::Flying(_, flight) => flight.offset,
-        Change::InboundReleased { offset, .. } => *offset,
+        Change::InboundReleased { offset, .. } | Change::RetainedOver { offset, .. } => *offset,
         _ => None,
     }
 }
@@ -391,6 +391,7 @@ impl Writer {
             Change::WillLeft(will) => {
                 batch.insert(&tables.wills, rows::will_key(will.key), rows::encode(WillRow::new(will)))
             }
+            Change::RetainedOver { topic, offset } => self.retained_over(batch, topic, *offset),
             Change::WillOver(key) => batch.remove(&tables.wills, rows::will_key(*key)),
             Change::Moved { from, offset, options, .. }
                 if !self.owed.contains(&(*offset, *from, options.shared.clone())) =>
@@ -405,6 +406,15 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// A later record may have given the topic another message, and been looked at before this.
+    fn retained_over(&self, batch: &mut Batch, topic: &str, offset: Option<u64>) -> Result<(), StateError> {
+        let row = self.tables.retained.get(topic)?;
+        if row.is_some_and(|row| rows::split_retained(&row).0 == offset) {
+            batch.remove(&self.tables.retained, topic)?;
+        }
+        Ok(())
     }
 
     /// The client let go of an identifier. A later record may have taken it again, and been looked at before this.

@@ -417,3 +417,39 @@ async fn a_session_whose_end_was_not_written_gives_way_to_the_one_its_client_beg
         process = process.restart();
     }
 }
+
+fn retained_until(topic: &str, expires_at_ms: u64) -> Record {
+    let mut record = retained(topic, &[]);
+    record.message.as_mut().expect("it has one").expires_at_ms = Some(expires_at_ms);
+    record
+}
+
+fn retained_rows(disk: &Disk) -> usize {
+    disk.state.table("retained").unwrap().iter().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_message_that_expired_is_removed_unless_its_topic_has_another() {
+    let disk = Disk::new();
+    let process = disk.process();
+    let over =
+        |topic, offset| Change::RetainedOver { topic: Text::try_from(topic).unwrap(), offset: Some(offset) };
+    let gone = process.append(&retained_until("gone", NOW_MS + 1)).await;
+    let replaced = process.append(&retained_until("replaced", NOW_MS + 1)).await;
+    process.append(&retained_until("replaced", NOW_MS + 9)).await;
+    process.persist([over("gone", gone), over("replaced", replaced)]).await;
+    let process = process.restart();
+    assert_eq!(retained_rows(&disk), 1);
+    assert_eq!(process.broker.stats().retained_messages, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_message_that_expired_while_the_gateway_was_down_is_removed_at_start() {
+    let disk = Disk::new();
+    let process = disk.process();
+    process.append(&retained_until("gone", NOW_MS)).await;
+    process.append(&retained_until("here", NOW_MS + 1)).await;
+    let process = process.restart();
+    assert_eq!(retained_rows(&disk), 1);
+    assert_eq!(process.broker.stats().retained_messages, 1);
+}

@@ -29,7 +29,12 @@ impl<A: Attachment> Broker<A> {
         let inner = &*self.inner;
         let (retention, stored_at) = inner.retained.set(message, offset, &inner.limits, now_ms);
         inner.counters.drop_copies(DropReason::NoMember, route.without_member);
+        let is_stillborn = retention == Retention::Cleared && !message.payload.is_empty();
         let mut delivery = Delivery { message, detached: None, now_ms, done: Delivered::new(retention) };
+        if is_stillborn && inner.recording && offset.is_some() {
+            // It expired before it could be retained, and its record says that it is.
+            delivery.done.changes.push(Change::RetainedOver { topic: message.topic.clone(), offset });
+        }
         for target in &route.targets {
             delivery.hand_out(inner, target, offset, false);
         }

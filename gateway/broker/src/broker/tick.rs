@@ -2,6 +2,7 @@
 
 use super::{Broker, Inner, Ticked, Timers};
 use crate::Attachment;
+use crate::change::Change;
 use crate::session::{Slot, State};
 use std::sync::Arc;
 
@@ -10,7 +11,12 @@ impl<A: Attachment> Broker<A> {
     pub fn tick(&self, now_ms: u64, sessions_max: usize) -> Ticked<A> {
         let inner = &*self.inner;
         let mut ticked = Ticked { wills: Vec::new(), ended: Vec::new(), changes: Vec::new(), more: false };
-        ticked.more = inner.retained.expire(now_ms, sessions_max) == sessions_max;
+        let expired = inner.retained.expire(now_ms, sessions_max);
+        ticked.more = expired.len() == sessions_max;
+        if inner.recording {
+            let over = expired.into_iter().map(|(topic, offset)| Change::RetainedOver { topic, offset });
+            ticked.changes.extend(over);
+        }
         let mut orphans = inner.orphaned_wills.lock();
         let orphans_left = orphans.len().saturating_sub(sessions_max);
         ticked.wills.extend(orphans.drain(orphans_left..).map(|orphan| orphan.due(now_ms)));
@@ -91,7 +97,7 @@ impl<A: Attachment> State<A> {
             // It was connected when that process died; from when on it was not, nobody knows any more.
             self.expires_at_ms = now_ms.saturating_add(u64::from(self.expiry_secs) * 1_000);
             let header = self.header(slot);
-            self.record(broker, slot, || crate::Change::Header(Box::new(header)));
+            self.record(broker, slot, || Change::Header(Box::new(header)));
         }
         self.will_waits(broker, slot, now_ms);
     }

@@ -482,6 +482,11 @@ impl Stage {
         self.store.owed()
     }
 
+    /// Retained messages in the store.
+    pub(crate) fn stored_retained(&self) -> usize {
+        self.store.retained()
+    }
+
     /// Wills in the store.
     pub(crate) fn stored_wills(&self) -> usize {
         self.store.wills()

@@ -134,6 +134,9 @@ impl Store {
             Change::WillOver(key) => {
                 self.wills.remove(&key);
             }
+            Change::RetainedOver { topic, offset } => {
+                self.retained.retain(|other, (_, kept)| **other != *topic || Some(*kept) != offset);
+            }
             Change::Moved { from, to, offset, options } => {
                 let was_owed = self.copies.remove(&(offset, from, options.shared.clone())).is_some();
                 if let Some(to) = to.filter(|_| was_owed) {
@@ -186,6 +189,10 @@ impl Store {
 
     pub(super) fn owed(&self) -> usize {
         self.copies.len()
+    }
+
+    pub(super) fn retained(&self) -> usize {
+        self.retained.len()
     }
 
     pub(super) fn wills(&self) -> usize {
