@@ -25,7 +25,7 @@ pub(super) fn check(headers: &HeaderMap, is_tls: bool, listed: &[String]) -> Res
         let is_own = origin.split_once("://").is_some_and(|(its_scheme, authority)| {
             its_scheme.eq_ignore_ascii_case(scheme) && authority.eq_ignore_ascii_case(host)
         });
-        if !is_listed && !(may_be_own && is_own) {
+        if !(is_listed || may_be_own && is_own) {
             return Err(Stranger(origin.into_owned()));
         }
     }
