@@ -29,6 +29,8 @@ mod fan_out;
 mod fit;
 mod held;
 mod http;
+#[cfg(test)]
+mod idle;
 mod patience;
 mod rate;
 mod serve;

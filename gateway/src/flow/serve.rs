@@ -30,7 +30,7 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 /// Bytes not yet taken by the client, beyond which nothing more is read from it or written for it.
 const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
 
-struct Connection {
+pub(super) struct Connection {
     gateway: Arc<Gateway>,
     transport: Transport<Carrier>,
     client: Client,
@@ -58,7 +58,9 @@ struct Connection {
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
-    let Some(let_in) = connect(&gateway, arrived).await else { return };
+    // Beginning and end in memory of their own: the task is as large as the largest of what it waits for, and a connection waits for
+    // neither of them while it lives.
+    let Some(let_in) = Box::pin(connect(&gateway, arrived)).await else { return };
     let LetIn { transport, client, open, wake, candour, keep_alive_secs } = let_in;
     let mqtt = &gateway.settings.raw.mqtt;
     let patience = Patience::new(keep_alive_secs, mqtt.idle_secs_max, mqtt.packet_secs_max);
@@ -86,7 +88,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         has_news: false,
     };
     let end = connection.run().await;
-    connection.finish(end).await;
+    Box::pin(connection.finish(end)).await;
 }
 
 /// Goes to the end of the line of tasks that are ready. The runtime begins with the connection that heard of its bytes last, so that without
