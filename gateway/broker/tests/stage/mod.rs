@@ -254,11 +254,12 @@ impl Stage {
         let delivered = self.broker.deliver(&held.route, &held.message, Some(offset), self.now_ms);
         self.store.retain(&held.message, offset, delivered.retention);
         self.store.apply(delivered.changes);
-        let packet_id = held.token.as_ref().map(AckToken::packet_id);
-        self.note(|| Event::Committed(held.message.clone(), held.client.clone(), packet_id));
+        // Who had no room is gone before it is asked who subscribed meanwhile.
         for overflowed in &delivered.overflowed {
             self.note(|| Event::Overflowed(overflowed.client_id.clone()));
         }
+        let packet_id = held.token.as_ref().map(AckToken::packet_id);
+        self.note(|| Event::Committed(held.message.clone(), held.client.clone(), packet_id));
         for overflowed in delivered.overflowed {
             self.publish_will(overflowed.will);
         }
