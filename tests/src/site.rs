@@ -7,6 +7,7 @@ use certs::{Authority, Credentials, DeviceRequest, Validity};
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// A policy that allows everything.
@@ -46,6 +47,20 @@ pub struct Site {
 /// # Errors
 /// When the system has none.
 pub fn free_port() -> anyhow::Result<SocketAddr> {
+    // Below the ports that the system gives to connections: a fleet of another test may have any of those by the time this one is used.
+    const FIRST: u32 = 10_240;
+    const LAST: u32 = 32_000;
+    const TRIES: u32 = 100;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..TRIES {
+        // Tests are processes of their own; neighbours begin far from each other.
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let offset = std::process::id().wrapping_mul(97).wrapping_add(step) % (LAST - FIRST);
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(FIRST + offset)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

@@ -19,7 +19,14 @@ pub(super) struct Output {
     pub(super) instance: String,
     pub(super) exchange: Arc<Exchange>,
     pub(super) file: Option<Arc<LogFile>>,
-    pub(super) last: Mutex<String>,
+    pub(super) last: Mutex<Last>,
+}
+
+/// The last lines that said something.
+#[derive(Default)]
+pub(super) struct Last {
+    stdout: String,
+    stderr: String,
 }
 
 impl Output {
@@ -33,10 +40,12 @@ impl Output {
         lines.finish(|line| self.line(stream, line));
     }
 
-    /// The last line that said something, for the error about a program that ended.
+    /// The last line that said something, for the error about a program that ended. What went wrong is said on stderr; which of the two
+    /// pipes is read last says nothing.
     pub(super) fn last_words(&self) -> Option<String> {
         let last = self.last.lock();
-        (!last.is_empty()).then(|| last.chars().take(QUOTED_CHARS_MAX).collect())
+        let line = if last.stderr.is_empty() { &last.stdout } else { &last.stderr };
+        (!line.is_empty()).then(|| line.chars().take(QUOTED_CHARS_MAX).collect())
     }
 
     fn line(&self, stream: &'static str, line: &str) {
@@ -51,7 +60,8 @@ impl Output {
         if let Some(file) = &self.file {
             file.write(&self.instance, request_id.as_deref().unwrap_or("-"), line);
         }
-        line.trim().clone_into(&mut self.last.lock());
+        let mut last = self.last.lock();
+        line.trim().clone_into(if stream == "stderr" { &mut last.stderr } else { &mut last.stdout });
     }
 }
 
