@@ -39,6 +39,11 @@ impl<'t> Check<'t> {
         self.variables = variables.iter().map(|(name, _)| name.clone()).collect();
     }
 
+    /// Takes what comes for a part of a subquery at this depth.
+    pub(crate) fn stand_in_subquery(&mut self, depth: usize) {
+        self.query_depth = depth;
+    }
+
     /// The warnings, if there was no error.
     pub(crate) fn finish(mut self) -> Result<Vec<Diagnostic>, SqlErrors> {
         if self.errors.is_empty() {

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use crate::functions::{Call, base64_text};
 use crate::message::Message;
+use crate::misfit::{self, MisfitKind, MisfitKinds};
 use crate::number::Number;
 use crate::plan::{CallPlan, CasePlan, Constant, Plan, QueryPlan, Variables};
 use crate::statement::{CompileOptions, Fault};
@@ -20,6 +21,7 @@ pub(crate) struct Evaluation<'v> {
     variables: RefCell<Vec<Value<'v>>>,
     elements: Cell<u32>,
     fault: Cell<Option<Limit>>,
+    misfits: Cell<MisfitKinds>,
 }
 
 /// Which limit was exceeded.
@@ -49,6 +51,7 @@ impl<'v> Evaluation<'v> {
             variables: RefCell::new(Vec::new()),
             elements: Cell::new(0),
             fault: Cell::new(None),
+            misfits: Cell::new(MisfitKinds::default()),
         };
         for (_, plan) in variables.iter() {
             let value = evaluation.value(plan, Scope::Payload);
@@ -67,6 +70,16 @@ impl<'v> Evaluation<'v> {
         }
     }
 
+    /// The kinds of misfits so far.
+    pub(crate) fn misfits(&self) -> MisfitKinds {
+        self.misfits.get()
+    }
+
+    #[cold]
+    fn misfit(&self, kind: MisfitKind) {
+        self.misfits.set(self.misfits.get().with(kind));
+    }
+
     /// Whether WHERE is true of the payload.
     pub(crate) fn holds(&self, condition: &'v Plan) -> bool {
         self.holds_in(condition, Scope::Payload)
@@ -78,7 +91,15 @@ impl<'v> Evaluation<'v> {
             Plan::Binary(Operator::And, left, right) => {
                 self.holds_in(left, scope) && self.holds_in(right, scope)
             }
-            other => self.value(other, scope).to_boolean() == Some(true),
+            other => {
+                let value = self.value(other, scope);
+                value.to_boolean().unwrap_or_else(|| {
+                    if value.is_there() {
+                        self.misfit(MisfitKind::Conversion);
+                    }
+                    false
+                })
+            }
         }
     }
 
@@ -90,22 +111,37 @@ impl<'v> Evaluation<'v> {
             Plan::EncodedPayload => Value::string(base64_text(self.message.payload().bytes())),
             Plan::Variable(number) => self.variables.borrow().get(*number).cloned().unwrap_or_default(),
             Plan::Member(inner, name) => self.value(inner, scope).member(name),
-            Plan::Not(inner) => match self.value(inner, scope).to_boolean() {
-                Some(value) => Value::Boolean(!value),
-                None => Value::Undefined,
-            },
-            Plan::Negate(inner) => number_value(self.value(inner, scope).to_number().map(Number::negated)),
-            Plan::Binary(operator, left, right) => {
-                self.bounded(binary(*operator, &self.value(left, scope), &self.value(right, scope)))
+            Plan::Not(inner) => {
+                let inner = self.value(inner, scope);
+                self.converted(boolean_value(inner.to_boolean().map(|value| !value)), &inner)
             }
-            Plan::In(left, right) => is_in(&self.value(left, scope), &self.value(right, scope)),
+            Plan::Negate(inner) => {
+                let inner = self.value(inner, scope);
+                self.converted(number_value(inner.to_number().map(Number::negated)), &inner)
+            }
+            Plan::Binary(operator, left, right) => {
+                let (left, right) = (self.value(left, scope), self.value(right, scope));
+                let result = binary(*operator, &left, &right);
+                if result.is_undefined() && left.is_there() && right.is_there() {
+                    self.misfit(MisfitKind::of_operation(*operator, &left, &right));
+                }
+                self.bounded(result)
+            }
+            Plan::In(left, right) => {
+                let (left, right) = (self.value(left, scope), self.value(right, scope));
+                let result = is_in(&left, &right);
+                if left.is_there() { self.converted(result, &right) } else { result }
+            }
             Plan::Exists(query) => Value::Boolean(match self.query(query, scope) {
                 Value::Array(array) => !array.is_empty(),
                 other => !other.is_undefined(),
             }),
             Plan::Query(query) => self.query(query, scope),
             Plan::Call(call) => self.call(call, scope),
-            Plan::Cast(inner, target) => cast(&self.value(inner, scope), *target),
+            Plan::Cast(inner, target) => {
+                let inner = self.value(inner, scope);
+                self.converted(cast(&inner, *target), &inner)
+            }
             Plan::Case(case) => self.case(case, scope),
             Plan::Object(members) => Value::object(
                 members.iter().map(|(name, plan)| (name.as_ref().into(), self.value(plan, scope))).collect(),
@@ -114,6 +150,14 @@ impl<'v> Evaluation<'v> {
                 Value::array(elements.iter().map(|plan| self.value(plan, scope)).collect())
             }
         }
+    }
+
+    /// A result that is Undefined only if what was given is not there or can't be converted.
+    fn converted(&self, result: Value<'v>, given: &Value<'v>) -> Value<'v> {
+        if result.is_undefined() && given.is_there() {
+            self.misfit(MisfitKind::Conversion);
+        }
+        result
     }
 
     fn path(&self, names: &'v [Box<str>], scope: Scope<'_, 'v>) -> Value<'v> {
@@ -153,6 +197,7 @@ impl<'v> Evaluation<'v> {
     fn call(&self, call: &'v CallPlan, scope: Scope<'_, 'v>) -> Value<'v> {
         // Nearly every function takes at most three arguments, which then cost no allocation.
         const UNDEFINED: Value<'static> = Value::Undefined;
+        let misfits = self.misfits.get();
         let mut few = [UNDEFINED; 3];
         let many: Vec<Value<'v>>;
         let arguments = if call.arguments.len() <= few.len() {
@@ -167,6 +212,9 @@ impl<'v> Evaluation<'v> {
         if self.fault.get().is_some() {
             return Value::Undefined;
         }
+        if self.misfits.get() != misfits && misfit::expects_misfits(call.function) {
+            self.misfits.set(misfits);
+        }
         let result = (call.function.evaluate)(&Call {
             arguments,
             message: self.message,
@@ -174,7 +222,17 @@ impl<'v> Evaluation<'v> {
             text_bytes_max: self.options.output_bytes_max,
             pattern: call.pattern.as_ref(),
         });
+        if matches!(result, Value::Undefined | Value::Null) && arguments.iter().all(Value::is_there) {
+            self.note_call(call, arguments, &result);
+        }
         self.bounded(result)
+    }
+
+    #[cold]
+    fn note_call(&self, call: &CallPlan, arguments: &[Value<'v>], result: &Value<'v>) {
+        if misfit::is_failure(call.function, arguments, result) {
+            self.misfit(MisfitKind::Function);
+        }
     }
 
     /// An array gives an array of what is made of its elements, an object what is made of it. `FROM *` looks at the
@@ -193,7 +251,7 @@ impl<'v> Evaluation<'v> {
                     _ => made.unwrap_or_default(),
                 }
             }
-            _ => Value::Undefined,
+            other => self.converted(Value::Undefined, other),
         }
     }
 

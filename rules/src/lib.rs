@@ -32,6 +32,7 @@ pub mod functions;
 mod index;
 mod json;
 mod message;
+mod misfit;
 mod number;
 mod output;
 mod plan;
@@ -47,8 +48,9 @@ pub use filter::{BasicIngest, FILTER_BYTES_MAX, FilterError, TopicFilter, basic_
 pub use index::Index;
 pub use json::DEPTH_MAX;
 pub use message::{Message, Payload, PublishProperties, Randomness};
+pub use misfit::{Misfit, MisfitKind, MisfitKinds};
 pub use number::Number;
-pub use statement::{CompileOptions, Fault, Outcome, Output, SqlVersion, Statement};
+pub use statement::{CompileOptions, Fault, Outcome, Output, Run, SqlVersion, Statement};
 pub use syntax::{CHAIN_MAX, NESTING_MAX, SQL_BYTES_MAX};
 pub use template::Template;
 pub use value::{Array, Object, Value};

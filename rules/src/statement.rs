@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, SqlErrors};
 use crate::evaluate::Evaluation;
 use crate::filter::TopicFilter;
 use crate::message::Message;
+use crate::misfit::MisfitKinds;
 use crate::plan::{Plan, Projection, Variables};
 use crate::syntax::{self, Select};
 use crate::template::Template;
@@ -116,6 +117,15 @@ impl Output {
     }
 }
 
+/// What came of a statement for one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// What the statement makes of the message.
+    pub outcome: Result<Outcome, Fault>,
+    /// What on the way was Undefined although its inputs were there.
+    pub misfits: MisfitKinds,
+}
+
 /// Why a statement could not be evaluated for one message. The fault is the rule's (or a hostile message's), and the
 /// same message would fail again: don't retry.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -177,7 +187,21 @@ impl Statement {
     /// # Errors
     /// When the limits of the options are exceeded. A type mismatch is no error, it is Undefined.
     pub fn evaluate(&self, message: &Message<'_>) -> Result<Outcome, Fault> {
-        let evaluation = Evaluation::start(&self.inner.options, &self.inner.variables, message)?;
+        self.run(message).outcome
+    }
+
+    /// The same, and which kinds of misfits there were on the way; [`Statement::misfits`] says where.
+    pub fn run(&self, message: &Message<'_>) -> Run {
+        match Evaluation::start(&self.inner.options, &self.inner.variables, message) {
+            Ok(evaluation) => {
+                let outcome = self.outcome(&evaluation);
+                Run { outcome, misfits: evaluation.misfits() }
+            }
+            Err(fault) => Run { outcome: Err(fault), misfits: MisfitKinds::default() },
+        }
+    }
+
+    fn outcome<'v>(&'v self, evaluation: &Evaluation<'v>) -> Result<Outcome, Fault> {
         if let Some(condition) = &self.inner.condition {
             let holds = evaluation.holds(condition);
             evaluation.fault()?;

@@ -119,6 +119,11 @@ impl<'v> Value<'v> {
         matches!(self, Self::Undefined)
     }
 
+    /// Whether there is something to work with: neither Undefined nor Null, which is how a sender says that it has no value.
+    pub(crate) fn is_there(&self) -> bool {
+        !matches!(self, Self::Undefined | Self::Null)
+    }
+
     /// The member called `name` if this is an Object that has it, else Undefined.
     pub fn member(&self, name: &str) -> Self {
         match self {

@@ -110,7 +110,7 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
-    #[cfg(test)]
+    /// The operator as it is written.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Or => "OR",
