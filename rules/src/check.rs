@@ -131,10 +131,14 @@ impl<'t> Check<'t> {
             Form::Field(name) | Form::Variable(name) => name.as_str(),
             Form::Member(_, name) => name.text.as_str(),
             _ => {
-                let span = item.expression.span;
-                let written = &self.text[span.start..span.end];
-                self.warn(span, format!("result is called `{written}`"), "give it a name with AS");
-                written
+                // As the printer writes it, so that spaces don't change the name.
+                let written = item.expression.to_string();
+                self.warn(
+                    item.expression.span,
+                    format!("result is called `{written}`"),
+                    "give it a name with AS",
+                );
+                return ItemPlan { path: [written.into()].into(), plan };
             }
         };
         ItemPlan { path: [name.into()].into(), plan }

@@ -167,6 +167,12 @@ impl Statement {
         &self.inner.sql
     }
 
+    /// The statement on one line, written one way: the same for statements that differ only in spaces, case of keywords,
+    /// quotes and needless parentheses. Compiling it gives the same plan.
+    pub fn normalized_sql(&self) -> String {
+        self.inner.select.to_string()
+    }
+
     /// The filter of FROM; `None` for a rule that is only reached by Basic Ingest.
     pub fn topic_filter(&self) -> Option<&TopicFilter> {
         self.inner.filter.as_ref()
@@ -218,6 +224,13 @@ impl Statement {
     /// Everything that is wrong with the expressions in it.
     pub fn template(&self, text: &str) -> Result<Template, SqlErrors> {
         Template::with_variables(text, self.inner.options, &self.inner.variables)
+    }
+
+    /// The plan as text, to compare plans.
+    #[cfg(test)]
+    pub(crate) fn plan_text(&self) -> String {
+        let Inner { filter, variables, condition, projection, .. } = self.inner.as_ref();
+        format!("{filter:?}\n{variables:?}\n{condition:?}\n{projection:?}")
     }
 
     pub(crate) fn select(&self) -> &Select {

@@ -1,9 +1,10 @@
-//! From text to tree: lexer, parser and the tree they make.
+//! From text to tree and back: lexer, parser, the tree they make, and its printer.
 //!
 //! Knows the grammar; must not know which functions exist or what anything evaluates to.
 
 mod lexer;
 mod parser;
+mod print;
 mod select;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! No text makes the compiler panic, no payload the evaluator; what comes out as JSON is JSON.
 
+mod generate;
+
 use proptest::prelude::*;
 use rules::{CompileOptions, Fault, Message, Outcome, Output, Statement, Template};
 
@@ -80,6 +82,21 @@ proptest! {
             let _ = errors.render(&damaged, "sql");
         }
         evaluate(&damaged, payload.as_bytes());
+    }
+
+    /// Every construct of the grammar over payloads made for it; the statement's normal form gives the same.
+    #[test]
+    fn any_statement_is_evaluated(
+        sql in prop::collection::vec(any::<u8>(), 0..200), payload in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let functions = rules::functions::catalogue().map(|function| (function.name, function.argument_counts()));
+        let functions = generate::functions(functions);
+        let sql = generate::Choices::new(&sql, &functions).statement();
+        let payload = generate::Choices::new(&payload, &functions).payload();
+        if let Ok(statement) = Statement::compile(&sql, CompileOptions::default()) {
+            let outcome = evaluate(&sql, &payload);
+            prop_assert_eq!(evaluate(&statement.normalized_sql(), &payload), outcome, "{}", sql);
+        }
     }
 
     #[test]

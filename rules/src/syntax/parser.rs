@@ -1,7 +1,7 @@
 //! Expressions, by precedence climbing (Pratt): the strength of the operator on the left decides how far to read.
 
 use super::lexer::{Lexeme, Lexer, Token};
-use super::tree::{Case, CastTarget, Expression, Form, Name, Operator, Query};
+use super::tree::{Case, CastTarget, Expression, Form, Name, Operator, Query, strength};
 use super::{CHAIN_MAX, NESTING_MAX};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 
@@ -145,6 +145,11 @@ impl<'t> Parser<'t> {
                 break;
             }
             left = self.operation(left, operator, strength)?;
+            if strength == strength::COMPARISON && self.infix().is_some_and(|(_, next)| next == strength) {
+                return Err(self.unexpected("`AND`, `OR` or the end").with_hint(
+                    "comparisons don't chain: write `a < b AND b < c`, or parentheses around the first",
+                ));
+            }
         }
         Ok(left)
     }
@@ -184,36 +189,36 @@ impl<'t> Parser<'t> {
     /// The operator that is next, and how tightly it binds.
     fn infix(&self) -> Option<(Infix, u8)> {
         use Operator::*;
-        let (operator, strength) = match &self.ahead.token {
-            Token::Sign("=") => (Equal, 4),
-            Token::Sign("<>") => (NotEqual, 4),
-            Token::Sign("<") => (Less, 4),
-            Token::Sign("<=") => (LessOrEqual, 4),
-            Token::Sign(">") => (Greater, 4),
-            Token::Sign(">=") => (GreaterOrEqual, 4),
-            Token::Sign("+") => (Add, 5),
-            Token::Sign("-") => (Subtract, 5),
-            Token::Sign("*") => (Multiply, 6),
-            Token::Sign("/") => (Divide, 6),
-            Token::Sign("%") => (Remainder, 6),
-            Token::Word if self.at_keyword("OR") => (Or, 1),
-            Token::Word if self.at_keyword("AND") => (And, 2),
-            Token::Word if self.at_keyword("IN") => return Some((Infix::In, 4)),
-            Token::Word if self.at_keyword("NOT") => return Some((Infix::NotIn, 4)),
+        let operator = match &self.ahead.token {
+            Token::Sign("=") => Equal,
+            Token::Sign("<>") => NotEqual,
+            Token::Sign("<") => Less,
+            Token::Sign("<=") => LessOrEqual,
+            Token::Sign(">") => Greater,
+            Token::Sign(">=") => GreaterOrEqual,
+            Token::Sign("+") => Add,
+            Token::Sign("-") => Subtract,
+            Token::Sign("*") => Multiply,
+            Token::Sign("/") => Divide,
+            Token::Sign("%") => Remainder,
+            Token::Word if self.at_keyword("OR") => Or,
+            Token::Word if self.at_keyword("AND") => And,
+            Token::Word if self.at_keyword("IN") => return Some((Infix::In, strength::COMPARISON)),
+            Token::Word if self.at_keyword("NOT") => return Some((Infix::NotIn, strength::COMPARISON)),
             _ => return None,
         };
-        Some((Infix::Binary(operator), strength))
+        Some((Infix::Binary(operator), operator.strength()))
     }
 
     fn prefix(&mut self) -> Parsed<Expression> {
         let start = self.ahead.span;
         if self.take_keyword("NOT")? {
-            let operand = self.nested(|parser| parser.climb(3))?;
+            let operand = self.nested(|parser| parser.climb(strength::NOT))?;
             let span = start.join(operand.span);
             return self.node(Form::Not(Box::new(operand)), span);
         }
         if self.take_sign("-")? {
-            let operand = self.nested(|parser| parser.climb(7))?;
+            let operand = self.nested(|parser| parser.climb(strength::NEGATE))?;
             let span = start.join(operand.span);
             return match operand.form {
                 Form::Number(number) => self.node(Form::Number(number.negated()), span),
@@ -306,7 +311,14 @@ impl<'t> Parser<'t> {
 
     fn parentheses(&mut self) -> Parsed<Expression> {
         let open = self.advance()?;
-        let mut inner = self.expression()?;
+        // The parentheses of a subquery are its own: they are no further level.
+        let mut inner = match self.at_keyword("SELECT") {
+            true => {
+                let query = self.query()?;
+                self.query_node(query)?
+            }
+            false => self.expression()?,
+        };
         let close = self.expect_sign(")")?;
         inner.span = open.span.join(close.span);
         Ok(inner)

@@ -27,7 +27,7 @@ fn statements_become_these_trees() {
     assert_eq!(text, rewritten);
 }
 
-fn show_select(select: &Select) -> String {
+pub(super) fn show_select(select: &Select) -> String {
     let mut lines = Vec::new();
     for assignment in &select.variables {
         lines.push(format!("set @{} {}", assignment.name.text, show(&assignment.value)));
@@ -67,7 +67,11 @@ fn show(expression: &Expression) -> String {
     match &expression.form {
         Form::Null => "null".to_owned(),
         Form::Boolean(value) => value.to_string(),
-        Form::Number(number) => number.to_string(),
+        Form::Number(number) => {
+            let mut text = String::new();
+            number.print(true, &mut text);
+            text
+        }
         Form::String(text) => format!("{text:?}"),
         Form::Field(name) => name.clone(),
         Form::Star => "*".to_owned(),

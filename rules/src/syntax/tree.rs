@@ -109,8 +109,32 @@ pub(crate) enum Operator {
     Remainder,
 }
 
+/// How tightly each kind of operator binds its operands, from loosest to tightest.
+pub(super) mod strength {
+    pub(crate) const OR: u8 = 1;
+    pub(crate) const AND: u8 = 2;
+    pub(crate) const NOT: u8 = 3;
+    pub(crate) const COMPARISON: u8 = 4;
+    pub(crate) const SUM: u8 = 5;
+    pub(crate) const PRODUCT: u8 = 6;
+    pub(crate) const NEGATE: u8 = 7;
+    pub(crate) const MEMBER: u8 = 8;
+}
+
 impl Operator {
-    /// The operator as it is written.
+    /// How tightly it binds its operands.
+    pub(super) fn strength(self) -> u8 {
+        match self {
+            Self::Or => strength::OR,
+            Self::And => strength::AND,
+            Self::Equal | Self::NotEqual => strength::COMPARISON,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => strength::COMPARISON,
+            Self::Add | Self::Subtract => strength::SUM,
+            Self::Multiply | Self::Divide | Self::Remainder => strength::PRODUCT,
+        }
+    }
+
+    /// As statements write it.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Or => "OR",
