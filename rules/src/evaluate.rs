@@ -162,11 +162,7 @@ impl<'v> Evaluation<'v> {
 
     fn path(&self, names: &'v [Box<str>], scope: Scope<'_, 'v>) -> Value<'v> {
         match scope {
-            Scope::Payload => {
-                let root = self.message.payload().root();
-                let found = names.iter().try_fold(root, |node, name| Some(node?.member(name)));
-                found.flatten().map_or(Value::Undefined, Value::from_node)
-            }
+            Scope::Payload => self.message.payload().find(names).map_or(Value::Undefined, Value::from_node),
             Scope::Element(element) => match names.split_first() {
                 Some((first, rest)) => {
                     rest.iter().fold(element.member(first), |value, name| value.member(name))

@@ -6,8 +6,8 @@
 //! payload ─ json ─► tape ─ value ────────┘
 //! ```
 //!
-//! A [`definition::Definition`] is a rule as its author wrote it, with a compiled [`Statement`]; an [`Index`] finds the
-//! rules that see a topic; a [`Message`] is read once for all of them. What AWS leaves open is decided in `DIALECT.md`.
+//! A [`definition::Definition`] is a rule as its author wrote it, with a compiled [`Statement`]; a [`RuleSet`] finds
+//! the rules that a message concerns; a [`Message`] is read once for all of them. What AWS leaves open is decided in `DIALECT.md`.
 //!
 //! ```
 //! use rules::{CompileOptions, Message, Outcome, Statement};
@@ -25,6 +25,7 @@ pub mod cases;
 mod check;
 pub mod definition;
 mod diagnostic;
+mod equality;
 mod evaluate;
 mod explain;
 mod filter;
@@ -36,6 +37,7 @@ mod misfit;
 mod number;
 mod output;
 mod plan;
+mod rule_set;
 mod statement;
 mod syntax;
 mod template;
@@ -50,6 +52,7 @@ pub use json::DEPTH_MAX;
 pub use message::{Message, Payload, PublishProperties, Randomness};
 pub use misfit::{Misfit, MisfitKind, MisfitKinds};
 pub use number::Number;
+pub use rule_set::RuleSet;
 pub use statement::{CompileOptions, Fault, Outcome, Output, Run, SqlVersion, Statement};
 pub use syntax::{CHAIN_MAX, NESTING_MAX, SQL_BYTES_MAX};
 pub use template::Template;

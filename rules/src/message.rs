@@ -119,6 +119,11 @@ impl<'m> Payload<'m> {
         self.tape.get_or_init(|| Tape::read(self.bytes)).as_ref().map(|tape| tape.root(self.bytes))
     }
 
+    /// The value at the end of a path of members; `None` when there is none.
+    pub(crate) fn find(&self, names: &[Box<str>]) -> Option<Node<'_>> {
+        names.iter().try_fold(self.root()?, |node, name| node.member(name))
+    }
+
     /// Whether the bytes are JSON.
     pub fn is_json(&self) -> bool {
         self.root().is_some()

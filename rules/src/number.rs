@@ -154,6 +154,13 @@ impl PartialEq for Number {
 
 impl Eq for Number {}
 
+impl std::hash::Hash for Number {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.coefficient.hash(state);
+        self.exponent.hash(state);
+    }
+}
+
 impl PartialOrd for Number {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))

@@ -237,6 +237,10 @@ impl Statement {
         &self.inner.select
     }
 
+    pub(crate) fn condition(&self) -> Option<&Plan> {
+        self.inner.condition.as_ref()
+    }
+
     pub(crate) fn variables(&self) -> &Variables {
         &self.inner.variables
     }

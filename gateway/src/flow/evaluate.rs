@@ -23,27 +23,34 @@ pub(super) fn evaluate(gateway: &Gateway, client: Option<&Client>, publish: &Pub
     let active = gateway.definitions.active();
     let held = std::cell::OnceCell::new();
     let now_ms = record.accepted_at_ms;
-    let mut message = None;
-    for_each_rule(gateway, &active, &publish.topic, |rule| {
-        let message = message.get_or_insert_with(|| {
+    let described = std::cell::OnceCell::new();
+    let message = || {
+        described.get_or_init(|| {
             describe(gateway, client, publish, held.get_or_init(|| Held::of(&publish.properties)), now_ms)
-        });
-        match apply(rule, message) {
-            Ok(Some(event)) => {
-                gateway.counters.rule_matches.increment(&rule.name);
-                record.add(event);
-            }
-            Ok(None) => {}
-            Err(fault) => report(gateway, client, rule, message, &fault),
+        })
+    };
+    for_each_rule(gateway, &active, &publish.topic, message, |rule, message| match apply(rule, message) {
+        Ok(Some(event)) => {
+            gateway.counters.rule_matches.increment(&rule.name);
+            record.add(event);
         }
+        Ok(None) => {}
+        Err(fault) => report(gateway, client, rule, message, &fault),
     });
 }
 
-/// A publish to `$aws/rules/{rule}/…` reaches that rule alone (Basic Ingest); any other reaches the rules whose filter matches.
-fn for_each_rule(gateway: &Gateway, active: &ActiveRules, topic: &str, mut visit: impl FnMut(&Definition)) {
+/// A publish to `$aws/rules/{rule}/…` reaches that rule alone (Basic Ingest); any other reaches the rules whose filter matches. The message is described
+/// once there is a rule to see it.
+fn for_each_rule<'m: 'p, 'p>(
+    gateway: &Gateway,
+    active: &ActiveRules,
+    topic: &str,
+    message: impl Fn() -> &'p Message<'m>,
+    mut visit: impl FnMut(&Definition, &'p Message<'m>),
+) {
     match rules::basic_ingest(topic) {
         Some(ingest) => match active.get(ingest.rule) {
-            Some(rule) => visit(rule),
+            Some(rule) => visit(rule, message()),
             None => {
                 if let Some(left_out) = gateway.counters.rule_lines.admit() {
                     let rule = ingest.rule;
@@ -51,7 +58,7 @@ fn for_each_rule(gateway: &Gateway, active: &ActiveRules, topic: &str, mut visit
                 }
             }
         },
-        None => active.for_each_match(topic, |rule| visit(rule)),
+        None => active.for_each_candidate(topic, message, |rule, message| visit(rule, message)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rules in force at one moment.
 
-use rules::Index;
 use rules::definition::Definition;
+use rules::{Message, RuleSet};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,22 +11,24 @@ use std::sync::Arc;
 pub struct ActiveRules {
     generation: u64,
     by_name: BTreeMap<String, Arc<Definition>>,
-    by_topic: Index<Arc<Definition>>,
+    by_topic: RuleSet<Arc<Definition>>,
     selects_reserved: bool,
 }
 
 impl ActiveRules {
     pub(super) fn new(generation: u64, definitions: impl Iterator<Item = Arc<Definition>>) -> Self {
-        let (mut by_name, mut by_topic) = (BTreeMap::new(), Index::new());
+        let mut by_name = BTreeMap::new();
         let mut selects_reserved = false;
         for definition in definitions.filter(|definition| definition.enabled) {
             if let Some(filter) = definition.statement.topic_filter() {
                 let filter_text = filter.as_str();
                 selects_reserved |= filter_text.starts_with('$') && !filter_text.starts_with("$SYS/");
-                by_topic.insert(filter, Arc::clone(&definition));
             }
             by_name.insert(definition.name.clone(), definition);
         }
+        let by_topic = RuleSet::new(
+            by_name.values().map(|rule: &Arc<Definition>| (rule.statement.clone(), rule.clone())),
+        );
         Self { generation, by_name, by_topic, selects_reserved }
     }
 
@@ -43,6 +45,18 @@ impl ActiveRules {
     /// Visits every rule that wants messages of the topic.
     pub fn for_each_match<'rules>(&'rules self, topic: &str, visit: impl FnMut(&'rules Arc<Definition>)) {
         self.by_topic.for_each_match(topic, visit);
+    }
+
+    /// Visits every rule that wants messages of the topic and may accept this one; `message` is only asked for when there is one.
+    ///
+    /// A rule is passed over when its WHERE demands that a field equals a constant and the field doesn't.
+    pub fn for_each_candidate<'rules, 'm: 'p, 'p>(
+        &'rules self,
+        topic: &str,
+        message: impl Fn() -> &'p Message<'m>,
+        visit: impl FnMut(&'rules Arc<Definition>, &'p Message<'m>),
+    ) {
+        self.by_topic.for_each_candidate(topic, message, visit);
     }
 
     /// The rule of this name: Basic Ingest names it in the topic.
