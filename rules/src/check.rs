@@ -2,12 +2,17 @@
 //!
 //! Knows the catalogue of functions and the SQL versions; must not know messages.
 
+mod outside;
+
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
 use crate::filter::TopicFilter;
 use crate::functions::{self, ArgumentKind, Function};
+use crate::outside::Service;
 use crate::plan::{CallPlan, CasePlan, Constant, ItemPlan, Plan, Projection, QueryPlan, Variables};
 use crate::statement::SqlVersion;
 use crate::syntax::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Query};
+
+pub(crate) use outside::Reach;
 
 /// The most variables one SET may define.
 pub const VARIABLES_MAX: usize = 10;
@@ -18,6 +23,9 @@ pub(crate) struct Check<'t> {
     variables: Vec<Box<str>>,
     /// Inside a subquery, where `*` is the element and not the payload.
     query_depth: usize,
+    reach: Reach<'t>,
+    /// The services that were asked and may be asked once.
+    asked_once: Vec<Service>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -29,6 +37,8 @@ impl<'t> Check<'t> {
             version,
             variables: Vec::new(),
             query_depth: 0,
+            reach: Reach::default(),
+            asked_once: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         }
@@ -239,11 +249,19 @@ impl<'t> Check<'t> {
     }
 
     fn call(&mut self, name: &Name, arguments: &[Expression]) -> Plan {
-        let plans: Vec<Plan> = arguments.iter().map(|argument| self.expression(argument)).collect();
-        let Some(function) = self.function(name) else { return Plan::Constant(Constant::Undefined) };
-        if function.since > self.version {
+        let found = self.function(name);
+        if let Some(function) = found
+            && function.since > self.version
+        {
             self.require_2016(name.span, &format!("function `{}`", function.name));
         }
+        if let Some((function, service)) =
+            found.and_then(|found| Some((found, Service::of_function(found.name)?)))
+        {
+            return self.ask(service, function, name, arguments);
+        }
+        let plans: Vec<Plan> = arguments.iter().map(|argument| self.expression(argument)).collect();
+        let Some(function) = found else { return Plan::Constant(Constant::Undefined) };
         self.literals(function, arguments);
         let (fewest, most) = function.argument_counts();
         if !(fewest..=most).contains(&plans.len()) {
@@ -269,14 +287,9 @@ impl<'t> Check<'t> {
             return found;
         }
         let written = &name.text;
-        if functions::NOT_SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(written)) {
-            let hint = "it calls another service, which rules of this gateway can't do yet".to_owned();
-            self.error(name.span, format!("function `{written}` is not supported"), hint);
-        } else {
-            let hint = nearest(written, functions::catalogue().map(|function| function.name))
-                .map(|known| format!("did you mean `{known}`?"));
-            self.error(name.span, format!("unknown function `{written}`"), hint);
-        }
+        let hint = nearest(written, functions::catalogue().map(|function| function.name))
+            .map(|known| format!("did you mean `{known}`?"));
+        self.error(name.span, format!("unknown function `{written}`"), hint);
         None
     }
 

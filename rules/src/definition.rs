@@ -11,6 +11,7 @@ mod tests;
 use std::fmt;
 
 use crate::diagnostic::Diagnostic;
+use crate::outside::Capabilities;
 use crate::statement::{SqlVersion, Statement};
 use crate::template::Template;
 
@@ -152,7 +153,20 @@ impl Definition {
     /// Everything that is wrong, each with line, column and a hint where there is one. Mistakes in the SQL and in
     /// templates are placed in the definition's text, not in their own.
     pub fn parse(name: &str, origin: &str, text: &str) -> Result<Self, DefinitionErrors> {
-        reader::read(name, text)
+        Self::parse_for(name, origin, text, &Capabilities::none())
+    }
+
+    /// The same for a host that offers these services to its rules.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn parse_for(
+        name: &str,
+        origin: &str,
+        text: &str,
+        capabilities: &Capabilities,
+    ) -> Result<Self, DefinitionErrors> {
+        reader::read(name, text, capabilities)
             .map_err(|diagnostics| DefinitionErrors { origin: origin.to_owned(), diagnostics })
     }
 

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 
+use crate::ask::Asked;
 use crate::functions::{Call, base64_text};
 use crate::message::Message;
 use crate::misfit::{self, MisfitKind, MisfitKinds};
@@ -20,15 +21,18 @@ pub(crate) struct Evaluation<'v> {
     pub(crate) message: &'v Message<'v>,
     variables: RefCell<Vec<Value<'v>>>,
     elements: Cell<u32>,
+    pub(crate) asked: Asked,
     fault: Cell<Option<Limit>>,
     misfits: Cell<MisfitKinds>,
 }
 
-/// Which limit was exceeded.
+/// What stopped an evaluation: a limit, or a question without an answer.
 #[derive(Clone, Copy)]
-enum Limit {
+pub(crate) enum Limit {
     Bytes,
     Elements,
+    Questions,
+    Unanswered,
 }
 
 /// What names are looked up in: the payload, or the element a subquery looks at.
@@ -50,6 +54,7 @@ impl<'v> Evaluation<'v> {
             message,
             variables: RefCell::new(Vec::new()),
             elements: Cell::new(0),
+            asked: Asked::default(),
             fault: Cell::new(None),
             misfits: Cell::new(MisfitKinds::default()),
         };
@@ -67,6 +72,10 @@ impl<'v> Evaluation<'v> {
             None => Ok(()),
             Some(Limit::Bytes) => Err(Fault::TooLarge { bytes_max: self.options.output_bytes_max }),
             Some(Limit::Elements) => Err(Fault::TooMuchWork { elements_max: self.options.elements_max }),
+            Some(Limit::Questions) => {
+                Err(Fault::TooManyQuestions { questions_max: self.options.questions_max })
+            }
+            Some(Limit::Unanswered) => Err(self.asked.unanswered()),
         }
     }
 
@@ -76,8 +85,18 @@ impl<'v> Evaluation<'v> {
     }
 
     #[cold]
-    fn misfit(&self, kind: MisfitKind) {
+    pub(crate) fn misfit(&self, kind: MisfitKind) {
         self.misfits.set(self.misfits.get().with(kind));
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.fault.get().is_some()
+    }
+
+    /// Stops the evaluation; what comes of it is not looked at any more.
+    pub(crate) fn stop(&self, limit: Limit) -> Value<'v> {
+        self.fault.set(Some(limit));
+        Value::Undefined
     }
 
     /// Whether WHERE is true of the payload.
@@ -138,6 +157,7 @@ impl<'v> Evaluation<'v> {
             }),
             Plan::Query(query) => self.query(query, scope),
             Plan::Call(call) => self.call(call, scope),
+            Plan::Ask(ask) => self.ask(ask, scope),
             Plan::Cast(inner, target) => {
                 let inner = self.value(inner, scope);
                 self.converted(cast(&inner, *target), &inner)

@@ -2,7 +2,7 @@
 //!
 //! For people: each part is compiled anew from the tree, so that evaluation proper carries no cost for it.
 
-use crate::check::Check;
+use crate::check::{Check, Reach};
 use crate::evaluate::{Evaluation, Scope};
 use crate::message::Message;
 use crate::statement::{Fault, Outcome, Statement};
@@ -63,13 +63,17 @@ impl Statement {
 
     fn value_of(&self, expression: &Expression, message: &Message<'_>) -> String {
         let options = self.options();
-        let mut check = Check::new(self.sql(), options.version);
+        // The statement was accepted, so this part of it is.
+        let mut check = Check::new(self.sql(), options.version).reaching(Reach::Everybody);
         check.know_variables(self.variables());
         let plan = check.expression(expression);
         let mut text = String::new();
-        match Evaluation::start(&options, self.variables(), message) {
-            Ok(evaluation) => write_json(&evaluation.value(&plan, Scope::Payload), false, &mut text),
-            Err(fault) => text = fault.to_string(),
+        let evaluated = Evaluation::start(&options, self.variables(), message).and_then(|evaluation| {
+            write_json(&evaluation.value(&plan, Scope::Payload), false, &mut text);
+            evaluation.fault()
+        });
+        if let Err(fault) = evaluated {
+            text = fault.to_string();
         }
         if text.is_empty() { "Undefined".to_owned() } else { text }
     }

@@ -7,6 +7,7 @@ mod context;
 mod encoding;
 mod hash;
 mod numeric;
+mod outside;
 mod pattern;
 mod string;
 mod structure;
@@ -15,6 +16,7 @@ mod tests;
 mod time;
 
 pub(crate) use encoding::base64_text;
+pub use outside::EXAMPLE_FIXTURES;
 pub(crate) use pattern::compile as compile_pattern;
 use regex::Regex;
 
@@ -73,6 +75,10 @@ pub enum ArgumentKind {
     Zone,
     /// The name of an encoding.
     Scheme,
+    /// Which of several things is asked for; not from a variable.
+    Mode,
+    /// A role of AWS, accepted and not looked at; not from a variable.
+    Role,
     /// An Array.
     Array,
     /// An Object.
@@ -159,16 +165,7 @@ const FAMILIES: &[&[Function]] = &[
     encoding::FUNCTIONS,
     hash::FUNCTIONS,
     time::FUNCTIONS,
-];
-
-/// Functions of AWS IoT SQL that call another service, which this version doesn't do. Refused by name, never ignored.
-pub const NOT_SUPPORTED: &[&str] = &[
-    "aws_lambda",
-    "get_dynamodb",
-    "get_secret",
-    "get_thing_shadow",
-    "get_registry_data",
-    "machinelearning_predict",
+    outside::FUNCTIONS,
 ];
 
 /// Every function, family by family.

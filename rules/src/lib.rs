@@ -21,6 +21,7 @@
 //! # Ok::<(), rules::SqlErrors>(())
 //! ```
 
+mod ask;
 pub mod cases;
 mod check;
 pub mod definition;
@@ -36,6 +37,7 @@ mod message;
 mod misfit;
 mod number;
 mod output;
+pub mod outside;
 mod plan;
 mod rule_set;
 mod statement;
@@ -52,6 +54,7 @@ pub use json::DEPTH_MAX;
 pub use message::{Message, Payload, PublishProperties, Randomness};
 pub use misfit::{Misfit, MisfitKind, MisfitKinds};
 pub use number::Number;
+pub use outside::Capabilities;
 pub use rule_set::RuleSet;
 pub use statement::{CompileOptions, Fault, Outcome, Output, Run, SqlVersion, Statement};
 pub use syntax::{CHAIN_MAX, NESTING_MAX, SQL_BYTES_MAX};

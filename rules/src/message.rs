@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 
 use crate::filter::basic_ingest;
 use crate::json::{Node, Tape};
+use crate::outside::{Answers, Nobody, Outside};
 
 /// Where `newuuid()` and `rand()` get their bits.
 pub trait Randomness: Sync {
@@ -54,6 +55,10 @@ pub struct Message<'m> {
     pub properties: PublishProperties<'m>,
     /// Where `newuuid()` and `rand()` get their bits.
     pub randomness: &'m dyn Randomness,
+    /// Whom functions such as `get_registry_data()` ask.
+    pub outside: &'m dyn Outside,
+    /// The answers that are there already. Without them nothing that takes time can be asked.
+    pub answers: Option<&'m Answers>,
 }
 
 impl<'m> Message<'m> {
@@ -72,6 +77,8 @@ impl<'m> Message<'m> {
             trace_id: None,
             properties: PublishProperties::default(),
             randomness,
+            outside: &Nobody,
+            answers: None,
         }
     }
 

@@ -102,6 +102,7 @@ pub struct Misfit {
 /// Functions for which Undefined is an answer: they look for something that may not be there.
 const LOOKUPS: &[&str] = &[
     "get",
+    "get_dynamodb",
     "get_mqtt_property",
     "get_or_default",
     "get_registry_data",

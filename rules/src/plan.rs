@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::ask::AskPlan;
 use crate::functions::Function;
 use crate::number::Number;
 use crate::syntax::CastTarget;
@@ -30,6 +31,8 @@ pub(crate) enum Plan {
     Exists(Box<QueryPlan>),
     Query(Box<QueryPlan>),
     Call(Box<CallPlan>),
+    /// A call that asks the world outside.
+    Ask(Box<AskPlan>),
     Cast(Box<Plan>, CastTarget),
     Case(Box<CasePlan>),
     Object(Vec<(Box<str>, Plan)>),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::check::Check;
+use crate::check::{Check, Reach};
 use crate::diagnostic::{Diagnostic, SqlErrors};
 use crate::evaluate::Evaluation;
 use crate::filter::TopicFilter;
 use crate::message::Message;
 use crate::misfit::MisfitKinds;
+use crate::outside::{Capabilities, Question};
 use crate::plan::{Plan, Projection, Variables};
 use crate::syntax::{self, Select};
 use crate::template::Template;
@@ -52,11 +53,18 @@ pub struct CompileOptions {
     pub output_bytes_max: usize,
     /// The most array elements subqueries may visit for one message.
     pub elements_max: u32,
+    /// The most different questions a statement may ask the world outside for one message.
+    pub questions_max: usize,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { version: SqlVersion::default(), output_bytes_max: 1024 * 1024, elements_max: 100_000 }
+        Self {
+            version: SqlVersion::default(),
+            output_bytes_max: 1024 * 1024,
+            elements_max: 100_000,
+            questions_max: 8,
+        }
     }
 }
 
@@ -72,6 +80,7 @@ struct Inner {
     /// The tree is kept for explanations, which are asked for rarely and by people.
     select: Select,
     options: CompileOptions,
+    capabilities: Capabilities,
     filter: Option<TopicFilter>,
     variables: Variables,
     condition: Option<Plan>,
@@ -86,6 +95,8 @@ pub enum Outcome {
     NoMatch,
     /// The actions get this.
     Match(Output),
+    /// It depends on the answer to this. The host finds it, adds it to the message's answers and evaluates again.
+    Ask(Box<Question>),
 }
 
 /// The result of SELECT.
@@ -142,6 +153,17 @@ pub enum Fault {
         /// The limit.
         elements_max: u32,
     },
+    /// More was asked of the world outside than allowed.
+    #[error(
+        "more than {questions_max} questions were asked for one message; ask fewer, or one for several values"
+    )]
+    TooManyQuestions {
+        /// The limit.
+        questions_max: usize,
+    },
+    /// A template depends on the answer to this. The host finds it, adds it to the message's answers and renders again.
+    #[error("`{0}` has no answer yet")]
+    Unanswered(Box<Question>),
 }
 
 impl Statement {
@@ -150,15 +172,29 @@ impl Statement {
     /// # Errors
     /// A syntax error alone, or everything else that is wrong: unknown functions, filters, versions, patterns.
     pub fn compile(sql: &str, options: CompileOptions) -> Result<Self, SqlErrors> {
+        Self::compile_for(sql, options, &Capabilities::none())
+    }
+
+    /// The same for a host that offers these services. Calls of others are refused.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn compile_for(
+        sql: &str,
+        options: CompileOptions,
+        capabilities: &Capabilities,
+    ) -> Result<Self, SqlErrors> {
         let select = syntax::parse_statement(sql)?;
-        let mut check = Check::new(sql, options.version);
+        let mut check = Check::new(sql, options.version).reaching(Reach::Offered(capabilities));
         let variables = check.variables(&select.variables);
         let filter = check.topic_filter(select.from.as_ref());
         let condition = select.condition.as_ref().map(|condition| check.expression(condition));
         let projection = check.projection(&select.body);
         let warnings = check.finish()?;
         let sql = sql.to_owned();
-        let inner = Inner { sql, select, options, filter, variables, condition, projection, warnings };
+        let capabilities = capabilities.clone();
+        let inner =
+            Inner { sql, select, options, capabilities, filter, variables, condition, projection, warnings };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -200,10 +236,10 @@ impl Statement {
     pub fn run(&self, message: &Message<'_>) -> Run {
         match Evaluation::start(&self.inner.options, &self.inner.variables, message) {
             Ok(evaluation) => {
-                let outcome = self.outcome(&evaluation);
+                let outcome = asked(self.outcome(&evaluation));
                 Run { outcome, misfits: evaluation.misfits() }
             }
-            Err(fault) => Run { outcome: Err(fault), misfits: MisfitKinds::default() },
+            Err(fault) => Run { outcome: asked(Err(fault)), misfits: MisfitKinds::default() },
         }
     }
 
@@ -223,7 +259,16 @@ impl Statement {
     /// # Errors
     /// Everything that is wrong with the expressions in it.
     pub fn template(&self, text: &str) -> Result<Template, SqlErrors> {
-        Template::with_variables(text, self.inner.options, &self.inner.variables)
+        let reach = Reach::Offered(&self.inner.capabilities);
+        Template::with_variables(text, self.inner.options, &self.inner.variables, reach)
+    }
+
+    /// The same for the error action, which may ask nobody.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn error_template(&self, text: &str) -> Result<Template, SqlErrors> {
+        Template::with_variables(text, self.inner.options, &self.inner.variables, Reach::ErrorAction)
     }
 
     /// The plan as text, to compare plans.
@@ -243,5 +288,13 @@ impl Statement {
 
     pub(crate) fn variables(&self) -> &Variables {
         &self.inner.variables
+    }
+}
+
+/// A statement that waits for an answer has not failed.
+fn asked(outcome: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+    match outcome {
+        Err(Fault::Unanswered(question)) => Ok(Outcome::Ask(question)),
+        other => other,
     }
 }

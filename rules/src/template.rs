@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::check::Check;
+use crate::check::{Check, Reach};
 use crate::diagnostic::{Diagnostic, Span, SqlErrors};
 use crate::evaluate::{Evaluation, Scope};
 use crate::message::Message;
@@ -39,19 +39,20 @@ impl Template {
     /// # Errors
     /// Everything that is wrong with the expressions in it.
     pub fn compile(text: &str, options: CompileOptions) -> Result<Self, SqlErrors> {
-        Self::with_variables(text, options, &Vec::new().into())
+        Self::with_variables(text, options, &Vec::new().into(), Reach::Nobody)
     }
 
     pub(crate) fn with_variables(
         text: &str,
         options: CompileOptions,
         variables: &Variables,
+        reach: Reach<'_>,
     ) -> Result<Self, SqlErrors> {
         if text.len() > SQL_BYTES_MAX {
             let message = format!("text has {} bytes; the most is {SQL_BYTES_MAX}", text.len());
             return Err(Diagnostic::new(text, Span::default(), message).into());
         }
-        let mut check = Check::new(text, options.version);
+        let mut check = Check::new(text, options.version).reaching(reach);
         check.know_variables(variables);
         let parts = split(text, &mut check)?;
         check.finish()?;

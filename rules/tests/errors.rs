@@ -1,16 +1,27 @@
 //! Statements that are refused, and what their author reads: `UPDATE_SNAPSHOTS=1` rewrites the messages.
 
-use rules::{CompileOptions, Statement};
-
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/errors.txt");
+use rules::outside::Service;
+use rules::{Capabilities, CompileOptions, Statement};
 
 #[test]
 fn bad_statements_are_refused_with_these_words() {
-    let text = std::fs::read_to_string(PATH).unwrap();
+    check("errors.txt", &Capabilities::none());
+}
+
+/// As on a gateway, which has a registry and functions.
+#[test]
+fn what_a_gateway_does_not_serve_is_refused_with_these_words() {
+    let functions = ["grade".to_owned(), "lookup".to_owned()];
+    check("outside.txt", &Capabilities::none().with(Service::Registry).with_functions(functions));
+}
+
+fn check(file: &str, capabilities: &Capabilities) {
+    let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the file of cases is there");
     let mut rewritten = String::new();
     for case in text.split("\n====\n") {
-        let sql = case.split("\n----\n").next().unwrap().trim();
-        let errors = Statement::compile(sql, CompileOptions::default()).expect_err(sql);
+        let sql = case.split("\n----\n").next().expect("a split has a first part").trim();
+        let errors = Statement::compile_for(sql, CompileOptions::default(), capabilities).expect_err(sql);
         if !rewritten.is_empty() {
             rewritten.push_str("\n====\n");
         }
@@ -18,7 +29,7 @@ fn bad_statements_are_refused_with_these_words() {
     }
     rewritten.push('\n');
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(PATH, &rewritten).unwrap();
+        std::fs::write(&path, &rewritten).expect("the file of cases can be written");
     }
     assert_eq!(text, rewritten);
 }

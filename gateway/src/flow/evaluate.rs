@@ -66,6 +66,7 @@ fn apply(rule: &Definition, message: &Message<'_>) -> Result<Option<Event>, Faul
     let output = match rule.statement.evaluate(message)? {
         Outcome::NoMatch => return Ok(None),
         Outcome::Match(output) => output,
+        Outcome::Ask(question) => return Err(Fault::Unanswered(question)),
     };
     let content_type = output.content_type().to_string();
     let data = match output {

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::Fixtures;
+
 /// One line of a file of cases.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,9 +37,8 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) templates: Vec<TemplateCase>,
     pub(super) expect: Expectation,
-    /// Answers of other services, which no function asks yet.
-    #[serde(rename = "fixtures")]
-    _fixtures: Option<IgnoredAny>,
+    /// Answers of other services. Without them no function that asks one is accepted.
+    pub(super) fixtures: Option<Fixtures>,
     /// For the reader of the file.
     #[serde(rename = "note")]
     _note: Option<IgnoredAny>,

@@ -8,6 +8,7 @@ use super::{
     ACTIONS_MAX, Action, DEFINITION_BYTES_MAX, Definition, FORMATS, Format, KINDS, KindEntry, NAME_BYTES_MAX,
 };
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
+use crate::outside::Capabilities;
 use crate::statement::{CompileOptions, SqlVersion, Statement};
 use crate::template::Template;
 
@@ -18,13 +19,21 @@ type Value<'t> = Spanned<DeValue<'t>>;
 
 struct Reader<'t> {
     text: &'t str,
+    capabilities: &'t Capabilities,
+    /// What is read is the error action, which may ask nobody.
+    in_error_action: bool,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
 
 /// The definition in `text`, or everything that is wrong with it.
-pub(super) fn read(name: &str, text: &str) -> Result<Definition, Vec<Diagnostic>> {
-    let mut reader = Reader { text, errors: Vec::new(), warnings: Vec::new() };
+pub(super) fn read(
+    name: &str,
+    text: &str,
+    capabilities: &Capabilities,
+) -> Result<Definition, Vec<Diagnostic>> {
+    let (errors, warnings) = (Vec::new(), Vec::new());
+    let mut reader = Reader { text, capabilities, in_error_action: false, errors, warnings };
     reader.check_name(name);
     if text.len() > DEFINITION_BYTES_MAX {
         let message = format!("definition has {} bytes; the most is {DEFINITION_BYTES_MAX}", text.len());
@@ -78,6 +87,7 @@ impl<'t> Reader<'t> {
         let version = self.version(table);
         let statement = self.statement(table, CompileOptions { version, ..CompileOptions::default() });
         let actions = self.actions(table, statement.as_ref());
+        self.in_error_action = true;
         let error_action =
             self.get(table, "error_action").and_then(|value| self.action(value, statement.as_ref()));
         Some(Definition {
@@ -149,7 +159,7 @@ impl<'t> Reader<'t> {
             self.error(Span::default(), "definition has no `sql`", hint);
         }
         let (sql, span) = self.string(table, "sql")?;
-        let compiled = Statement::compile(sql, options);
+        let compiled = Statement::compile_for(sql, options, self.capabilities);
         let embedded = Embedded { file: self.text, span, value: sql };
         match compiled {
             Ok(statement) => {
@@ -269,7 +279,10 @@ impl<'t> Reader<'t> {
         statement: Option<&Statement>,
     ) -> Option<Template> {
         let (text, span) = self.string(table, key)?;
-        match statement?.template(text) {
+        let statement = statement?;
+        let compiled =
+            if self.in_error_action { statement.error_template(text) } else { statement.template(text) };
+        match compiled {
             Ok(template) => Some(template),
             Err(errors) => {
                 let embedded = Embedded { file: self.text, span, value: text };

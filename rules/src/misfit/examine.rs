@@ -3,7 +3,7 @@
 //! For people and error documents: each piece is compiled anew, so that evaluation proper carries no cost for it.
 
 use super::{Misfit, MisfitKind, expects_misfits, is_failure};
-use crate::check::Check;
+use crate::check::{Check, Reach};
 use crate::diagnostic::{Position, Span};
 use crate::evaluate::{Evaluation, Scope};
 use crate::functions;
@@ -65,7 +65,9 @@ struct Builder<'t> {
 impl<'t> Builder<'t> {
     fn piece(&mut self, expression: &'t Expression) -> Piece<'t> {
         self.pieces += 1;
-        let mut check = Check::new(self.statement.sql(), self.statement.options().version);
+        // The statement was accepted, so this piece of it is.
+        let mut check =
+            Check::new(self.statement.sql(), self.statement.options().version).reaching(Reach::Everybody);
         check.know_variables(self.statement.variables());
         check.stand_in_subquery(self.query_depth);
         let plan = check.expression(expression);
@@ -154,8 +156,12 @@ impl<'v> Examiner<'v> {
             self.subquery(piece, subquery, &inputs);
         }
         if inputs.iter().all(Value::is_there) {
+            // What became of questions before this piece is told with theirs.
+            self.evaluation.asked.take_failure();
             let result = self.evaluation.value(&piece.plan, scope);
-            if let Some((kind, message)) = misfit(&piece.expression.form, &inputs, &result) {
+            if let (Plan::Ask(_), Some(reason)) = (&piece.plan, self.evaluation.asked.take_failure()) {
+                self.tell(MisfitKind::Function, piece.expression.span, reason, &inputs);
+            } else if let Some((kind, message)) = misfit(&piece.expression.form, &inputs, &result) {
                 self.tell(kind, piece.expression.span, message, &inputs);
             }
         }

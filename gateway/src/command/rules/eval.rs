@@ -64,6 +64,7 @@ fn as_json(explanation: &Explanation, matches: bool) -> serde_json::Value {
     let (output, fault) = match &explanation.outcome {
         Ok(Outcome::Match(output)) => (Some(text(output)), None),
         Ok(Outcome::NoMatch) => (None, None),
+        Ok(Outcome::Ask(question)) => (None, Some(format!("`{question}` has no answer here"))),
         Err(fault) => (None, Some(fault.to_string())),
     };
     let parts: Vec<_> = explanation
@@ -94,6 +95,7 @@ fn print(statement: &Statement, explanation: &Explanation, arguments: &Arguments
         }
         Ok(Outcome::Match(output)) => output::line(format!("output  {}", text(output))),
         Ok(Outcome::NoMatch) => output::line("no match: WHERE is not true"),
+        Ok(Outcome::Ask(question)) => output::line(format!("fault   `{question}` has no answer here")),
         Err(fault) => output::line(format!("fault   {fault}")),
     }
 }
