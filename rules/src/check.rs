@@ -296,6 +296,10 @@ impl<'t> Check<'t> {
     /// Refuses literal arguments that could never work.
     fn literals(&mut self, function: &Function, arguments: &[Expression]) {
         for (parameter, argument) in function.arguments.iter().zip(arguments) {
+            if parameter.kind == ArgumentKind::Scheme && matches!(argument.form, Form::Variable(_)) {
+                let message = format!("`{}` of `{}` can't be a variable", parameter.name, function.name);
+                self.error(argument.span, message, "write it as a text".to_owned());
+            }
             if let Form::String(text) = &argument.form
                 && let Err(message) = functions::check_literal(parameter.kind, text)
             {

@@ -151,10 +151,7 @@ impl<'v> Evaluation<'v> {
                 let result = is_in(&left, &right);
                 if left.is_there() { self.converted(result, &right) } else { result }
             }
-            Plan::Exists(query) => Value::Boolean(match self.query(query, scope) {
-                Value::Array(array) => !array.is_empty(),
-                other => !other.is_undefined(),
-            }),
+            Plan::Exists(query) => Value::Boolean(self.exists(query, scope)),
             Plan::Query(query) => self.query(query, scope),
             Plan::Call(call) => self.call(call, scope),
             Plan::Ask(ask) => self.ask(ask, scope),
@@ -271,6 +268,18 @@ impl<'v> Evaluation<'v> {
         }
     }
 
+    /// Whether a subquery makes anything: the first row that isn't Undefined decides.
+    fn exists(&self, query: &'v QueryPlan, scope: Scope<'_, 'v>) -> bool {
+        let source = self.value(&query.source, scope);
+        let makes =
+            |element: &Value<'v>| self.element(query, element).is_some_and(|made| !made.is_undefined());
+        match &source {
+            Value::Array(array) => array.iter().any(|element| makes(&element)),
+            Value::Object(_) => makes(&source),
+            other => !self.converted(Value::Undefined, other).is_undefined(),
+        }
+    }
+
     /// What a subquery makes of one element; `None` when its WHERE isn't true.
     fn element(&self, query: &'v QueryPlan, element: &Value<'v>) -> Option<Value<'v>> {
         let visited = self.elements.get().saturating_add(1);
@@ -366,16 +375,26 @@ fn cast<'v>(value: &Value<'v>, target: CastTarget) -> Value<'v> {
         Value::Boolean(value) => Some(Number::from(i64::from(*value))),
         other => other.to_number(),
     };
+    // An Int becomes a Decimal without a point, everything else one with it.
+    let pointed = |decimal: Number| match value {
+        Value::Number(number) if !number.is_decimal() => decimal.as_int_if_whole(),
+        _ => decimal.as_decimal(),
+    };
     match target {
         CastTarget::String => value.to_text().map_or(Value::Undefined, Value::String),
         CastTarget::Int if matches!(value, Value::String(_)) => {
             number_value(number().map(|number| number.truncated(0).as_int_if_whole()))
         }
         CastTarget::Int => number_value(number().map(Number::floor)),
-        CastTarget::Decimal => number_value(number().map(Number::as_decimal)),
-        CastTarget::Double => number_value(number().and_then(|number| Number::from_f64(number.to_f64()))),
+        CastTarget::Decimal => number_value(number().map(pointed)),
+        CastTarget::Double => {
+            let double = number().and_then(|number| Number::from_f64(number.to_f64()));
+            number_value(double.map(pointed))
+        }
         CastTarget::Boolean => match value {
-            Value::Number(number) => Value::Boolean(!number.is_zero()),
+            Value::Number(_) | Value::LongNumber(_) => {
+                boolean_value(number().map(|number| !number.is_zero()))
+            }
             other => boolean_value(other.to_boolean()),
         },
     }

@@ -73,7 +73,7 @@ pub enum ArgumentKind {
     ReadPattern,
     /// A time zone: `UTC` or an offset.
     Zone,
-    /// The name of an encoding.
+    /// A word that says what the function does: an encoding, a mode. No variable may stand for it.
     Scheme,
     /// Which of several things is asked for; not from a variable.
     Mode,

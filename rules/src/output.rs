@@ -17,6 +17,9 @@ impl<'v> Evaluation<'v> {
         let mut text = String::with_capacity(256);
         match projection {
             Projection::Items { items, is_flat: true } => self.write_flat(items, &mut text),
+            Projection::Value(plan) => {
+                write_json(&self.bare_value(plan), self.keep_decimal_point(), &mut text)
+            }
             other => write_json(&self.projected(other, Scope::Payload), self.keep_decimal_point(), &mut text),
         }
         self.fault()?;
@@ -39,6 +42,14 @@ impl<'v> Evaluation<'v> {
 
     fn keep_decimal_point(&self) -> bool {
         self.options.version == SqlVersion::V2015
+    }
+
+    /// The result of SELECT VALUE. Under 2015-10-08 it can be anything but an array.
+    fn bare_value(&self, plan: &'v Plan) -> Value<'v> {
+        match self.value(plan, Scope::Payload) {
+            Value::Array(_) if self.options.version == SqlVersion::V2015 => Value::Undefined,
+            value => value,
+        }
     }
 
     /// Writes members as they are computed: no object is built.

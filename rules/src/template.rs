@@ -74,7 +74,7 @@ impl Template {
         }
     }
 
-    /// The text for one message. Undefined leaves nothing; what isn't a String is converted.
+    /// The text for one message. Undefined and Null leave nothing; what isn't a String is converted.
     ///
     /// # Errors
     /// When a limit of the options is exceeded.
@@ -90,7 +90,10 @@ impl Template {
                 Part::Text(text) => rendered.push_str(text),
                 Part::Expression(plan) => {
                     let value = evaluation.value(plan, Scope::Payload);
-                    write_text(&value, options.version == SqlVersion::V2015, &mut rendered);
+                    // Null converts to a String no more than Undefined does.
+                    if value.is_there() {
+                        write_text(&value, options.version == SqlVersion::V2015, &mut rendered);
+                    }
                 }
             }
             if rendered.len() > options.output_bytes_max {
@@ -159,7 +162,7 @@ mod tests {
         assert_eq!(render("${deviceId}"), "device-1");
         assert_eq!(render("a/${topic(2)}/${n + 1}-${list}"), "a/kiln/6-[1,\"a\"]");
         assert_eq!(render("x${missing}y"), "xy");
-        assert_eq!(render("${none}"), "null");
+        assert_eq!(render("x${none}y"), "xy");
         assert_eq!(render("${get({'}': 'brace'}, '}')}"), "brace");
     }
 

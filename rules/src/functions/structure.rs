@@ -1,6 +1,6 @@
 //! Reaching into arrays and objects, and asking what is there.
 
-use super::ArgumentKind::{Any, Array, Object, Text};
+use super::ArgumentKind::{Any, Array, Object, Scheme};
 use super::{Call, Function, example, one};
 use crate::statement::SqlVersion::{V2015, V2016};
 use crate::value::{Builder, Value};
@@ -53,7 +53,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "transform",
-        arguments: &[one("mode", Text), one("object", Object), one("array", Array)],
+        arguments: &[one("mode", Scheme), one("object", Object), one("array", Array)],
         since: V2016,
         description: "With the mode `enrichArray`: every element of the array with the members of the object added.",
         examples: &[
