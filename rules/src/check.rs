@@ -49,18 +49,22 @@ impl<'t> Check<'t> {
         self.variables = variables.iter().map(|(name, _)| name.clone()).collect();
     }
 
+    /// Takes over what is wrong with the syntax.
+    pub(crate) fn know_mistakes(&mut self, mistakes: Vec<Diagnostic>) {
+        self.errors.extend(mistakes);
+    }
+
     /// Takes what comes for a part of a subquery at this depth.
     pub(crate) fn stand_in_subquery(&mut self, depth: usize) {
         self.query_depth = depth;
     }
 
     /// The warnings, if there was no error.
-    pub(crate) fn finish(mut self) -> Result<Vec<Diagnostic>, SqlErrors> {
+    pub(crate) fn finish(self) -> Result<Vec<Diagnostic>, SqlErrors> {
         if self.errors.is_empty() {
             return Ok(self.warnings);
         }
-        self.errors.sort_by_key(|error| error.span.start);
-        Err(SqlErrors { diagnostics: self.errors })
+        Err(SqlErrors::new(self.errors))
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {

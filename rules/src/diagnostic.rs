@@ -2,6 +2,8 @@
 //!
 //! Knows text and positions; must not know what the SQL means.
 
+mod excerpt;
+
 use std::fmt;
 
 /// A half-open range of bytes in the statement's text.
@@ -37,14 +39,19 @@ pub struct Position {
 impl Position {
     /// The place of byte `offset` of `text`; an offset past the end is the place after the last character.
     pub fn of(text: &str, offset: usize) -> Self {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &text[..offset];
+        let before = &text[..floor(text, offset)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
+}
+
+/// The nearest byte at or before `offset` at which a character of `text` starts, or its end.
+fn floor(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
 }
 
 /// One thing that is wrong with (or, as a warning, odd about) a text.
@@ -80,16 +87,14 @@ impl Diagnostic {
     ///
     /// `text` must be the text the diagnostic was made from; `origin` is how the user calls it, say a file name.
     pub fn render(&self, text: &str, origin: &str) -> String {
-        let line = text.lines().nth(self.line - 1).unwrap_or("");
+        let start = floor(text, self.span.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[line_start..].lines().next().unwrap_or("");
+        let end = floor(text, self.span.end.max(start));
+        let (shown, marks) = excerpt::excerpt(line, start - line_start, end - line_start);
         let gutter = " ".repeat(self.line.to_string().len());
-        let before: String =
-            line.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let start = self.span.start.min(text.len());
-        let end = self.span.end.clamp(start, text.len());
-        let piece = text.get(start..end).unwrap_or("").lines().next().unwrap_or("");
-        let underline = "^".repeat(piece.chars().count().max(1));
         let mut rendered = format!(
-            "{origin}:{}:{}: {}\n{gutter} |\n{} | {line}\n{gutter} | {before}{underline}\n",
+            "{origin}:{}:{}: {}\n{gutter} |\n{} | {shown}\n{gutter} | {marks}\n",
             self.line, self.column, self.message, self.line
         );
         if let Some(hint) = &self.hint {
@@ -117,6 +122,12 @@ pub struct SqlErrors {
 }
 
 impl SqlErrors {
+    /// These diagnostics in the order of the text.
+    pub(crate) fn new(mut diagnostics: Vec<Diagnostic>) -> Self {
+        diagnostics.sort_by_key(|error| error.span.start);
+        Self { diagnostics }
+    }
+
     /// All diagnostics, each with its line of `sql` and the piece underlined.
     pub fn render(&self, sql: &str, origin: &str) -> String {
         let rendered: Vec<String> = self.diagnostics.iter().map(|item| item.render(sql, origin)).collect();

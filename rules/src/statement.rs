@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::misfit::MisfitKinds;
 use crate::outside::{Capabilities, Question};
 use crate::plan::{Plan, Projection, Variables};
-use crate::syntax::{self, Select};
+use crate::syntax::{self, Parsing, Select};
 use crate::template::Template;
 
 /// The version of the SQL a statement is read as.
@@ -170,7 +170,8 @@ impl Statement {
     /// Reads and checks a statement.
     ///
     /// # Errors
-    /// A syntax error alone, or everything else that is wrong: unknown functions, filters, versions, patterns.
+    /// Everything that is wrong: syntax, unknown functions, filters, versions, patterns. Where a clause can't be read at
+    /// all, what is wrong with the syntax alone.
     pub fn compile(sql: &str, options: CompileOptions) -> Result<Self, SqlErrors> {
         Self::compile_for(sql, options, &Capabilities::none())
     }
@@ -184,8 +185,10 @@ impl Statement {
         options: CompileOptions,
         capabilities: &Capabilities,
     ) -> Result<Self, SqlErrors> {
-        let select = syntax::parse_statement(sql)?;
+        let Parsing { select, mistakes } = syntax::read_statement(sql);
+        let Some(select) = select else { return Err(SqlErrors::new(mistakes)) };
         let mut check = Check::new(sql, options.version).reaching(Reach::Offered(capabilities));
+        check.know_mistakes(mistakes);
         let variables = check.variables(&select.variables);
         let filter = check.topic_filter(select.from.as_ref());
         let condition = select.condition.as_ref().map(|condition| check.expression(condition));

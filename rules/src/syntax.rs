@@ -2,16 +2,20 @@
 //!
 //! Knows the grammar; must not know which functions exist or what anything evaluates to.
 
+mod foreign;
 mod lexer;
 mod parser;
 mod print;
+mod recovery;
 mod select;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub(crate) use parser::Parser;
-pub(crate) use select::parse_statement;
+#[cfg(test)]
+pub(crate) use recovery::parse_statement;
+pub(crate) use recovery::{Parsing, read_statement};
 pub(crate) use tree::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Operator, Query, Select};
 
 /// The deepest nesting of parentheses, calls, literals and subqueries.

@@ -136,6 +136,7 @@ fn split(text: &str, check: &mut Check<'_>) -> Result<Vec<Part>, SqlErrors> {
 fn expression(text: &str, at: usize, check: &mut Check<'_>) -> Result<(Plan, usize), Diagnostic> {
     let mut parser = Parser::new(text, at + 2)?;
     let expression = parser.expression()?;
+    check.know_mistakes(parser.mistakes());
     match parser.at_sign("}") {
         Some(close) => Ok((check.expression(&expression), close.end)),
         None => Err(Diagnostic::new(text, Span::new(at, text.len()), "`${` is not closed")

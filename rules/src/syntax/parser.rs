@@ -1,9 +1,10 @@
 //! Expressions, by precedence climbing (Pratt): the strength of the operator on the left decides how far to read.
 
+use super::foreign;
 use super::lexer::{Lexeme, Lexer, Token};
 use super::tree::{Case, CastTarget, Expression, Form, Name, Operator, Query, strength};
 use super::{CHAIN_MAX, NESTING_MAX};
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::{Diagnostic, Position, Span, nearest};
 
 /// Words that can't be names of fields. VALUE, SET and CAST are told apart by where they stand.
 const RESERVED: &[&str] = &[
@@ -11,33 +12,13 @@ const RESERVED: &[&str] = &[
     "END", "TRUE", "FALSE", "NULL",
 ];
 
-/// Habits from other SQL dialects and what to write here.
-const FOREIGN_WORDS: &[(&str, &str)] = &[
-    ("LIKE", "use `startswith`, `endswith`, `indexof` or `regexp_matches`"),
-    ("RLIKE", "use `regexp_matches(text, 'pattern')`"),
-    ("REGEXP", "use `regexp_matches(text, 'pattern')`"),
-    ("IS", "use `isNull(x)` or `isUndefined(x)`"),
-    ("BETWEEN", "use `x >= low AND x <= high`"),
-    ("GROUP", "a rule sees one message at a time; there is no GROUP BY"),
-    ("ORDER", "a rule sees one message at a time; there is no ORDER BY"),
-    ("HAVING", "a rule sees one message at a time; put the condition after WHERE"),
-    ("LIMIT", "a rule sees one message at a time; there is no LIMIT"),
-    ("OFFSET", "a rule sees one message at a time; there is no OFFSET"),
-    ("JOIN", "a rule sees one message at a time; there is no JOIN"),
-    ("INNER", "a rule sees one message at a time; there is no JOIN"),
-    ("LEFT", "a rule sees one message at a time; there is no JOIN"),
-    ("UNION", "use one rule per statement"),
-    ("DISTINCT", "a rule sees one message at a time; there is no DISTINCT"),
-    ("XOR", "for Booleans write `a <> b`"),
-    ("MOD", "use `%` or `mod(a, b)`"),
-    ("DIV", "use `/`, with `trunc` if you need a whole number"),
-];
-
 pub(crate) struct Parser<'t> {
     text: &'t str,
     lexer: Lexer<'t>,
     /// The lexeme to be read next.
     ahead: Lexeme,
+    /// What was read last.
+    behind: Span,
     nesting: usize,
 }
 
@@ -48,7 +29,7 @@ impl<'t> Parser<'t> {
     pub(crate) fn new(text: &'t str, at: usize) -> Parsed<Self> {
         let mut lexer = Lexer::new(text, at);
         let ahead = lexer.next()?;
-        Ok(Self { text, lexer, ahead, nesting: 0 })
+        Ok(Self { text, lexer, ahead, behind: Span::new(at, at), nesting: 0 })
     }
 
     /// Reads an expression.
@@ -61,9 +42,47 @@ impl<'t> Parser<'t> {
         matches!(self.ahead.token, Token::Sign(next) if next == sign).then_some(self.ahead.span)
     }
 
+    /// What was wrong so far although it could be read. A text without an error may have such mistakes all the same.
+    pub(crate) fn mistakes(&mut self) -> Vec<Diagnostic> {
+        self.lexer.mistakes()
+    }
+
+    /// Remembers a mistake after which reading can go on.
+    pub(super) fn report(&mut self, mistake: Diagnostic) {
+        self.lexer.report(mistake);
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
     pub(super) fn advance(&mut self) -> Parsed<Lexeme> {
         let next = self.lexer.next()?;
+        self.behind = self.ahead.span;
         Ok(std::mem::replace(&mut self.ahead, next))
+    }
+
+    /// Skips what is next, whatever comes then; false when the rest can't be read at all.
+    pub(super) fn skip(&mut self) -> bool {
+        let before = self.lexer.at();
+        if let Err(mistake) = self.advance() {
+            self.ahead = Lexeme { token: Token::End, span: mistake.span };
+            return self.lexer.at() > before && self.restart(self.lexer.at());
+        }
+        true
+    }
+
+    /// Goes on at byte `at`; false when nothing can be read there.
+    pub(super) fn restart(&mut self, at: usize) -> bool {
+        self.lexer.go_to(at);
+        match self.lexer.next() {
+            Ok(next) => self.ahead = next,
+            Err(mistake) => {
+                self.ahead = Lexeme { token: Token::End, span: mistake.span };
+                self.report(mistake);
+            }
+        }
+        self.ahead.token != Token::End
     }
 
     pub(super) fn ahead(&self) -> &Lexeme {
@@ -75,7 +94,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The word that is next, whatever it means.
-    fn word(&self) -> Option<&'t str> {
+    pub(super) fn word(&self) -> Option<&'t str> {
         (self.ahead.token == Token::Word).then(|| self.slice(self.ahead.span))
     }
 
@@ -121,41 +140,79 @@ impl<'t> Parser<'t> {
             _ => format!("`{}`", self.slice(span)),
         };
         let diagnostic = self.fault(span, format!("expected {expected}, found {found}"));
-        if self.at_sign("[").is_some() {
-            return diagnostic.with_hint("elements of arrays are reached with `get(array, 0)`");
+        match self.unexpected_hint(expected) {
+            Some(hint) => diagnostic.with_hint(hint),
+            None => diagnostic,
         }
-        let Some(word) = self.word() else { return diagnostic };
-        if let Some((_, hint)) = FOREIGN_WORDS.iter().find(|(foreign, _)| word.eq_ignore_ascii_case(foreign))
+    }
+
+    fn unexpected_hint(&self, expected: &str) -> Option<String> {
+        let string_begins =
+            self.text.as_bytes().get(self.behind.start).is_some_and(|byte| b"'\"".contains(byte));
+        let follows = self.behind.end == self.ahead.span.start;
+        if string_begins && follows && matches!(self.ahead.token, Token::Word | Token::Number(_)) {
+            let Position { line, column } = Position::of(self.text, self.behind.start);
+            return Some(format!(
+                "the string before it began at line {line}, column {column}: is a quote missing?"
+            ));
+        }
+        if let Token::Sign(close @ (")" | "]" | "}")) = self.ahead.token
+            && !expected.contains(close)
         {
-            return diagnostic.with_hint(*hint);
+            return Some(format!("nothing is open that this `{close}` could close"));
         }
-        match nearest(word, expected_words(expected)) {
-            Some(keyword) if !word.eq_ignore_ascii_case(keyword) => {
-                diagnostic.with_hint(format!("did you mean `{keyword}`?"))
-            }
-            _ => diagnostic,
+        let word = self.word()?;
+        if let Some(hint) = foreign::word_hint(word) {
+            return Some(hint.to_owned());
         }
+        let keyword = nearest(word, expected_words(expected))?;
+        (!word.eq_ignore_ascii_case(keyword)).then(|| format!("did you mean `{keyword}`?"))
+    }
+
+    /// Takes the sign that closes the bracket at `open`.
+    fn close(&mut self, open: Span, sign: &str) -> Parsed<Lexeme> {
+        if self.at_sign(sign).is_some() {
+            self.advance()
+        } else {
+            Err(self.not_closed(open, &format!("`{sign}`")))
+        }
+    }
+
+    fn not_closed(&self, open: Span, expected: &str) -> Diagnostic {
+        let diagnostic = self.unexpected(expected);
+        let is_clause = ["FROM", "WHERE", "AS"].iter().any(|keyword| self.at_keyword(keyword));
+        if diagnostic.hint.is_some() || !(is_clause || self.ahead.token == Token::End) {
+            return diagnostic;
+        }
+        let Position { line, column } = Position::of(self.text, open.start);
+        let hint = format!("the `{}` at line {line}, column {column} is not closed", self.slice(open));
+        diagnostic.with_hint(hint)
     }
 
     /// Reads an expression whose operators bind at least as tightly as `strength_min`.
-    fn climb(&mut self, strength_min: u8) -> Parsed<Expression> {
+    pub(super) fn climb(&mut self, strength_min: u8) -> Parsed<Expression> {
         let mut left = self.prefix()?;
-        while let Some((operator, strength)) = self.infix() {
-            if strength < strength_min {
-                break;
-            }
-            left = self.operation(left, operator, strength)?;
-            if strength == strength::COMPARISON && self.infix().is_some_and(|(_, next)| next == strength) {
-                return Err(self.unexpected("`AND`, `OR` or the end").with_hint(
-                    "comparisons don't chain: write `a < b AND b < c`, or parentheses around the first",
-                ));
+        loop {
+            let foreign =
+                if self.at_foreign_operator() { Some((Infix::Foreign, foreign::STRENGTH)) } else { None };
+            match self.infix().or(foreign) {
+                Some((operator, strength)) if strength >= strength_min => {
+                    left = self.operation(left, operator, strength)?;
+                    if strength == strength::COMPARISON
+                        && self.infix().is_some_and(|(_, next)| next == strength)
+                    {
+                        return Err(self.unexpected("`AND`, `OR` or the end").with_hint(
+                            "comparisons don't chain: write `a < b AND b < c`, or parentheses around the first",
+                        ));
+                    }
+                }
+                _ => return Ok(left),
             }
         }
-        Ok(left)
     }
 
     /// Runs `read` one level deeper, which is refused beyond the limit.
-    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.nesting >= NESTING_MAX {
             return Err(self.fault(
                 self.ahead.span,
@@ -169,8 +226,15 @@ impl<'t> Parser<'t> {
     }
 
     fn operation(&mut self, left: Expression, operator: Infix, strength: u8) -> Parsed<Expression> {
+        let start = self.ahead.span;
+        if operator == Infix::Foreign {
+            return self.foreign_operation(left, start, false);
+        }
         self.advance()?;
         if operator == Infix::NotIn {
+            if self.at_foreign_operator() {
+                return self.foreign_operation(left, start, true);
+            }
             self.expect_keyword("IN")?;
         }
         let right = self.climb(strength + 1)?;
@@ -178,7 +242,7 @@ impl<'t> Parser<'t> {
         let (left, right) = (Box::new(left), Box::new(right));
         match operator {
             Infix::Binary(operator) => self.node(Form::Binary(operator, left, right), span),
-            Infix::In => self.node(Form::In(left, right), span),
+            Infix::In | Infix::Foreign => self.node(Form::In(left, right), span),
             Infix::NotIn => {
                 let inner = self.node(Form::In(left, right), span)?;
                 self.node(Form::Not(Box::new(inner)), span)
@@ -201,6 +265,8 @@ impl<'t> Parser<'t> {
             Token::Sign("*") => Multiply,
             Token::Sign("/") => Divide,
             Token::Sign("%") => Remainder,
+            Token::Sign("OR") => Or,
+            Token::Sign("AND") => And,
             Token::Word if self.at_keyword("OR") => Or,
             Token::Word if self.at_keyword("AND") => And,
             Token::Word if self.at_keyword("IN") => return Some((Infix::In, strength::COMPARISON)),
@@ -212,10 +278,13 @@ impl<'t> Parser<'t> {
 
     fn prefix(&mut self) -> Parsed<Expression> {
         let start = self.ahead.span;
-        if self.take_keyword("NOT")? {
+        if self.take_keyword("NOT")? || self.take_sign("NOT")? {
             let operand = self.nested(|parser| parser.climb(strength::NOT))?;
             let span = start.join(operand.span);
             return self.node(Form::Not(Box::new(operand)), span);
+        }
+        if self.at_sign("+").is_some() {
+            return self.plus();
         }
         if self.take_sign("-")? {
             let operand = self.nested(|parser| parser.climb(strength::NEGATE))?;
@@ -231,12 +300,17 @@ impl<'t> Parser<'t> {
     /// A primary and the members reached from it.
     pub(super) fn postfix(&mut self) -> Parsed<Expression> {
         let mut expression = self.primary()?;
-        while self.take_sign(".")? {
-            let member = self.member_name()?;
-            let span = expression.span.join(member.span);
-            expression = self.node(Form::Member(Box::new(expression), member), span)?;
+        loop {
+            if self.at_sign("[").is_some() {
+                expression = self.brackets(expression)?;
+            } else if self.take_sign(".")? {
+                let member = self.member_name()?;
+                let span = expression.span.join(member.span);
+                expression = self.node(Form::Member(Box::new(expression), member), span)?;
+            } else {
+                return Ok(expression);
+            }
         }
-        Ok(expression)
     }
 
     /// A name after a dot, where reserved words are ordinary names.
@@ -246,6 +320,12 @@ impl<'t> Parser<'t> {
             return Err(match self.ahead.token {
                 Token::Sign("*") => {
                     diagnostic.with_hint("`*` stands for the whole payload only; list the members you need")
+                }
+                Token::Number(_) => diagnostic.with_hint(
+                    "a key that is a number is reached with `get(array, 0)` or `get(object, '0')`",
+                ),
+                Token::String(_) => {
+                    diagnostic.with_hint("such a key is reached with `get(object, 'my-key')`")
                 }
                 _ => diagnostic,
             });
@@ -265,9 +345,7 @@ impl<'t> Parser<'t> {
             Token::Sign("[") => self.nested(Self::array),
             Token::Sign("{") => self.nested(Self::object),
             Token::Word => self.word_primary(span),
-            Token::Sign(".") => {
-                Err(self.unexpected("an expression").with_hint("numbers start with a digit: `0.5`"))
-            }
+            Token::Sign(".") => self.leading_point(),
             _ => Err(self.unexpected("an expression")),
         }
     }
@@ -283,6 +361,10 @@ impl<'t> Parser<'t> {
             "TRUE" => self.leaf(Form::Boolean(true)),
             "FALSE" => self.leaf(Form::Boolean(false)),
             "NULL" => self.leaf(Form::Null),
+            "CASE" if foreign::is_named(&self.text[span.end..]) => {
+                let hint = foreign::reserved_hint(word, "", "");
+                Err(self.unexpected("an expression").with_hint(hint))
+            }
             "CASE" => self.nested(Self::case),
             "EXISTS" => self.nested(Self::exists),
             "SELECT" => self.nested(|parser| {
@@ -293,8 +375,10 @@ impl<'t> Parser<'t> {
                 let diagnostic = self.unexpected("an expression");
                 Err(match diagnostic.hint {
                     Some(_) => diagnostic,
-                    None => diagnostic.with_hint(format!(
-                        "`{word}` is a reserved word; a field of that name is reached with `get(*, '{word}')`"
+                    None => diagnostic.with_hint(foreign::reserved_hint(
+                        word,
+                        &self.text[..span.start],
+                        &self.text[span.end..],
                     )),
                 })
             }
@@ -319,20 +403,23 @@ impl<'t> Parser<'t> {
             }
             false => self.expression()?,
         };
-        let close = self.expect_sign(")")?;
+        if self.at_sign(",").is_some() {
+            return self.list_in_parentheses(open.span, inner);
+        }
+        let close = self.close(open.span, ")")?;
         inner.span = open.span.join(close.span);
         Ok(inner)
     }
 
     fn array(&mut self) -> Parsed<Expression> {
         let open = self.advance()?;
-        let (elements, close) = self.list("]", Self::expression)?;
+        let (elements, close) = self.list(open.span, "]", Self::expression)?;
         self.node(Form::Array(elements), open.span.join(close))
     }
 
     fn object(&mut self) -> Parsed<Expression> {
         let open = self.advance()?;
-        let (members, close) = self.list("}", |parser| {
+        let (members, close) = self.list(open.span, "}", |parser| {
             let Token::String(text) = parser.ahead.token.clone() else {
                 return Err(parser
                     .unexpected("a quoted key")
@@ -346,8 +433,8 @@ impl<'t> Parser<'t> {
     }
 
     fn call(&mut self, name: Span) -> Parsed<Expression> {
-        self.advance()?;
-        let (arguments, close) = self.list(")", Self::expression)?;
+        let open = self.advance()?;
+        let (arguments, close) = self.list(open.span, ")", Self::expression)?;
         let function = Name { text: self.slice(name).to_owned(), span: name };
         self.node(Form::Call(function, arguments), name.join(close))
     }
@@ -355,6 +442,7 @@ impl<'t> Parser<'t> {
     /// Items between commas up to the sign `close`, which is taken; with its place.
     fn list<T>(
         &mut self,
+        open: Span,
         close: &str,
         mut item: impl FnMut(&mut Self) -> Parsed<T>,
     ) -> Parsed<(Vec<T>, Span)> {
@@ -366,7 +454,7 @@ impl<'t> Parser<'t> {
             }
         }
         if self.at_sign(close).is_none() {
-            return Err(self.unexpected(&format!("`,` or `{close}`")));
+            return Err(self.not_closed(open, &format!("`,` or `{close}`")));
         }
         Ok((items, self.advance()?.span))
     }
@@ -391,13 +479,7 @@ impl<'t> Parser<'t> {
 
     fn case(&mut self) -> Parsed<Expression> {
         let start = self.advance()?.span;
-        if self.at_keyword("WHEN") {
-            let diagnostic = self.unexpected("the value to compare");
-            return Err(
-                diagnostic.with_hint("CASE compares one value: `CASE color WHEN 'red' THEN 1 ELSE 0 END`")
-            );
-        }
-        let subject = self.expression()?;
+        let subject = if self.at_keyword("WHEN") { self.searched_case(start) } else { self.expression()? };
         let mut branches = Vec::new();
         while branches.is_empty() || self.at_keyword("WHEN") {
             self.expect_keyword("WHEN")?;
@@ -406,7 +488,11 @@ impl<'t> Parser<'t> {
             branches.push((wanted, self.expression()?));
         }
         let otherwise = if self.take_keyword("ELSE")? { Some(self.expression()?) } else { None };
-        let end = self.expect_keyword("END")?;
+        let end = self.expect_keyword("END").map_err(|mistake| {
+            let Position { line, column } = Position::of(self.text, start.start);
+            let hint = format!("the CASE at line {line}, column {column} ends with `END`");
+            if mistake.hint.is_some() { mistake } else { mistake.with_hint(hint) }
+        })?;
         self.node(Form::Case(Box::new(Case { subject, branches, otherwise })), start.join(end.span))
     }
 
@@ -451,6 +537,8 @@ enum Infix {
     Binary(Operator),
     In,
     NotIn,
+    /// An operator of another dialect.
+    Foreign,
 }
 
 fn form_depth(form: &Form) -> usize {
