@@ -39,6 +39,8 @@ pub struct Definition {
     pub error_action: Option<Action>,
     /// Whether it runs.
     pub enabled: bool,
+    /// The whole definition as its author wrote it.
+    pub text: Box<str>,
     /// What is allowed but probably not meant, with places in the definition's text.
     pub warnings: Vec<Diagnostic>,
 }

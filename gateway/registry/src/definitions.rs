@@ -23,7 +23,7 @@ use catalogue::{Catalogue, Removal};
 use parking_lot::Mutex;
 use rules::definition::{DEFINITION_BYTES_MAX, Definition};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -63,7 +63,11 @@ pub struct Definitions {
     catalogue: Mutex<Catalogue<Definition>>,
     active: ArcSwap<ActiveRules>,
     generation: watch::Sender<u64>,
+    before_change: OnceLock<BeforeChange>,
 }
+
+/// What has to be done before other rules come in force.
+type BeforeChange = Box<dyn Fn(&ActiveRules) + Send + Sync>;
 
 impl Definitions {
     /// Loads the definitions of the folder. Broken ones are kept out and told by [`faults`](Self::faults); they stop
@@ -80,6 +84,7 @@ impl Definitions {
             catalogue: Mutex::new(Catalogue::new()),
             active: ArcSwap::from_pointee(ActiveRules::default()),
             generation: watch::Sender::new(0),
+            before_change: OnceLock::new(),
         };
         definitions.reload_now();
         Ok(Arc::new(definitions))
@@ -93,6 +98,13 @@ impl Definitions {
     /// Announces the generation of the rules in force, each time others come in force.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+
+    /// Has `tell` called with the rules that are about to come in force, each time before they do. It may block: whoever
+    /// looks at the folder waits for it, messages don't. The first caller alone is heard.
+    pub fn before_each_change(&self, tell: impl Fn(&ActiveRules) + Send + Sync + 'static) {
+        let is_first = self.before_change.set(Box::new(tell)).is_ok();
+        debug_assert!(is_first, "there is one who asks");
     }
 
     /// Looks at the folder now; what is gone is removed at once. Blocks.
@@ -158,7 +170,11 @@ impl Definitions {
     fn swap(&self, catalogue: &Catalogue<Definition>, reload: &Reload) {
         let generation = self.active.load().generation() + 1;
         let definitions = catalogue.entries.values().filter_map(|entry| entry.good.clone());
-        self.active.store(Arc::new(ActiveRules::new(generation, definitions)));
+        let rules = ActiveRules::new(generation, definitions);
+        if let Some(tell) = self.before_change.get() {
+            tell(&rules);
+        }
+        self.active.store(Arc::new(rules));
         self.generation.send_replace(generation);
         let Reload { added, changed, removed, .. } = reload;
         tracing::info!(generation, ?added, ?changed, ?removed, "rules in force");

@@ -97,6 +97,7 @@ impl<'t> Reader<'t> {
             actions,
             error_action,
             enabled,
+            text: self.text.into(),
             warnings: std::mem::take(&mut self.warnings),
         })
     }

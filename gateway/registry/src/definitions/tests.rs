@@ -1,4 +1,5 @@
 use super::{DeclaredTargets, Definitions, Limits};
+use parking_lot::Mutex;
 use rules::definition::TargetKind;
 use std::fs;
 use std::sync::Arc;
@@ -179,4 +180,22 @@ async fn a_change_on_disk_comes_in_force_by_itself() {
     );
     removed.await.expect("within ten seconds").expect("the definitions live");
     watching.abort();
+}
+
+#[test]
+fn who_asks_is_told_of_a_change_before_it_is_in_force() {
+    let (folder, definitions) = with(&[("first.toml", &rule("a", "alerts"))]);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (seen, asked) = (Arc::clone(&told), Arc::downgrade(&definitions));
+    definitions.before_each_change(move |rules| {
+        let names = rules.iter().map(|rule| rule.name.clone()).collect::<Vec<_>>();
+        let in_force = asked.upgrade().map(|definitions| definitions.active().generation());
+        seen.lock().push((names, rules.generation(), in_force));
+    });
+    put(&folder, "second.toml", &rule("b", "alerts"));
+    definitions.reload_now();
+    definitions.reload_now();
+    let names = vec!["first".to_owned(), "second".to_owned()];
+    assert_eq!(*told.lock(), [(names, 2, Some(1))]);
+    assert_eq!(definitions.active().generation(), 2);
 }
