@@ -186,6 +186,12 @@ impl Bus {
         rows
     }
 
+    /// How many events of `rule` wait for `target`, as far as they were counted; zero for a target that is not known.
+    #[must_use]
+    pub fn waiting(&self, target: &str, rule: &str) -> u64 {
+        self.shared.lane(target).map_or(0, |lane| lane.books.lock().waiting_of(rule))
+    }
+
     /// Counts from the journal what waits and holds it against the books. Empty when they agree. Reads
     /// everything that waits, so it takes its time.
     pub async fn audit(&self) -> Vec<Disagreement> {

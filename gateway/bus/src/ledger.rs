@@ -223,6 +223,10 @@ impl Books {
         self.rules.values().map(|counts| counts.waiting).sum()
     }
 
+    pub(crate) fn waiting_of(&self, rule: &str) -> u64 {
+        self.rules.get(rule).map_or(0, |counts| counts.waiting)
+    }
+
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.accepted_bytes.saturating_sub(self.settled_bytes)
     }
