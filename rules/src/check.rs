@@ -312,14 +312,14 @@ impl<'t> Check<'t> {
         }
     }
 
-    fn pattern(&mut self, function: &Function, arguments: &[Expression]) -> Option<regex::Regex> {
+    fn pattern(&mut self, function: &Function, arguments: &[Expression]) -> Option<functions::Expression> {
         let place = function.arguments.iter().position(|argument| argument.kind == ArgumentKind::Pattern)?;
         let argument = arguments.get(place)?;
         let Form::String(text) = &argument.form else { return None };
-        match functions::compile_pattern(text) {
+        match functions::Expression::compile(text) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
-                let hint = "patterns have no look-around and no back-references".to_owned();
+                let hint = "patterns are Java's; a backslash in a string is a plain backslash".to_owned();
                 self.error(argument.span, format!("bad pattern: {error}"), hint);
                 None
             }

@@ -17,8 +17,8 @@ mod time;
 
 pub(crate) use encoding::base64_text;
 pub use outside::EXAMPLE_FIXTURES;
-pub(crate) use pattern::compile as compile_pattern;
-use regex::Regex;
+pub(crate) use pattern::{Expression, ForeignPatterns};
+use std::borrow::Cow;
 
 use crate::message::Message;
 use crate::statement::SqlVersion;
@@ -117,7 +117,7 @@ pub(crate) struct Call<'c, 'v> {
     /// The longest text a function may make, in bytes.
     pub(crate) text_bytes_max: usize,
     /// The pattern, when it was prepared.
-    pub(crate) pattern: Option<&'c Regex>,
+    pub(crate) pattern: Option<&'c Expression>,
 }
 
 pub(crate) type Evaluate = for<'c, 'v> fn(&Call<'c, 'v>) -> Value<'v>;
@@ -127,6 +127,24 @@ impl<'v> Call<'_, 'v> {
     pub(crate) fn argument(&self, index: usize) -> &Value<'v> {
         const LEFT_OUT: Value<'static> = Value::Undefined;
         self.arguments.get(index).unwrap_or(&LEFT_OUT)
+    }
+
+    /// The text the argument at `index` converts to; `None` for Null and Undefined.
+    pub(crate) fn text(&self, index: usize) -> Option<Cow<'v, str>> {
+        self.argument(index).to_text_keeping(self.keep_decimal_point())
+    }
+
+    /// The text of the argument at `index` if it is a String: nothing is converted.
+    pub(crate) fn string(&self, index: usize) -> Option<&str> {
+        match self.argument(index) {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether the Decimal 10.0 is `10.0` as a text.
+    pub(crate) fn keep_decimal_point(&self) -> bool {
+        self.version == SqlVersion::V2015
     }
 }
 

@@ -5,6 +5,7 @@
 use std::cell::OnceCell;
 
 use crate::filter::basic_ingest;
+use crate::functions::ForeignPatterns;
 use crate::json::{Node, Tape};
 use crate::outside::{Answers, Nobody, Outside};
 
@@ -59,6 +60,8 @@ pub struct Message<'m> {
     pub outside: &'m dyn Outside,
     /// The answers that are there already. Without them nothing that takes time can be asked.
     pub answers: Option<&'m Answers>,
+    /// Regular expressions that the payload brought, compiled.
+    pub(crate) foreign_patterns: ForeignPatterns,
 }
 
 impl<'m> Message<'m> {
@@ -79,6 +82,7 @@ impl<'m> Message<'m> {
             randomness,
             outside: &Nobody,
             answers: None,
+            foreign_patterns: ForeignPatterns::default(),
         }
     }
 

@@ -128,8 +128,9 @@ pub(crate) fn is_failure(function: &Function, arguments: &[Value<'_>], result: &
         (_, Value::Null) => false,
         // No match is an answer, a bad pattern is none.
         ("regexp_substr", _) => match arguments {
-            [text, Value::String(pattern)] => {
-                text.to_text().is_none() || functions::compile_pattern(pattern).is_err()
+            [text, pattern] => {
+                let is_pattern = |pattern: &str| functions::Expression::compile(pattern).is_ok();
+                text.to_text().is_none() || !pattern.to_text().is_some_and(|pattern| is_pattern(&pattern))
             }
             _ => true,
         },

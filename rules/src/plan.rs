@@ -4,10 +4,8 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use crate::ask::AskPlan;
-use crate::functions::Function;
+use crate::functions::{Expression, Function};
 use crate::number::Number;
 use crate::syntax::CastTarget;
 use crate::syntax::Operator;
@@ -54,7 +52,7 @@ pub(crate) struct CallPlan {
     pub(crate) function: &'static Function,
     pub(crate) arguments: Vec<Plan>,
     /// The compiled pattern, when the function takes one and it is a literal.
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) pattern: Option<Expression>,
 }
 
 #[derive(Debug)]

@@ -26,6 +26,13 @@ fn vectors_of_what_is_asked_outside_hold() {
 }
 
 #[test]
+fn vectors_of_functions_hold() {
+    let report = run(include_str!("data/functions.jsonl"), None);
+    assert!(report.failures.is_empty(), "{}", failures(&report));
+    assert!(report.passed > 2);
+}
+
+#[test]
 fn vectors_of_aws_hold() {
     let report = run(include_str!("data/aws-vectors.jsonl"), None);
     assert!(report.failures.is_empty(), "{}", failures(&report));
@@ -34,7 +41,11 @@ fn vectors_of_aws_hold() {
 
 #[test]
 fn names_of_vectors_are_unique() {
-    let files = [include_str!("data/vectors.jsonl"), include_str!("data/aws-vectors.jsonl")];
+    let files = [
+        include_str!("data/vectors.jsonl"),
+        include_str!("data/aws-vectors.jsonl"),
+        include_str!("data/functions.jsonl"),
+    ];
     let mut names = HashSet::new();
     for line in files.iter().flat_map(|file| file.lines()) {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();

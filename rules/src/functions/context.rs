@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::ArgumentKind::{Number as Num, Text};
 use super::{Call, Function, example, one, optional};
 use crate::number::Number;
-use crate::statement::SqlVersion::{V2015, V2016};
+use crate::statement::SqlVersion::V2015;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -97,7 +97,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "get_mqtt_property",
         arguments: &[one("name", Text)],
-        since: V2016,
+        since: V2015,
         description: "An MQTT 5 property: `content_type`, `format_indicator`, `response_topic` or `correlation_data`.",
         examples: &[
             example("get_mqtt_property('content_type')", "\"application/json\""),
@@ -109,7 +109,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "get_user_properties",
         arguments: &[optional("name", Text)],
-        since: V2016,
+        since: V2015,
         description: "The values of the MQTT 5 user properties of that name, or all of them as objects.",
         examples: &[
             example("get_user_properties('owner')", "[\"p1\",\"p2\"]"),
@@ -143,8 +143,8 @@ fn uuid_text(mut bytes: [u8; 16]) -> String {
 
 fn mqtt_property<'v>(call: &Call<'_, 'v>) -> Value<'v> {
     let properties = &call.message.properties;
-    let Value::String(name) = call.argument(0) else { return Value::Undefined };
-    match name.as_ref() {
+    let Some(name) = call.string(0) else { return Value::Undefined };
+    match name {
         "content_type" => text_or_undefined(properties.content_type),
         "response_topic" => text_or_undefined(properties.response_topic),
         "format_indicator" => text_or_undefined(
@@ -164,8 +164,8 @@ fn user_properties<'v>(call: &Call<'_, 'v>) -> Value<'v> {
             .map(|(name, value)| Value::object(vec![(Cow::Borrowed(*name), Value::string(*value))]))
             .collect()
     } else {
-        let Value::String(wanted) = call.argument(0) else { return Value::Undefined };
-        properties.filter(|(name, _)| name == wanted).map(|(_, value)| Value::string(*value)).collect()
+        let Some(wanted) = call.string(0) else { return Value::Undefined };
+        properties.filter(|(name, _)| *name == wanted).map(|(_, value)| Value::string(*value)).collect()
     };
     if found.is_empty() { Value::Undefined } else { Value::array(found) }
 }

@@ -1,7 +1,9 @@
 //! Base64, into text and back into values.
 
 use base64::Engine;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::ArgumentKind::{Scheme, Text};
 use super::{Call, Function, example, one};
@@ -20,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             example("encode(5, 'base64')", "\"NQ==\""),
             example("encode(name, 'rot13')", "Undefined"),
         ],
-        evaluate: |call| match (call.argument(0).to_text(), is_base64(call)) {
+        evaluate: |call| match (call.text(0), is_base64(call)) {
             (Some(text), true) => Value::string(base64_text(text.as_bytes())),
             _ => Value::Undefined,
         },
@@ -32,7 +34,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         description: "What the base64 text holds: a value when it is JSON, else a String; Null when it is no base64.",
         examples: &[
             example("decode('eyJhIjoxfQ==', 'base64').a", "1"),
+            example("decode('eyAidGVtcGVyYXR1cmUiOiAzMyB9Cg==', 'base64').temperature", "33"),
             example("decode('bm90IGpzb24=', 'base64')", "\"not json\""),
+            example("decode('NQ', 'base64')", "5"),
             example("decode('@@@@', 'base64')", "null"),
         ],
         evaluate: decode,
@@ -44,13 +48,21 @@ pub(crate) fn base64_text(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Reads what Java's decoder reads: padding may be missing.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 fn is_base64(call: &Call<'_, '_>) -> bool {
-    matches!(call.argument(1), Value::String(scheme) if scheme == "base64")
+    call.string(1) == Some("base64")
 }
 
 fn decode<'v>(call: &Call<'_, 'v>) -> Value<'v> {
-    let (Value::String(text), true) = (call.argument(0), is_base64(call)) else { return Value::Undefined };
-    let Ok(bytes) = STANDARD.decode(text.as_bytes()) else { return Value::Null };
+    let (Some(text), true) = (call.string(0), is_base64(call)) else { return Value::Undefined };
+    let Ok(bytes) = LENIENT.decode(text.as_bytes()) else { return Value::Null };
     if let Some(tape) = Tape::read(&bytes) {
         return Value::copied_from(tape.root(&bytes));
     }

@@ -68,6 +68,5 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn digest<'v, D: Digest>(call: &Call<'_, 'v>) -> Value<'v> {
-    let text = call.argument(0).to_text();
-    text.map_or(Value::Undefined, |text| Value::string(hex::encode(D::digest(text.as_bytes()))))
+    call.text(0).map_or(Value::Undefined, |text| Value::string(hex::encode(D::digest(text.as_bytes()))))
 }

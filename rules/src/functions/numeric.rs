@@ -274,7 +274,7 @@ fn doubly_two<'v>(call: &Call<'_, 'v>, compute: impl Fn(f64, f64) -> f64) -> Val
 fn truncate<'v>(call: &Call<'_, 'v>) -> Value<'v> {
     let places = call.argument(1).to_index().map(|places| places.clamp(0, i64::from(DIGITS_MAX)));
     match places.and_then(|places| u32::try_from(places).ok()) {
-        Some(places) => exactly(call, |number| Some(number.truncated(places))),
+        Some(places) => exactly(call, |number| Some(number.truncated(places).as_int_if_whole())),
         None => Value::Undefined,
     }
 }

@@ -1,17 +1,25 @@
-//! Regular expressions, in the syntax of the `regex` crate: as in Java, but without look-around and back-references,
-//! so that no pattern can take more than linear time.
+//! Regular expressions in Java's syntax, as AWS has them.
+//!
+//! What differs: `(?i)` knows all letters and not only those of ASCII, `$` without `(?m)` is the very end of the text,
+//! and the flag `U` and `\G`, `\N` and `\X` are refused.
 
-use std::borrow::Cow;
+mod engine;
+mod java;
+mod replacement;
+#[cfg(test)]
+mod tests;
 
-use regex::{Regex, RegexBuilder, Replacer};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use engine::Exceeded;
+pub(crate) use engine::Expression;
+use replacement::Replacement;
 
 use super::ArgumentKind::{Pattern, Text};
 use super::{Call, Function, example, one};
 use crate::statement::SqlVersion::V2015;
 use crate::value::Value;
-
-/// The most memory a compiled pattern takes, in bytes.
-const COMPILED_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -22,22 +30,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
         examples: &[
             example("regexp_matches('kiln77', '7{2,}')", "true"),
             example("regexp_matches(123, '^2')", "false"),
+            example("regexp_matches(123, 2)", "true"),
+            example("regexp_matches(name, '^(?!Oven).* \\d$')", "true"),
+            example("regexp_matches('noon', '(.)(.)\\2\\1')", "true"),
             example("regexp_matches(none, 'a')", "Undefined"),
         ],
-        evaluate: |call| with_pattern(call, |pattern, text| Value::Boolean(pattern.is_match(text))),
+        evaluate: |call| {
+            with_pattern(call, |pattern, text| match pattern.is_match(text) {
+                Ok(matches) => Value::Boolean(matches),
+                Err(Exceeded) => Value::Undefined,
+            })
+        },
     },
     Function {
         name: "regexp_substr",
         arguments: &[one("text", Text), one("pattern", Pattern)],
         since: V2015,
-        description: "The first match of the pattern.",
+        description: "The first match of the pattern; Undefined when there is none.",
         examples: &[
-            example("regexp_substr('ababcd', '(ab)*')", "\"abab\""),
+            example("regexp_substr('hihihello', '(hi)*')", "\"hihi\""),
+            example("regexp_substr('kiln 7, hall 2', '(?<=hall )\\d+')", "\"2\""),
             example("regexp_substr('kiln', '[0-9]')", "Undefined"),
         ],
         evaluate: |call| {
-            with_pattern(call, |pattern, text| {
-                pattern.find(text).map_or(Value::Undefined, |found| Value::string(found.as_str().to_owned()))
+            with_pattern(call, |pattern, text| match pattern.find(text) {
+                Ok(Some(found)) => Value::string(found.to_owned()),
+                Ok(None) | Err(Exceeded) => Value::Undefined,
             })
         },
     },
@@ -45,81 +63,59 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "regexp_replace",
         arguments: &[one("text", Text), one("pattern", Pattern), one("replacement", Text)],
         since: V2015,
-        description: "The text with every match replaced; `$1` in the replacement is the first group.",
+        description: "The text with every match replaced; `$1` in the replacement is the first group, `\\$` a dollar sign. \
+                      Undefined when the replacement names a group that the pattern doesn't have.",
         examples: &[
             example("regexp_replace('kiln77', '7', '8')", "\"kiln88\""),
             example("regexp_replace('a1b2', '([a-z])([0-9])', '$2$1')", "\"1a2b\""),
+            example("regexp_replace('abcd', 'b(.*)d', '$1')", "\"ac\""),
+            example("regexp_replace('ab', 'b', '$1')", "Undefined"),
         ],
         evaluate: replace,
     },
 ];
 
-/// Compiles a pattern within bounds.
-///
-/// # Errors
-/// What is wrong with it, on one line.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .size_limit(COMPILED_BYTES_MAX)
-        .dfa_size_limit(COMPILED_BYTES_MAX)
-        .build()
-        .map_err(|error| {
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            last.trim().trim_start_matches("error: ").to_owned()
-        })
+/// The patterns that came with one message, so that each is compiled once, and a limited number of them.
+#[derive(Default)]
+pub(crate) struct ForeignPatterns {
+    known: RefCell<Vec<(String, Option<Rc<Expression>>)>>,
 }
 
-fn with_pattern<'v>(call: &Call<'_, 'v>, apply: impl FnOnce(&Regex, &str) -> Value<'v>) -> Value<'v> {
-    let Some(text) = call.argument(0).to_text() else { return Value::Undefined };
+/// How many different patterns a message may bring; functions with further ones give Undefined.
+const FOREIGN_PATTERNS_MAX: usize = 64;
+
+impl ForeignPatterns {
+    fn get(&self, pattern: &str) -> Option<Rc<Expression>> {
+        let mut known = self.known.borrow_mut();
+        if let Some((_, expression)) = known.iter().find(|(text, _)| text == pattern) {
+            return expression.clone();
+        }
+        if known.len() >= FOREIGN_PATTERNS_MAX {
+            return None;
+        }
+        let expression = Expression::compile_foreign(pattern).map(Rc::new);
+        known.push((pattern.to_owned(), expression.clone()));
+        expression
+    }
+}
+
+fn with_pattern<'v>(call: &Call<'_, 'v>, apply: impl FnOnce(&Expression, &str) -> Value<'v>) -> Value<'v> {
+    let Some(text) = call.text(0) else { return Value::Undefined };
     if let Some(pattern) = call.pattern {
         return apply(pattern, &text);
     }
-    let Value::String(pattern) = call.argument(1) else { return Value::Undefined };
-    compile(pattern).map_or(Value::Undefined, |pattern| apply(&pattern, &text))
+    let Some(pattern) = call.text(1) else { return Value::Undefined };
+    let expression = call.message.foreign_patterns.get(&pattern);
+    expression.map_or(Value::Undefined, |expression| apply(&expression, &text))
 }
 
 fn replace<'v>(call: &Call<'_, 'v>) -> Value<'v> {
-    let Some(replacement) = call.argument(2).to_text() else { return Value::Undefined };
-    with_pattern(call, |pattern, text| match replaced(pattern, text, &replacement, call.text_bytes_max) {
-        Some(replaced) => Value::string(replaced),
-        None => Value::Undefined,
+    let Some(text) = call.text(2) else { return Value::Undefined };
+    with_pattern(call, |pattern, subject| {
+        let Some(replacement) = Replacement::parse(&text, pattern) else { return Value::Undefined };
+        match replacement.apply(pattern, subject, call.text_bytes_max) {
+            Ok(Some(replaced)) => Value::string(replaced),
+            Ok(None) | Err(Exceeded) => Value::Undefined,
+        }
     })
-}
-
-/// Replaces match by match so that an oversized result is noticed before it is built.
-fn replaced(pattern: &Regex, text: &str, replacement: &str, bytes_max: usize) -> Option<String> {
-    // `$1x` is group 1 and an `x` in Java; the regex crate would look for a group called `1x`.
-    let mut replacement: Cow<'_, str> = braced(replacement).into();
-    let mut result = String::with_capacity(text.len());
-    let mut end = 0;
-    for captures in pattern.captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
-        result.push_str(&text[end..whole.start()]);
-        replacement.replace_append(&captures, &mut result);
-        end = whole.end();
-        if result.len() > bytes_max {
-            return None;
-        }
-    }
-    result.push_str(&text[end..]);
-    Some(result)
-}
-
-fn braced(replacement: &str) -> String {
-    let mut out = String::with_capacity(replacement.len());
-    let mut rest = replacement;
-    while let Some(dollar) = rest.find('$') {
-        out.push_str(&rest[..dollar]);
-        let after = &rest[dollar + 1..];
-        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-        if digits > 0 {
-            out.push_str(&format!("${{{}}}", &after[..digits]));
-        } else {
-            out.push_str(if after.starts_with('{') { "$" } else { "$$" });
-        }
-        rest = &after[digits..];
-    }
-    out.push_str(rest);
-    out
 }

@@ -63,12 +63,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "indexof",
         arguments: &[one("text", Text), one("part", Text)],
         since: V2016,
-        description: "Where the part first stands, counted from 0; -1 when it doesn't. Strings only.",
+        description: "Where the part first stands, counted from 0; -1 when it doesn't. Undefined for Arrays and Objects, too.",
         examples: &[
             example("indexof('telemetry', 'metry')", "4"),
             example("indexof('€uro', 'uro')", "1"),
             example("indexof('a', 'b')", "-1"),
-            example("indexof(123, '2')", "Undefined"),
+            example("indexof(123, '2')", "1"),
+            example("indexof(tags, 'hot')", "Undefined"),
         ],
         evaluate: index_of,
     },
@@ -172,11 +173,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const BLANK: [char; 2] = [' ', '\t'];
 
 fn textually<'v>(call: &Call<'_, 'v>, change: impl Fn(&str) -> String) -> Value<'v> {
-    call.argument(0).to_text().map_or(Value::Undefined, |text| Value::string(change(&text)))
+    call.text(0).map_or(Value::Undefined, |text| Value::string(change(&text)))
 }
 
 fn numerically<'v>(call: &Call<'_, 'v>, measure: impl Fn(&str) -> usize) -> Value<'v> {
-    call.argument(0).to_text().map_or(Value::Undefined, |text| count(measure(&text)))
+    call.text(0).map_or(Value::Undefined, |text| count(measure(&text)))
 }
 
 fn count<'v>(count: usize) -> Value<'v> {
@@ -184,7 +185,7 @@ fn count<'v>(count: usize) -> Value<'v> {
 }
 
 fn compare<'v>(call: &Call<'_, 'v>, holds: impl Fn(&str, &str) -> bool) -> Value<'v> {
-    match (call.argument(0).to_text(), call.argument(1).to_text()) {
+    match (call.text(0), call.text(1)) {
         (Some(text), Some(part)) => Value::Boolean(holds(&text, &part)),
         _ => Value::Undefined,
     }
@@ -205,16 +206,18 @@ fn concat<'v>(call: &Call<'_, 'v>) -> Value<'v> {
             Value::array(elements)
         }
         arguments => {
-            let texts: Option<Vec<_>> = arguments.iter().map(Value::to_text).collect();
+            let texts: Option<Vec<_>> = (0..arguments.len()).map(|index| call.text(index)).collect();
             texts.map_or(Value::Undefined, |texts| Value::string(texts.concat()))
         }
     }
 }
 
 fn index_of<'v>(call: &Call<'_, 'v>) -> Value<'v> {
-    let (Value::String(text), Value::String(part)) = (call.argument(0), call.argument(1)) else {
+    let is_collection = |value: &Value<'_>| matches!(value, Value::Array(_) | Value::Object(_));
+    if call.arguments.iter().any(is_collection) {
         return Value::Undefined;
-    };
+    }
+    let (Some(text), Some(part)) = (call.text(0), call.text(1)) else { return Value::Undefined };
     match text.find(part.as_ref()) {
         Some(at) => count(text[..at].chars().count()),
         None => Value::Number(Number::from(-1)),
@@ -222,7 +225,7 @@ fn index_of<'v>(call: &Call<'_, 'v>) -> Value<'v> {
 }
 
 fn pad<'v>(call: &Call<'_, 'v>, join: impl Fn(&str, &str) -> String) -> Value<'v> {
-    match (call.argument(0).to_text(), call.argument(1).to_index()) {
+    match (call.text(0), call.argument(1).to_index()) {
         (Some(text), Some(spaces)) => {
             let spaces = " ".repeat(usize::try_from(spaces.clamp(0, 1000)).unwrap_or(0));
             Value::string(join(&text, &spaces))
@@ -232,7 +235,7 @@ fn pad<'v>(call: &Call<'_, 'v>, join: impl Fn(&str, &str) -> String) -> Value<'v
 }
 
 fn replace<'v>(call: &Call<'_, 'v>) -> Value<'v> {
-    let texts = (call.argument(0).to_text(), call.argument(1).to_text(), call.argument(2).to_text());
+    let texts = (call.text(0), call.text(1), call.text(2));
     let (Some(text), Some(from), Some(to)) = texts else { return Value::Undefined };
     // Each replacement may make the text longer, so the size is known before anything is built.
     let growth = to.len().saturating_sub(from.len());
@@ -244,7 +247,7 @@ fn replace<'v>(call: &Call<'_, 'v>) -> Value<'v> {
 }
 
 fn substring<'v>(call: &Call<'_, 'v>) -> Value<'v> {
-    let Some(text) = call.argument(0).to_text() else { return Value::Undefined };
+    let Some(text) = call.text(0) else { return Value::Undefined };
     let clamped = |index: i64| usize::try_from(index.max(0)).unwrap_or(usize::MAX);
     let Some(start) = call.argument(1).to_index().map(clamped) else { return Value::Undefined };
     let end = match call.arguments.get(2) {

@@ -10,10 +10,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "get",
         arguments: &[one("collection", Any), one("key", Any)],
         since: V2015,
-        description: "The element of an Array or String at an index from 0, or the member of an Object with that name.",
+        description: "The element of an Array or character of a String at an index from 0 (a Decimal is rounded, a String cut), or the member of an Object with that name; Undefined where there is none, and for other collections.",
         examples: &[
             example("get(tags, 1)", "\"east\""),
             example("get(tags, '0')", "\"hot\""),
+            example("get(tags, 0.6)", "\"east\""),
+            example("get(tags, '0.6')", "\"hot\""),
+            example("get([{'b': 7}], 0).b", "7"),
             example("get(position, 'y')", "-2"),
             example("get('abc', 1)", "\"b\""),
             example("get(tags, 9)", "Undefined"),
@@ -40,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "get_or_default",
         arguments: &[one("value", Any), one("otherwise", Any)],
-        since: V2016,
+        since: V2015,
         description: "The value, or `otherwise` when it is Null or Undefined.",
         examples: &[
             example("get_or_default(missing, 'none')", "\"none\""),
@@ -72,7 +75,7 @@ const TRANSFORM_BYTES_MAX: usize = 128 * 1024;
 
 fn get<'v>(call: &Call<'_, 'v>) -> Value<'v> {
     let key = call.argument(1);
-    let index = || usize::try_from(key.to_index()?).ok();
+    let index = || usize::try_from(key.to_int()?).ok();
     match call.argument(0) {
         Value::Array(array) => index().map_or(Value::Undefined, |index| array.get(index)),
         Value::String(text) => match index().and_then(|index| text.chars().nth(index)) {

@@ -29,22 +29,36 @@ impl<'v> Value<'v> {
 
     /// The text this converts to; `None` for Null and Undefined.
     pub fn to_text(&self) -> Option<Cow<'v, str>> {
+        self.to_text_keeping(false)
+    }
+
+    /// The text this converts to; with `keep_decimal_point` (SQL version 2015-10-08) the Decimal 10.0 becomes `10.0`.
+    pub(crate) fn to_text_keeping(&self, keep_decimal_point: bool) -> Option<Cow<'v, str>> {
         match self {
             Self::String(text) => Some(text.clone()),
             Self::Undefined | Self::Null => None,
             other => {
                 let mut text = String::new();
-                write_text(other, false, &mut text);
+                write_text(other, keep_decimal_point, &mut text);
                 Some(Cow::Owned(text))
             }
         }
     }
 
-    /// The index this is as an argument: floored, so that 1.9 is 1.
+    /// The index this is as an argument that is rounded down, so that 1.9 is 1.
     pub(crate) fn to_index(&self) -> Option<i64> {
-        let floored = self.to_number()?.floor();
-        // Beyond 64 bits only the side matters: indices are clamped to the text.
-        let far = if floored.is_negative() { i64::MIN } else { i64::MAX };
-        Some(floored.to_i64().unwrap_or(far))
+        self.to_number().map(|number| saturated(number.floor()))
     }
+
+    /// The Int this converts to: a Decimal becomes the nearest, a String is cut.
+    pub(crate) fn to_int(&self) -> Option<i64> {
+        let number = self.to_number()?;
+        Some(saturated(if matches!(self, Self::String(_)) { number.truncated(0) } else { number.round() }))
+    }
+}
+
+/// A whole number in 64 bits; beyond them only the side matters, as indices are clamped to the text.
+fn saturated(number: Number) -> i64 {
+    let far = if number.is_negative() { i64::MIN } else { i64::MAX };
+    number.to_i64().unwrap_or(far)
 }
