@@ -3,10 +3,13 @@
 //! Text in, definition out; reading files is for others. Which targets exist isn't known here: a definition only names
 //! them.
 
+mod filled;
 mod place;
 mod reader;
 #[cfg(test)]
 mod tests;
+
+pub use filled::Filled;
 
 use std::fmt;
 

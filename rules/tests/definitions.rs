@@ -20,6 +20,7 @@ fn definitions_pass_their_cases() {
         let report = cases::run(&fs::read_to_string(folder.join("cases.jsonl")).unwrap(), Some(&definition));
         let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
         assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
+        assert_eq!(report.remarks, [], "{name}");
         assert!(report.passed > 0, "{name} has no case");
         count += 1;
     }

@@ -8,20 +8,21 @@ use std::collections::HashSet;
 use rules::cases::{Report, run};
 
 fn failures(report: &Report) -> String {
-    report.failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let remarks = report.remarks.iter().map(|(line, remark)| format!("line {line}: {remark}"));
+    report.failures.iter().map(ToString::to_string).chain(remarks).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn vectors_hold() {
     let report = run(include_str!("data/vectors.jsonl"), None);
-    assert!(report.failures.is_empty(), "{}", failures(&report));
+    assert!(failures(&report).is_empty(), "{}", failures(&report));
     assert!(report.passed > 700);
 }
 
 #[test]
 fn vectors_of_what_is_asked_outside_hold() {
     let report = run(include_str!("data/outside.jsonl"), None);
-    assert!(report.failures.is_empty(), "{}", failures(&report));
+    assert!(failures(&report).is_empty(), "{}", failures(&report));
     assert!(report.passed > 20);
 }
 
@@ -35,7 +36,7 @@ fn vectors_of_functions_hold() {
 #[test]
 fn vectors_of_aws_hold() {
     let report = run(include_str!("data/aws-vectors.jsonl"), None);
-    assert!(report.failures.is_empty(), "{}", failures(&report));
+    assert!(failures(&report).is_empty(), "{}", failures(&report));
     assert_eq!(report.passed, 158);
 }
 

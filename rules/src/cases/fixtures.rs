@@ -8,12 +8,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::fields::Fields;
 use crate::outside::{Answer, Key, Outside, Question, RegistryRequest};
 use crate::value::Value;
 
 /// Answers as a case has them under `fixtures`. What is asked and not among them is Undefined.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Fixtures {
     /// By thing and name of the shadow, `""` for the classic one: its document.
     shadows: BTreeMap<String, BTreeMap<String, Json>>,
@@ -50,9 +51,20 @@ impl Fixtures {
     /// Reads what stands under `fixtures`.
     ///
     /// # Errors
-    /// When it isn't JSON, or has a part that is unknown or of another form.
+    /// When it isn't JSON, or has a part of another form.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// Reads `fixtures` out of the fields of a case; a part that nobody knows is remarked on.
+    pub(super) fn read(fields: &mut Fields<'_>, remarks: &mut Vec<String>) -> Result<Option<Self>, String> {
+        let Some(raw) = fields.raw("fixtures").filter(|raw| raw.get() != "null") else { return Ok(None) };
+        let mut parts = Fields::read(raw.get(), "an object: `fixtures`")?;
+        for part in ["shadows", "registry", "tables", "functions", "models", "secrets"] {
+            parts.raw(part);
+        }
+        parts.left_over("`fixtures`", remarks);
+        Self::parse(raw.get()).map(Some).map_err(|error| format!("`fixtures`: {error}"))
     }
 
     fn shadow(&self, thing: &str, shadow: Option<&str>) -> Option<&Json> {
