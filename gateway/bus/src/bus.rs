@@ -129,6 +129,12 @@ impl Bus {
         self.shared.append_within(record, self.shared.settings.admission_wait_max).await
     }
 
+    /// Whether there is such a target, so that an event for it is taken.
+    #[must_use]
+    pub fn has_target(&self, target: &TargetName) -> bool {
+        self.shared.lane(target.as_str()).is_some_and(|lane| lane.accepts())
+    }
+
     /// Reads the events of one target from an offset on. Events before a lane's floor may be trimmed.
     #[must_use]
     pub fn reader(&self, target: &TargetName, from: Offset) -> LaneReader {

@@ -7,6 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::bus::Shared;
 use crate::dead_letters::Failure;
@@ -42,20 +43,20 @@ fn document(
     let failed = record.events.iter().find(|event| record.event_id(event) == delivery.id)?;
     let route = failed.error_route.clone()?;
     let payload = record.message.as_ref().map_or(&delivery.data, |message| &message.payload);
-    let body = json!({
-        "ruleName": delivery.rule,
-        "topic": delivery.topic,
-        "cloudwatchTraceId": record.base,
-        "clientId": delivery.client_id,
-        "base64OriginalPayload": STANDARD.encode(payload),
-        "failures": [{
-            "failedAction": action_name(failed_target.kind()),
-            "failedResource": failed_target.name(),
-            "errorMessage": failure.error_message,
-            "errorCode": failure.error_code,
-            "retryAttempts": failure.attempts.saturating_sub(1),
+    let body = ErrorDocument {
+        rule: &delivery.rule,
+        topic: &delivery.topic,
+        trace_id: record.base,
+        client_id: &delivery.client_id,
+        payload,
+        failures: vec![FailedAction {
+            action: action_name(failed_target.kind()),
+            resource: failed_target.name().to_owned(),
+            message: failure.error_message.clone(),
+            code: failure.error_code.clone(),
+            retries: failure.attempts.saturating_sub(1),
         }],
-    });
+    };
     let origin = Origin::ErrorAction { failed_target: failed_target.clone() };
     let mut document = Record::new(origin, failure.last_failed_at_ms);
     document.base = record.base;
@@ -67,13 +68,71 @@ fn document(
     document.events.push(Event {
         number,
         routes: vec![route],
-        ..Event::json(delivery.rule.clone(), body.to_string())
+        ..Event::json(delivery.rule.clone(), body.json())
     });
     Some(document)
 }
 
+/// What a rule's error target is told about one message.
+#[derive(Debug)]
+pub struct ErrorDocument<'d> {
+    /// The rule.
+    pub rule: &'d str,
+    /// The topic of the message.
+    pub topic: &'d str,
+    /// The id of the message, with which the ids of its events begin.
+    pub trace_id: Uuid,
+    /// Who published it; empty for a message of the gateway itself.
+    pub client_id: &'d str,
+    /// The payload as it was published.
+    pub payload: &'d [u8],
+    /// Everything that failed.
+    pub failures: Vec<FailedAction>,
+}
+
+/// One thing that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAction {
+    /// What failed, such as `HttpAction`; see [`action_name`].
+    pub action: String,
+    /// The target, or the piece of the statement.
+    pub resource: String,
+    /// What happened, for people.
+    pub message: String,
+    /// What happened, for programs.
+    pub code: String,
+    /// Tries after the first one.
+    pub retries: u32,
+}
+
+impl ErrorDocument<'_> {
+    /// The document in the shape of AWS IoT's.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let failure = |failed: &FailedAction| {
+            json!({
+                "failedAction": failed.action,
+                "failedResource": failed.resource,
+                "errorMessage": failed.message,
+                "errorCode": failed.code,
+                "retryAttempts": failed.retries,
+            })
+        };
+        let document = json!({
+            "ruleName": self.rule,
+            "topic": self.topic,
+            "cloudwatchTraceId": self.trace_id,
+            "clientId": self.client_id,
+            "base64OriginalPayload": STANDARD.encode(self.payload),
+            "failures": self.failures.iter().map(failure).collect::<Vec<_>>(),
+        });
+        document.to_string()
+    }
+}
+
 /// `http` → `HttpAction`, as in AWS's documents.
-fn action_name(kind: &str) -> String {
+#[must_use]
+pub fn action_name(kind: &str) -> String {
     let mut letters = kind.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).chain("Action".chars()).collect()

@@ -10,13 +10,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use crate::record::{Attribute, Event, Format, Origin, Record, Route};
+use crate::record::{Attribute, Event, FAULT_NUMBER, Format, Origin, Parameter, Record, Route};
 use crate::{Offset, TargetName};
 
 /// The identity of one event, the same over retries, restarts, resends and redrives.
 ///
 /// Its text is `{base id}:{rule}`; a further event of the same rule in the same message adds `:1`, `:2`
-/// and so on, and the error document of a failed delivery adds `:error:{target}`.
+/// and so on, the document about what failed while the rule was evaluated adds `:fault`, and the error document of a failed
+/// delivery adds `:error:{target}`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(Box<str>);
 
@@ -26,7 +27,9 @@ impl EventId {
             return Self(event_id.as_str().into());
         }
         let mut text = format!("{base}:{rule}");
-        if number > 0 {
+        if number == FAULT_NUMBER {
+            text.push_str(":fault");
+        } else if number > 0 {
             text.push_str(&format!(":{number}"));
         }
         if let Origin::ErrorAction { failed_target } = origin {
@@ -98,6 +101,10 @@ pub struct Delivery {
     pub partition_key: String,
     /// Whether the body sent is `data` or a CloudEvent that holds it.
     pub format: Format,
+    /// Further values of the action, filled in for this event; the target knows the names.
+    pub parameters: Vec<Parameter>,
+    /// How often rules have published the message again.
+    pub republished: u8,
     /// The trace this event belongs to (W3C Trace Context), when the publisher sent one.
     pub traceparent: Option<String>,
     /// What the sender of a direct message attached to it.
@@ -141,6 +148,8 @@ impl Delivery {
             content_type: event.content_type.clone(),
             partition_key: route.partition_key.clone().unwrap_or_else(|| record.client_id.clone()),
             format: route.format,
+            parameters: route.parameters.clone(),
+            republished: record.republished,
             traceparent: record.traceparent.clone(),
             attributes: event.attributes.clone(),
             redriven: matches!(record.origin, Origin::Redriven { .. }),

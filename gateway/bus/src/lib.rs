@@ -47,6 +47,7 @@ pub use dead_letters::{
     DeadLetter, DeadLetterCounts, DeadLetterError, DeadLetterFilter, DeadLetterId, DeadLetterPage,
 };
 pub use declare::{DeclareError, Removal};
+pub use error_action::{ErrorDocument, FailedAction, action_name};
 pub use event::{Delivery, EventId, Position};
 pub use floors::Floor;
 pub use journal::{CommitError, Offset, ReadError};
@@ -54,7 +55,9 @@ pub use ledger::{Counts, DropReason, LedgerRow};
 pub use name::TargetName;
 pub use producer::{AppendAtOnceError, AppendError, NotNow, Prepared, Producer, Room};
 pub use reader::{FetchError, LaneReader, RecordReader};
-pub use record::{Attribute, Event, Format, Message, Origin, Owed, Record, ResendKey, Route, Source};
+pub use record::{
+    Attribute, Event, Format, Message, Origin, Owed, Parameter, Record, ResendKey, Route, Source,
+};
 pub use redrive::RedriveError;
 pub use settings::{
     BusSettings, DeadLetterLimits, DeadLetterOverflow, DeliverySettings, LaneLimits, Overflow, RetryPolicy,

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::event::rfc3339;
-use crate::record::{Attribute, Event, Format, Origin, Record, Route};
+use crate::record::{Attribute, Event, Format, Origin, Parameter, Record, Route};
 use crate::{Delivery, EventId, Offset, Position, TargetName};
 
-const LETTER_VERSION: u32 = 1;
+/// Version 1 knows no parameters and no count of republishing.
+const LETTER_VERSION: u32 = 2;
+const LETTER_VERSION_OLDEST: u32 = 1;
 
 /// Names one dead letter: its target and a number that is never given again. Text: `http/hook#17`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,7 +120,9 @@ impl DeadLetter {
             target: self.id.target.clone(),
             partition_key: Some(delivery.partition_key.clone()),
             format: delivery.format,
+            parameters: delivery.parameters.clone(),
         };
+        record.republished = delivery.republished;
         record.add(Event {
             content_type: delivery.content_type.clone(),
             attributes: delivery.attributes.clone(),
@@ -149,6 +153,8 @@ impl DeadLetter {
             traceparent: delivery.traceparent.clone(),
             attributes: delivery.attributes.iter().map(attribute).collect(),
             redriven: delivery.redriven,
+            parameters: delivery.parameters.clone(),
+            republished: delivery.republished,
             failure: self.failure.clone(),
             data: STANDARD.encode(&delivery.data),
         };
@@ -159,7 +165,7 @@ impl DeadLetter {
     pub(super) fn parse(id: DeadLetterId, bytes: &[u8]) -> Result<Self, LetterError> {
         let damaged = |reason: String| LetterError { id: id.to_string(), reason };
         let stored: Stored = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-        if stored.version != LETTER_VERSION {
+        if !(LETTER_VERSION_OLDEST..=LETTER_VERSION).contains(&stored.version) {
             return Err(damaged(format!("its version `{}` is not known", stored.version)));
         }
         let decode =
@@ -181,6 +187,8 @@ impl DeadLetter {
             traceparent: stored.traceparent,
             attributes: stored.attributes.into_iter().map(attribute).collect::<Result<_, LetterError>>()?,
             redriven: stored.redriven,
+            parameters: stored.parameters,
+            republished: stored.republished,
             attempt: stored.failure.attempts,
         };
         Ok(Self { id, delivery, failure: stored.failure })
@@ -211,6 +219,59 @@ struct Stored {
     traceparent: Option<String>,
     attributes: Vec<(String, String, String)>,
     redriven: bool,
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    #[serde(default)]
+    republished: u8,
     failure: Failure,
     data: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter() -> DeadLetter {
+        let target = TargetName::parse("http/hook").expect("a name");
+        let mut record = Record::new(Origin::Device, 1_720_000_000_123);
+        record.republished = 3;
+        let parameters = vec![("header:x-line".to_owned(), "a".to_owned())];
+        let routes = vec![Route { parameters, ..Route::to(target.clone()) }];
+        record.add(Event { routes, ..Event::json("hot", "1") });
+        let failure = Failure {
+            error_code: "HTTP_400".to_owned(),
+            error_message: "no".to_owned(),
+            attempts: 1,
+            exhausted: None,
+            first_failed_at_ms: 1,
+            last_failed_at_ms: 1,
+        };
+        let delivery = Delivery::from_record(&record, &target, Offset(1), 0).expect("it has one event");
+        DeadLetter { id: DeadLetterId { target, number: 1 }, delivery, failure }
+    }
+
+    #[test]
+    fn a_letter_comes_back_as_it_was_and_is_sent_again_so() {
+        let letter = letter();
+        assert_eq!(DeadLetter::parse(letter.id.clone(), &letter.render()).expect("its own"), letter);
+        let again = letter.to_record();
+        assert_eq!(again.republished, 3);
+        assert_eq!(again.events[0].routes[0].parameters, letter.delivery.parameters);
+    }
+
+    #[test]
+    fn letters_of_version_1_are_read_and_later_ones_refused() {
+        let letter = letter();
+        let mut stored: serde_json::Value = serde_json::from_slice(&letter.render()).expect("JSON");
+        stored["version"] = 3.into();
+        let error = DeadLetter::parse(letter.id.clone(), stored.to_string().as_bytes()).expect_err("too new");
+        assert!(error.to_string().contains("its version `3` is not known"), "{error}");
+        stored["version"] = 1.into();
+        let members = stored.as_object_mut().expect("an object");
+        members.remove("parameters");
+        members.remove("republished");
+        let read =
+            DeadLetter::parse(letter.id.clone(), stored.to_string().as_bytes()).expect("the first version");
+        assert_eq!((read.delivery.parameters.len(), read.delivery.republished), (0, 0));
+    }
 }

@@ -5,8 +5,8 @@ use bytes::{Buf, Bytes};
 use thiserror::Error;
 
 use super::encode::{
-    FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_RESEND, FLAG_RETAINED, FLAG_TRACEPARENT, ORIGIN_DEVICE,
-    ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN,
+    FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_REPUBLISHED, FLAG_RESEND, FLAG_RETAINED, FLAG_TRACEPARENT,
+    ORIGIN_DEVICE, ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN,
 };
 use super::{Attribute, Event, Format, Head, Message, Origin, Owed, Record, ResendKey, Route};
 use crate::TargetName;
@@ -71,6 +71,7 @@ impl Record {
         };
         let detail = if flag(FLAG_ORIGIN_DETAIL) { Some(body.text()?) } else { None };
         let origin = origin(head.origin, detail)?;
+        let republished = if head.version >= 3 && flag(FLAG_REPUBLISHED) { body.u8()? } else { 0 };
         let events = body.list16(15, |body| event(body, &head, &targets))?;
         let has_message = flag(FLAG_MESSAGE);
         let record = Self {
@@ -82,6 +83,7 @@ impl Record {
             topic,
             traceparent,
             resend,
+            republished,
             source: head.source,
             events,
             retained: flag(FLAG_RETAINED),
@@ -116,25 +118,29 @@ fn event(body: &mut Cursor, head: &Head, targets: &[TargetName]) -> Result<Event
     })?;
     let routes = body.list16(4, |body| {
         let target = targets.get(usize::from(body.u16()?)).ok_or(DecodeError::Number("target"))?;
-        destination(body, target.clone())
+        destination(body, head, target.clone())
     })?;
     let error_route = if body.flag()? {
         let target = TargetName::parse(&body.text()?)?;
-        Some(destination(body, target)?)
+        Some(destination(body, head, target)?)
     } else {
         None
     };
     Ok(Event { rule, number, data, content_type, attributes, routes, error_route })
 }
 
-fn destination(body: &mut Cursor, target: TargetName) -> Result<Route, DecodeError> {
+fn destination(body: &mut Cursor, head: &Head, target: TargetName) -> Result<Route, DecodeError> {
     let format = match body.u8()? {
         0 => Format::Data,
         1 => Format::CloudEvents,
         _ => return Err(DecodeError::Number("format")),
     };
     let partition_key = if body.flag()? { Some(body.text()?) } else { None };
-    Ok(Route { target, partition_key, format })
+    let parameters = match head.version {
+        0..3 => Vec::new(),
+        _ => body.list16(6, |body| Ok((body.text()?, body.long_text()?)))?,
+    };
+    Ok(Route { target, partition_key, format, parameters })
 }
 
 fn message(body: &mut Cursor) -> Result<Message, DecodeError> {
@@ -233,6 +239,10 @@ impl Cursor {
     fn text(&mut self) -> Result<String, DecodeError> {
         let length = usize::from(self.u16()?);
         String::from_utf8(self.take(length)?.to_vec()).map_err(|_| DecodeError::Utf8)
+    }
+
+    fn long_text(&mut self) -> Result<String, DecodeError> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| DecodeError::Utf8)
     }
 
     fn bytes(&mut self) -> Result<Bytes, DecodeError> {

@@ -13,6 +13,7 @@ pub(super) const FLAG_RESEND: u8 = 4;
 pub(super) const FLAG_MESSAGE: u8 = 8;
 pub(super) const FLAG_ORIGIN_DETAIL: u8 = 16;
 pub(super) const FLAG_SOURCE: u8 = 32;
+pub(super) const FLAG_REPUBLISHED: u8 = 64;
 
 pub(super) const SOURCE_EXCHANGE: u8 = 1;
 pub(super) const SOURCE_WILL: u8 = 2;
@@ -109,7 +110,8 @@ impl Writer {
             | flag(record.resend.is_some(), FLAG_RESEND)
             | flag(record.message.is_some(), FLAG_MESSAGE)
             | flag(has_detail(&record.origin), FLAG_ORIGIN_DETAIL)
-            | flag(record.source.is_some(), FLAG_SOURCE);
+            | flag(record.source.is_some(), FLAG_SOURCE)
+            | flag(record.republished > 0, FLAG_REPUBLISHED);
         self.out.put_slice(&[VERSION, origin_number(&record.origin), flags, 0]);
         let length_at = self.out.len();
         self.out.put_u32_le(0);
@@ -169,6 +171,9 @@ impl Writer {
             Origin::Redriven { event_id } => self.text("event id", event_id)?,
             Origin::ErrorAction { failed_target } => self.text("failed target", failed_target.as_str())?,
         }
+        if record.republished > 0 {
+            self.out.put_u8(record.republished);
+        }
         self.count("list of events", record.events.len())?;
         record.events.iter().try_for_each(|event| self.event(event, names))?;
         if let Some(message) = &record.message {
@@ -208,7 +213,12 @@ impl Writer {
             Format::CloudEvents => 1,
         });
         self.out.put_u8(u8::from(route.partition_key.is_some()));
-        route.partition_key.as_ref().map_or(Ok(()), |key| self.text("partition key", key))
+        route.partition_key.as_ref().map_or(Ok(()), |key| self.text("partition key", key))?;
+        self.count("list of parameters", route.parameters.len())?;
+        route.parameters.iter().try_for_each(|(name, value)| {
+            self.text("parameter name", name)?;
+            self.bytes("parameter value", value.as_bytes())
+        })
     }
 
     fn message(&mut self, message: &Message) -> Result<(), EncodeError> {

@@ -11,6 +11,7 @@ use crate::TargetName;
 /// A decoded head. It borrows nothing and allocates nothing but the lists of names' places.
 #[derive(Clone, Debug)]
 pub struct Head {
+    pub(super) version: u8,
     pub(super) origin: u8,
     pub(super) flags: u8,
     /// The base of the record's event ids.
@@ -78,7 +79,7 @@ impl Head {
         if rest.remaining() > 0 {
             return Err(DecodeError::Trailing(rest.remaining()));
         }
-        Ok((Self { origin, flags, base, accepted_at_ms, source, targets, rules, routes }, cursor))
+        Ok((Self { version, origin, flags, base, accepted_at_ms, source, targets, rules, routes }, cursor))
     }
 
     /// True when the record holds the message itself, for sessions or the retained store.

@@ -1,14 +1,15 @@
 //! One accepted message as one journal record.
 //!
-//! # Format, version 2
+//! # Format, version 3
 //!
 //! Integers are little endian. `text` is a `u16` length and that many bytes of UTF-8; `bytes` is a `u32`
 //! length and that many bytes. The checksum is the journal's.
 //!
 //! ```text
-//! head       u8 version = 2
+//! head       u8 version = 3
 //!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action, 5 gateway
-//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target, 32 source
+//!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target, 32 source,
+//!               64 republished
 //!            u8 zero
 //!            u32 length of the rest of the head
 //!            16 bytes base id (UUID version 7)
@@ -21,6 +22,7 @@
 //!            text traceparent                               (flag 2)
 //!            u16 packet id, u64 content digest              (flag 4)
 //!            text event id (redriven), or text failed target (flag 16)
+//!            u8 how often it was republished                (flag 64)
 //!            u16 count, then that many events:
 //!                u16 rule, u16 number, text content type, bytes data
 //!                u16 count of attributes: text name, text data type, bytes value
@@ -31,9 +33,11 @@
 //!            u32 count, then that many owed copies:
 //!                text session, u8 quality of service, u8 retain, u16 count of u32 subscription ids
 //! destination  u8 format: 0 data, 1 CloudEvents; u8 has a partition key: text
+//!              u16 count of parameters: text name, bytes value
 //! ```
 //!
-//! Version 1 is the same without the source; it is read for as long as journals may hold it.
+//! Version 2 is the same without parameters and flag 64, version 1 without the source, too; they are read for as long as
+//! journals may hold them.
 //!
 //! The head says which targets and rules the record concerns, so a lane skips what is not its own
 //! without reading the body. A reader refuses a version it does not know and never guesses. The copies
@@ -57,10 +61,13 @@ pub use head::{Head, RouteHead, holds_message, source};
 use crate::{EventId, TargetName};
 
 /// The version this build writes.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The oldest version this build reads.
 pub const VERSION_OLDEST: u8 = 1;
+
+/// The number of the document about what failed while a rule was evaluated.
+pub const FAULT_NUMBER: u16 = u16::MAX;
 
 /// Stands in place of a rule for what was sent straight to a target through the API. No rule can be
 /// called so: rule names are letters, digits and `_`.
@@ -85,6 +92,8 @@ pub struct Record {
     pub traceparent: Option<String>,
     /// Recognises the same publish when the device sends it again.
     pub resend: Option<ResendKey>,
+    /// How often rules have published it again; 0 for what came from outside. It bounds loops of rules.
+    pub republished: u8,
     /// What the state of the sessions owes to this record's being durable.
     pub source: Option<Source>,
     /// What the rules made of the message, at most 65,535.
@@ -150,7 +159,8 @@ pub enum Source {
 pub struct Event {
     /// The rule's name, or [`DIRECT_RULE`].
     pub rule: String,
-    /// Tells the events of one rule in one message apart, from zero; [`Record::add`] sets it.
+    /// Tells the events of one rule in one message apart, from zero; [`Record::add`] sets it. [`FAULT_NUMBER`] is the document
+    /// about what failed while the rule was evaluated.
     pub number: u16,
     /// The result of the rule's SQL, or the body sent through the API.
     pub data: Bytes,
@@ -184,7 +194,13 @@ pub struct Route {
     pub partition_key: Option<String>,
     /// What the body is.
     pub format: Format,
+    /// Further values of the action, filled in for this event: headers of a request, say. The target knows the names; of names
+    /// that come more than once each value counts.
+    pub parameters: Vec<Parameter>,
 }
+
+/// A name and a value, as in a header.
+pub type Parameter = (String, String);
 
 /// What the body handed to a target is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -237,6 +253,7 @@ impl Record {
             topic: String::new(),
             traceparent: None,
             resend: None,
+            republished: 0,
             source: None,
             events: Vec::new(),
             retained: false,
@@ -247,10 +264,16 @@ impl Record {
 
     /// Adds an event and gives it its number among those of its rule.
     pub fn add(&mut self, mut event: Event) {
-        let earlier = self.events.iter().filter(|earlier| earlier.rule == event.rule).count();
+        let is_earlier = |earlier: &&Event| earlier.rule == event.rule && earlier.number != FAULT_NUMBER;
+        let earlier = self.events.iter().filter(is_earlier).count();
         // More events than that are refused by `encode`.
         event.number = u16::try_from(earlier).unwrap_or(u16::MAX);
         self.events.push(event);
+    }
+
+    /// Adds the document about what failed while a rule was evaluated for this message; there is one for each rule at most.
+    pub fn add_fault_document(&mut self, event: Event) {
+        self.events.push(Event { number: FAULT_NUMBER, ..event });
     }
 
     /// The id of one of this record's events.
@@ -292,6 +315,6 @@ impl Route {
     /// A route with the default key and format.
     #[must_use]
     pub fn to(target: TargetName) -> Self {
-        Self { target, partition_key: None, format: Format::Data }
+        Self { target, partition_key: None, format: Format::Data, parameters: Vec::new() }
     }
 }

@@ -6,14 +6,15 @@ fn target(text: &str) -> TargetName {
     TargetName::parse(text).unwrap()
 }
 
-/// One of everything. The golden file of version 2 holds exactly this, that of version 1 the same without a source; neither must
-/// ever change.
+/// One of everything. The golden file of version 3 holds exactly this, that of version 2 the same without parameters and not
+/// republished, that of version 1 the same without a source, too; none of them must ever change.
 fn full() -> Record {
-    let queue = Route { target: target("queue/alerts"), partition_key: None, format: Format::Data };
+    let queue = Route::to(target("queue/alerts"));
     let stream = Route {
         target: target("stream/telemetry"),
         partition_key: Some("kiln-7".to_owned()),
         format: Format::CloudEvents,
+        parameters: vec![("header:x-line".to_owned(), "ofen-ü".to_owned()), (String::new(), String::new())],
     };
     Record {
         base: Uuid::from_u128(0x0190_a0b1_c2d3_7e4f_8a5b_6c7d_8e9f_a0b1),
@@ -24,6 +25,7 @@ fn full() -> Record {
         topic: "plant/ofen-ü/telemetry".to_owned(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         resend: Some(ResendKey { packet_id: 513, content_digest: 0x0123_4567_89ab_cdef }),
+        republished: 2,
         source: Some(Source::Exchange { session: 0x0102_0304_0506_0708, packet_id: 513 }),
         events: vec![
             Event {
@@ -61,6 +63,14 @@ fn full() -> Record {
 
 const GOLDEN_VERSION_1: &str = include_str!("../../tests/golden/record-1.hex");
 const GOLDEN_VERSION_2: &str = include_str!("../../tests/golden/record-2.hex");
+const GOLDEN_VERSION_3: &str = include_str!("../../tests/golden/record-3.hex");
+
+/// What version 2 could hold of it.
+fn full_version_2() -> Record {
+    let mut record = Record { republished: 0, ..full() };
+    record.events.iter_mut().flat_map(|event| &mut event.routes).for_each(|route| route.parameters.clear());
+    record
+}
 
 fn golden(text: &str) -> Bytes {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -76,16 +86,21 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn version_2_is_read_and_written_as_ever() {
-    let (written, golden) = (full().encode().unwrap(), golden(GOLDEN_VERSION_2));
+fn version_3_is_read_and_written_as_ever() {
+    let (written, golden) = (full().encode().unwrap(), golden(GOLDEN_VERSION_3));
     assert_eq!(hex(&written), hex(&golden), "the format changed: give it a new version and keep this file");
     assert_eq!(Record::decode(&golden).unwrap(), full());
 }
 
 #[test]
+fn version_2_is_still_read() {
+    assert_eq!(Record::decode(&golden(GOLDEN_VERSION_2)).unwrap(), full_version_2());
+}
+
+#[test]
 fn version_1_is_still_read() {
     let golden = golden(GOLDEN_VERSION_1);
-    assert_eq!(Record::decode(&golden).unwrap(), Record { source: None, ..full() });
+    assert_eq!(Record::decode(&golden).unwrap(), Record { source: None, ..full_version_2() });
     assert!(holds_message(&golden));
     assert_eq!(source(&golden), Ok(None));
 }
@@ -156,6 +171,10 @@ fn event_ids_differ_within_a_record_and_name_their_origin() {
     let expected =
         [":overheating", ":raw", ":overheating:1", ":overheating:2"].map(|suffix| format!("{base}{suffix}"));
     assert_eq!(ids, expected);
+    record.add_fault_document(record.events[0].clone());
+    record.add(record.events[0].clone());
+    let ids: Vec<_> = (4..6).map(|index| record.event_id(&record.events[index]).to_string()).collect();
+    assert_eq!(ids, [":overheating:fault", ":overheating:3"].map(|suffix| format!("{base}{suffix}")));
     record.origin = Origin::ErrorAction { failed_target: target("http/hook") };
     assert_eq!(record.event_id(&record.events[1]).to_string(), format!("{base}:raw:error:http/hook"));
     record.origin = Origin::Redriven { event_id: "as it was".to_owned() };
@@ -163,8 +182,10 @@ fn event_ids_differ_within_a_record_and_name_their_origin() {
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
-    ("[a-z]{1,4}/[a-zé/]{1,9}", proptest::option::of(".{0,20}"), any::<bool>()).prop_map(
-        |(name, partition_key, cloud)| Route {
+    let parameters = proptest::collection::vec((".{0,9}", ".{0,20}"), 0..3);
+    ("[a-z]{1,4}/[a-zé/]{1,9}", proptest::option::of(".{0,20}"), any::<bool>(), parameters).prop_map(
+        |(name, partition_key, cloud, parameters)| Route {
+            parameters,
             target: target(&name),
             partition_key,
             format: if cloud { Format::CloudEvents } else { Format::Data },
@@ -244,6 +265,7 @@ prop_compose! {
         (client_id, principal, topic) in (".{0,12}", ".{0,12}", ".{0,40}"),
         traceparent in proptest::option::of("[0-9a-f-]{55}"),
         resend in proptest::option::of((any::<u16>(), any::<u64>())),
+        republished in any::<u8>(),
         source in proptest::option::of(any_source()),
         events in proptest::collection::vec(any_event(), 0..4),
         message in proptest::option::of(any_message()),
@@ -252,7 +274,7 @@ prop_compose! {
         let resend = resend.map(|(packet_id, content_digest)| ResendKey { packet_id, content_digest });
         let base = Uuid::from_u128(base);
         Record {
-            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, source, events, retained,
+            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, republished, source, events, retained,
             message, owed,
         }
     }

@@ -4,7 +4,7 @@
 //! `$`, which no sender can use.
 
 use bus::record::DIRECT_RULE;
-use bus::{Attribute, Delivery, Event, Format, Origin, Record, Route, TargetName};
+use bus::{Attribute, Delivery, Event, Origin, Record, Route, TargetName};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -88,7 +88,7 @@ impl Outgoing {
         record.add(Event {
             content_type: "text/plain; charset=utf-8".to_owned(),
             attributes,
-            routes: vec![Route { target, partition_key: self.group, format: Format::Data }],
+            routes: vec![Route { partition_key: self.group, ..Route::to(target) }],
             ..Event::json(DIRECT_RULE, self.body)
         });
         record
@@ -116,9 +116,10 @@ pub(super) fn moved(delivery: &Delivery, source: &str, dead_letter_queue: Target
         content_type: delivery.content_type.clone(),
         attributes,
         routes: vec![Route {
-            target: dead_letter_queue,
             partition_key: Some(delivery.partition_key.clone()).filter(|key| *key != delivery.client_id),
             format: delivery.format,
+            parameters: delivery.parameters.clone(),
+            ..Route::to(dead_letter_queue)
         }],
         ..Event::json(delivery.rule.clone(), delivery.data.clone())
     });

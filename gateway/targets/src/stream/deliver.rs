@@ -1,7 +1,7 @@
 //! One stream as its producers and consumers call it.
 
 use bus::record::DIRECT_RULE;
-use bus::{Attribute, Delivery, Event, Format, Origin, Position, Route, TargetName, View};
+use bus::{Attribute, Delivery, Event, Origin, Position, Route, TargetName, View};
 use bytes::Bytes;
 use journal::Clock;
 use parking_lot::{Mutex, RwLock};
@@ -205,9 +205,8 @@ impl Stream {
             content_type: "application/octet-stream".to_owned(),
             attributes: hash_key.into_iter().collect(),
             routes: vec![Route {
-                target: self.target.clone(),
                 partition_key: Some(outgoing.partition_key),
-                format: Format::Data,
+                ..Route::to(self.target.clone())
             }],
             ..Event::json(DIRECT_RULE, outgoing.data)
         });
