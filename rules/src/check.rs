@@ -4,6 +4,8 @@
 
 mod outside;
 
+use std::collections::HashSet;
+
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
 use crate::filter::TopicFilter;
 use crate::functions::{self, ArgumentKind, Function};
@@ -17,12 +19,17 @@ pub(crate) use outside::Reach;
 /// The most variables one SET may define.
 pub const VARIABLES_MAX: usize = 10;
 
+/// The most errors, and the most warnings, that are told of one text: those it was read with first.
+const DIAGNOSTICS_MAX: usize = 20;
+
 pub(crate) struct Check<'t> {
     text: &'t str,
     version: SqlVersion,
     variables: Vec<Box<str>>,
     /// Inside a subquery, where `*` is the element and not the payload.
     query_depth: usize,
+    /// Expressions seen so far.
+    nodes: usize,
     reach: Reach<'t>,
     /// The services that were asked and may be asked once.
     asked_once: Vec<Service>,
@@ -37,6 +44,7 @@ impl<'t> Check<'t> {
             version,
             variables: Vec::new(),
             query_depth: 0,
+            nodes: 0,
             reach: Reach::default(),
             asked_once: Vec::new(),
             errors: Vec::new(),
@@ -68,11 +76,17 @@ impl<'t> Check<'t> {
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
+        if self.errors.len() >= DIAGNOSTICS_MAX {
+            return;
+        }
         let diagnostic = Diagnostic::new(self.text, span, message);
         self.errors.push(Diagnostic { hint: hint.into(), ..diagnostic });
     }
 
     fn warn(&mut self, span: Span, message: impl Into<String>, hint: &str) {
+        if self.warnings.len() >= DIAGNOSTICS_MAX {
+            return;
+        }
         self.warnings.push(Diagnostic::new(self.text, span, message).with_hint(hint));
     }
 
@@ -92,7 +106,7 @@ impl<'t> Check<'t> {
             self.error(surplus.name.span, format!("SET defines more than {VARIABLES_MAX} variables"), None);
         }
         let mut plans = Vec::with_capacity(assignments.len());
-        for assignment in assignments {
+        for assignment in assignments.iter().take(VARIABLES_MAX) {
             let plan = self.expression(&assignment.value);
             let name: Box<str> = assignment.name.text.as_str().into();
             if self.variables.contains(&name) {
@@ -124,9 +138,8 @@ impl<'t> Check<'t> {
             Body::Value(value) => Projection::Value(self.expression(value)),
             Body::Items(items) => {
                 let items: Vec<ItemPlan> = items.iter().map(|item| self.item(item)).collect();
-                let is_flat = items.iter().enumerate().all(|(at, item)| {
-                    item.path.len() == 1 && items[..at].iter().all(|other| other.path != item.path)
-                });
+                let mut names = HashSet::new();
+                let is_flat = items.iter().all(|item| item.path.len() == 1 && names.insert(&item.path));
                 Projection::Items { items, is_flat }
             }
         }
@@ -159,6 +172,7 @@ impl<'t> Check<'t> {
     }
 
     pub(crate) fn expression(&mut self, expression: &Expression) -> Plan {
+        self.nodes += 1;
         let span = expression.span;
         match &expression.form {
             Form::Null => Plan::Constant(Constant::Null),
@@ -239,10 +253,11 @@ impl<'t> Check<'t> {
         self.require_2016(query.span, "a nested SELECT");
         let source = self.expression(&query.source);
         self.query_depth += 1;
+        let before = self.nodes;
         let condition = query.condition.as_ref().map(|condition| self.expression(condition));
         let projection = self.projection(&query.body);
         self.query_depth -= 1;
-        QueryPlan { projection, source, condition }
+        QueryPlan { projection, source, condition, nodes: self.nodes - before }
     }
 
     fn cast(&mut self, inner: &Expression, target: CastTarget, span: Span) -> Plan {
@@ -291,6 +306,9 @@ impl<'t> Check<'t> {
             return found;
         }
         let written = &name.text;
+        if self.errors.len() >= DIAGNOSTICS_MAX {
+            return None;
+        }
         let hint = nearest(written, functions::catalogue().map(|function| function.name))
             .map(|known| format!("did you mean `{known}`?"));
         self.error(name.span, format!("unknown function `{written}`"), hint);

@@ -153,8 +153,14 @@ impl fmt::Display for SqlErrors {
 
 impl std::error::Error for SqlErrors {}
 
+/// Longer words are meant to be nothing we know; comparing takes time in proportion to their length.
+const NEAREST_BYTES_MAX: usize = 64;
+
 /// The candidate that `written` was probably meant to be, if one is near enough.
 pub(crate) fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if written.len() > NEAREST_BYTES_MAX {
+        return None;
+    }
     let written = written.to_lowercase();
     // A third of the letters may be wrong: enough for slips, too little to suggest an unrelated word.
     let distance_max = (written.chars().count() / 3).max(1);

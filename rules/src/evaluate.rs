@@ -3,6 +3,8 @@
 //! Recursion is bounded by the nesting of the statement. Type mismatches are Undefined; exceeded limits are a fault,
 //! which is remembered and stops the evaluation at the next check.
 
+mod work;
+
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 
@@ -21,6 +23,7 @@ pub(crate) struct Evaluation<'v> {
     pub(crate) message: &'v Message<'v>,
     variables: RefCell<Vec<Value<'v>>>,
     elements: Cell<u32>,
+    work_bytes: Cell<usize>,
     pub(crate) asked: Asked,
     fault: Cell<Option<Limit>>,
     misfits: Cell<MisfitKinds>,
@@ -31,6 +34,8 @@ pub(crate) struct Evaluation<'v> {
 pub(crate) enum Limit {
     Bytes,
     Elements,
+    Work,
+    Depth,
     Questions,
     Unanswered,
 }
@@ -54,6 +59,7 @@ impl<'v> Evaluation<'v> {
             message,
             variables: RefCell::new(Vec::new()),
             elements: Cell::new(0),
+            work_bytes: Cell::new(0),
             asked: Asked::default(),
             fault: Cell::new(None),
             misfits: Cell::new(MisfitKinds::default()),
@@ -68,15 +74,7 @@ impl<'v> Evaluation<'v> {
 
     /// The fault that stopped the evaluation, if one did.
     pub(crate) fn fault(&self) -> Result<(), Fault> {
-        match self.fault.get() {
-            None => Ok(()),
-            Some(Limit::Bytes) => Err(Fault::TooLarge { bytes_max: self.options.output_bytes_max }),
-            Some(Limit::Elements) => Err(Fault::TooMuchWork { elements_max: self.options.elements_max }),
-            Some(Limit::Questions) => {
-                Err(Fault::TooManyQuestions { questions_max: self.options.questions_max })
-            }
-            Some(Limit::Unanswered) => Err(self.asked.unanswered()),
-        }
+        self.fault.get().map_or(Ok(()), |limit| Err(self.exceeded(limit)))
     }
 
     /// The kinds of misfits so far.
@@ -127,19 +125,26 @@ impl<'v> Evaluation<'v> {
             Plan::Constant(constant) => constant_value(constant),
             Plan::Path(names) => self.path(names, scope),
             Plan::Star => self.whole(scope),
-            Plan::EncodedPayload => Value::string(base64_text(self.message.payload().bytes())),
-            Plan::Variable(number) => self.variables.borrow().get(*number).cloned().unwrap_or_default(),
-            Plan::Member(inner, name) => self.value(inner, scope).member(name),
+            Plan::EncodedPayload => self.bounded(Value::string(base64_text(self.message.payload().bytes()))),
+            Plan::Variable(number) => self.variable(*number),
+            Plan::Member(inner, name) => {
+                let inner = self.value(inner, scope);
+                if self.looks_at(&inner) { inner.member(name) } else { Value::Undefined }
+            }
             Plan::Not(inner) => {
                 let inner = self.value(inner, scope);
                 self.converted(boolean_value(inner.to_boolean().map(|value| !value)), &inner)
             }
             Plan::Negate(inner) => {
                 let inner = self.value(inner, scope);
+                self.looks_at(&inner);
                 self.converted(number_value(inner.to_number().map(Number::negated)), &inner)
             }
             Plan::Binary(operator, left, right) => {
                 let (left, right) = (self.value(left, scope), self.value(right, scope));
+                if !(self.looks_at(&left) && self.looks_at(&right)) {
+                    return Value::Undefined;
+                }
                 let result = binary(*operator, &left, &right);
                 if result.is_undefined() && left.is_there() && right.is_there() {
                     self.misfit(MisfitKind::of_operation(*operator, &left, &right));
@@ -148,6 +153,9 @@ impl<'v> Evaluation<'v> {
             }
             Plan::In(left, right) => {
                 let (left, right) = (self.value(left, scope), self.value(right, scope));
+                if !self.searches(&left, &right) {
+                    return Value::Undefined;
+                }
                 let result = is_in(&left, &right);
                 if left.is_there() { self.converted(result, &right) } else { result }
             }
@@ -157,15 +165,14 @@ impl<'v> Evaluation<'v> {
             Plan::Ask(ask) => self.ask(ask, scope),
             Plan::Cast(inner, target) => {
                 let inner = self.value(inner, scope);
+                self.looks_at(&inner);
                 self.converted(cast(&inner, *target), &inner)
             }
             Plan::Case(case) => self.case(case, scope),
-            Plan::Object(members) => Value::object(
+            Plan::Object(members) => self.bounded(Value::object(
                 members.iter().map(|(name, plan)| (name.as_ref().into(), self.value(plan, scope))).collect(),
-            ),
-            Plan::Array(elements) => {
-                Value::array(elements.iter().map(|plan| self.value(plan, scope)).collect())
-            }
+            )),
+            Plan::Array(elements) => self.gathered(elements.iter().map(|plan| self.value(plan, scope))),
         }
     }
 
@@ -175,6 +182,15 @@ impl<'v> Evaluation<'v> {
             self.misfit(MisfitKind::Conversion);
         }
         result
+    }
+
+    /// A text that was made is copied for each use.
+    fn variable(&self, number: usize) -> Value<'v> {
+        let variables = self.variables.borrow();
+        match variables.get(number) {
+            Some(text @ Value::String(_)) if !self.looks_at(text) => Value::Undefined,
+            value => value.cloned().unwrap_or_default(),
+        }
     }
 
     fn path(&self, names: &'v [Box<str>], scope: Scope<'_, 'v>) -> Value<'v> {
@@ -202,8 +218,10 @@ impl<'v> Evaluation<'v> {
         if subject.is_undefined() {
             return Value::Undefined;
         }
-        let chosen =
-            case.branches.iter().find(|(wanted, _)| subject.equals(&self.value(wanted, scope)) == Some(true));
+        let chosen = case.branches.iter().find(|(wanted, _)| {
+            let wanted = self.value(wanted, scope);
+            self.looks_at(&wanted) && self.looks_at(&subject) && subject.equals(&wanted) == Some(true)
+        });
         self.value(chosen.map_or(&case.otherwise, |(_, result)| result), scope)
     }
 
@@ -222,7 +240,8 @@ impl<'v> Evaluation<'v> {
             many = call.arguments.iter().map(|plan| self.value(plan, scope)).collect();
             &many
         };
-        if self.fault.get().is_some() {
+        self.charge(arguments.iter().map(Value::weight).fold(0, usize::saturating_add));
+        if self.has_stopped() {
             return Value::Undefined;
         }
         if self.misfits.get() != misfits && misfit::expects_misfits(call.function) {
@@ -259,13 +278,12 @@ impl<'v> Evaluation<'v> {
         let source = self.value(&query.source, scope);
         match &source {
             Value::Array(array) => {
-                let elements = array.iter().filter_map(|element| self.element(query, &element));
-                Value::array(elements.collect())
+                self.gathered(array.iter().filter_map(|element| self.element(query, &element)))
             }
             Value::Object(_) => {
                 let made = self.element(query, &source);
                 match query.source {
-                    Plan::Star => Value::array(made.into_iter().collect()),
+                    Plan::Star => self.gathered(made.into_iter()),
                     _ => made.unwrap_or_default(),
                 }
             }
@@ -287,32 +305,12 @@ impl<'v> Evaluation<'v> {
 
     /// What a subquery makes of one element; `None` when its WHERE isn't true.
     fn element(&self, query: &'v QueryPlan, element: &Value<'v>) -> Option<Value<'v>> {
-        let visited = self.elements.get().saturating_add(1);
-        self.elements.set(visited);
-        if visited > self.options.elements_max {
-            self.fault.set(Some(Limit::Elements));
-        }
-        if self.fault.get().is_some() {
+        if !self.visits(element, query.nodes) {
             return None;
         }
         let scope = Scope::Element(element);
         let passes = query.condition.as_ref().is_none_or(|condition| self.holds_in(condition, scope));
         passes.then(|| self.projected(&query.projection, scope))
-    }
-
-    /// Stops the evaluation when a text or array has grown beyond the limit, before it can grow further.
-    fn bounded(&self, value: Value<'v>) -> Value<'v> {
-        let size = match &value {
-            Value::String(text) => text.len(),
-            // An element takes at least two bytes of output.
-            Value::Array(array) if array.is_built() => array.len().saturating_mul(2),
-            _ => return value,
-        };
-        if size <= self.options.output_bytes_max {
-            return value;
-        }
-        self.fault.set(Some(Limit::Bytes));
-        Value::Undefined
     }
 }
 

@@ -86,6 +86,12 @@ impl<'d> Node<'d> {
         self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default()
     }
 
+    /// How long the text of the value is, without the quotes of a string.
+    pub(crate) fn bytes_len(self) -> usize {
+        let entry = self.entry();
+        (entry.end - entry.start) as usize
+    }
+
     /// The text of a string with escapes resolved.
     pub(crate) fn string(self) -> Cow<'d, str> {
         match self.kind() {

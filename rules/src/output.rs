@@ -18,7 +18,7 @@ impl<'v> Evaluation<'v> {
         match projection {
             Projection::Items { items, is_flat: true } => self.write_flat(items, &mut text),
             Projection::Value(plan) => {
-                write_json(&self.bare_value(plan), self.keep_decimal_point(), &mut text)
+                write_json(&self.bare_value(plan), self.keep_decimal_point(), &mut text);
             }
             other => write_json(&self.projected(other, Scope::Payload), self.keep_decimal_point(), &mut text),
         }
@@ -90,11 +90,18 @@ impl<'v> Evaluation<'v> {
         for item in items {
             let value = self.value(&item.plan, scope);
             match item.path.split_first() {
-                Some((first, rest)) => set_at(&mut object, first, rest, value),
-                None => spread(&mut object, &value),
+                Some((first, rest)) => {
+                    // What is there already is copied to add to it.
+                    if !rest.is_empty() && !self.looks_at(&object.get(first)) {
+                        return Value::Undefined;
+                    }
+                    set_at(&mut object, first, rest, value);
+                }
+                None if self.looks_at(&value) => spread(&mut object, &value),
+                None => return Value::Undefined,
             }
         }
-        object.finish()
+        self.bounded(object.finish())
     }
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct QueryPlan {
     pub(crate) projection: Projection,
     pub(crate) source: Plan,
     pub(crate) condition: Option<Plan>,
+    /// How many nodes are walked for an element at most, those of subqueries within once.
+    pub(crate) nodes: usize,
 }
 
 /// What a SELECT makes.

@@ -53,6 +53,8 @@ pub struct CompileOptions {
     pub output_bytes_max: usize,
     /// The most array elements subqueries may visit for one message.
     pub elements_max: u32,
+    /// The most bytes that functions, comparisons and subqueries may look at or make for one message.
+    pub work_bytes_max: usize,
     /// The most different questions a statement may ask the world outside for one message.
     pub questions_max: usize,
 }
@@ -63,6 +65,7 @@ impl Default for CompileOptions {
             version: SqlVersion::default(),
             output_bytes_max: 1024 * 1024,
             elements_max: 100_000,
+            work_bytes_max: 32 * 1024 * 1024,
             questions_max: 8,
         }
     }
@@ -147,11 +150,25 @@ pub enum Fault {
         /// The limit.
         bytes_max: usize,
     },
+    /// What is built is nested too deep.
+    #[error("result is nested more than {depth_max} levels deep; nest it less")]
+    TooDeep {
+        /// The limit.
+        depth_max: u32,
+    },
     /// Subqueries inside subqueries visited too many elements.
     #[error("subqueries visited more than {elements_max} array elements; nest them less, or raise the limit")]
     TooMuchWork {
         /// The limit.
         elements_max: u32,
+    },
+    /// Functions, comparisons and subqueries went through too much.
+    #[error(
+        "functions, comparisons and subqueries went through more than {work_bytes_max} bytes; nest subqueries less, or look at less of the payload in them"
+    )]
+    TooManyBytes {
+        /// The limit.
+        work_bytes_max: usize,
     },
     /// More was asked of the world outside than allowed.
     #[error(

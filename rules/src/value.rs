@@ -10,7 +10,7 @@ mod write;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::json::{Kind, Node};
+use crate::json::{DEPTH_MAX, Kind, Node};
 use crate::number::Number;
 
 pub(crate) use write::{write_json, write_text};
@@ -45,7 +45,7 @@ pub struct Array<'v>(ArrayForm<'v>);
 #[derive(Debug, Clone)]
 enum ArrayForm<'v> {
     Read(Node<'v>),
-    Built(Rc<Vec<Value<'v>>>),
+    Built(Rc<Vec<Value<'v>>>, Extent),
 }
 
 /// The members of an Object.
@@ -55,7 +55,31 @@ pub struct Object<'v>(ObjectForm<'v>);
 #[derive(Debug, Clone)]
 enum ObjectForm<'v> {
     Read(Node<'v>),
-    Built(Rc<Vec<(Cow<'v, str>, Value<'v>)>>),
+    Built(Rc<Vec<(Cow<'v, str>, Value<'v>)>>, Extent),
+}
+
+/// How large an array or object is that was built, known without looking inside: its parts may be shared, so that it
+/// takes far less memory than time to walk.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// About how many bytes of JSON it is.
+    weight: u32,
+    /// How deep it is nested.
+    depth: u32,
+}
+
+impl Extent {
+    /// Of nothing but the brackets.
+    const EMPTY: Self = Self { weight: 2, depth: 1 };
+
+    /// With one more part, and so many bytes beside it.
+    fn with(self, part: &Value<'_>, beside: usize) -> Self {
+        let added = u32::try_from(part.weight().saturating_add(beside)).unwrap_or(u32::MAX);
+        Self {
+            weight: self.weight.saturating_add(added),
+            depth: self.depth.max(part.depth().saturating_add(1)),
+        }
+    }
 }
 
 impl<'v> Value<'v> {
@@ -102,7 +126,8 @@ impl<'v> Value<'v> {
     /// An Array of these elements; Undefined ones are left out, as JSON can't hold them.
     pub fn array(mut elements: Vec<Self>) -> Self {
         elements.retain(|element| !element.is_undefined());
-        Self::Array(Array(ArrayForm::Built(Rc::new(elements))))
+        let extent = elements.iter().fold(Extent::EMPTY, |extent, element| extent.with(element, 1));
+        Self::Array(Array(ArrayForm::Built(Rc::new(elements), extent)))
     }
 
     /// An Object of these members: Undefined ones are left out, of repeated names the last counts.
@@ -122,6 +147,32 @@ impl<'v> Value<'v> {
     /// Whether there is something to work with: neither Undefined nor Null, which is how a sender says that it has no value.
     pub(crate) fn is_there(&self) -> bool {
         !matches!(self, Self::Undefined | Self::Null)
+    }
+
+    /// About how many bytes of JSON this is, known without looking inside: what it costs to walk, copy or write it.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Undefined | Self::Null | Self::Boolean(_) | Self::Number(_) => 4,
+            Self::LongNumber(text) => text.len(),
+            Self::String(text) => text.len(),
+            Self::Array(Array(ArrayForm::Read(node))) | Self::Object(Object(ObjectForm::Read(node))) => {
+                node.bytes_len()
+            }
+            Self::Array(Array(ArrayForm::Built(_, extent)))
+            | Self::Object(Object(ObjectForm::Built(_, extent))) => extent.weight as usize,
+        }
+    }
+
+    /// How deep arrays and objects are nested at most, known without looking inside.
+    pub(crate) fn depth(&self) -> u32 {
+        match self {
+            Self::Array(Array(ArrayForm::Read(_))) | Self::Object(Object(ObjectForm::Read(_))) => {
+                DEPTH_MAX as u32
+            }
+            Self::Array(Array(ArrayForm::Built(_, extent)))
+            | Self::Object(Object(ObjectForm::Built(_, extent))) => extent.depth,
+            _ => 0,
+        }
     }
 
     /// The member called `name` if this is an Object that has it, else Undefined.
@@ -152,20 +203,20 @@ impl<'v> Array<'v> {
     pub fn iter(&self) -> Box<dyn Iterator<Item = Value<'v>> + '_> {
         match &self.0 {
             ArrayForm::Read(node) => Box::new(node.elements().map(Value::from_node)),
-            ArrayForm::Built(elements) => Box::new(elements.iter().cloned()),
+            ArrayForm::Built(elements, _) => Box::new(elements.iter().cloned()),
         }
     }
 
     /// Whether the evaluation made it, rather than the payload.
     pub(crate) fn is_built(&self) -> bool {
-        matches!(self.0, ArrayForm::Built(_))
+        matches!(self.0, ArrayForm::Built(..))
     }
 
     /// How many elements there are.
     pub fn len(&self) -> usize {
         match &self.0 {
             ArrayForm::Read(node) => node.elements().count(),
-            ArrayForm::Built(elements) => elements.len(),
+            ArrayForm::Built(elements, _) => elements.len(),
         }
     }
 
@@ -178,17 +229,22 @@ impl<'v> Array<'v> {
     pub fn get(&self, index: usize) -> Value<'v> {
         match &self.0 {
             ArrayForm::Read(node) => node.elements().nth(index).map_or(Value::Undefined, Value::from_node),
-            ArrayForm::Built(elements) => elements.get(index).cloned().unwrap_or_default(),
+            ArrayForm::Built(elements, _) => elements.get(index).cloned().unwrap_or_default(),
         }
     }
 }
 
 impl<'v> Object<'v> {
+    /// Whether the evaluation made it, rather than the payload.
+    pub(crate) fn is_built(&self) -> bool {
+        matches!(self.0, ObjectForm::Built(..))
+    }
+
     /// The member called `name`, or Undefined.
     pub fn get(&self, name: &str) -> Value<'v> {
         match &self.0 {
             ObjectForm::Read(node) => node.member(name).map_or(Value::Undefined, Value::from_node),
-            ObjectForm::Built(members) => members
+            ObjectForm::Built(members, _) => members
                 .iter()
                 .find(|(key, _)| key == name)
                 .map_or(Value::Undefined, |(_, value)| value.clone()),
@@ -198,7 +254,7 @@ impl<'v> Object<'v> {
     /// The members, each name once, in the order in which the names first came.
     pub fn members(&self) -> Vec<(Cow<'v, str>, Value<'v>)> {
         match &self.0 {
-            ObjectForm::Built(members) => members.as_ref().clone(),
+            ObjectForm::Built(members, _) => members.as_ref().clone(),
             ObjectForm::Read(node) => {
                 let mut object = Builder::default();
                 for (key, value) in node.members() {
@@ -260,6 +316,10 @@ impl<'v> Builder<'v> {
     }
 
     pub(crate) fn finish(self) -> Value<'v> {
-        Value::Object(Object(ObjectForm::Built(Rc::new(self.members))))
+        let extent = self
+            .members
+            .iter()
+            .fold(Extent::EMPTY, |extent, (name, value)| extent.with(value, name.len() + 4));
+        Value::Object(Object(ObjectForm::Built(Rc::new(self.members), extent)))
     }
 }

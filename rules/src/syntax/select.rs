@@ -1,5 +1,6 @@
 //! Statements and subqueries: everything around the expressions.
 
+use super::NESTING_MAX;
 use super::lexer::Token;
 use super::parser::{Parsed, Parser};
 use super::tree::{Assignment, Body, Expression, Form, Item, Name, Query, Select};
@@ -170,6 +171,10 @@ impl Parser<'_> {
             }
             names.push(self.member_name()?);
             while self.take_sign(".")? {
+                if names.len() == NESTING_MAX {
+                    let span = self.ahead().span;
+                    return Err(self.fault(span, format!("alias has more than {NESTING_MAX} names")));
+                }
                 names.push(self.member_name()?);
             }
         }

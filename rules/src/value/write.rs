@@ -17,7 +17,7 @@ pub(crate) fn write_json(value: &Value<'_>, keep_decimal_point: bool, out: &mut 
         Value::Array(Array(ArrayForm::Read(node))) | Value::Object(Object(ObjectForm::Read(node))) => {
             write_node(*node, keep_decimal_point, out);
         }
-        Value::Array(Array(ArrayForm::Built(elements))) => {
+        Value::Array(Array(ArrayForm::Built(elements, _))) => {
             out.push('[');
             for (number, element) in elements.iter().enumerate() {
                 if number > 0 {
@@ -27,7 +27,7 @@ pub(crate) fn write_json(value: &Value<'_>, keep_decimal_point: bool, out: &mut 
             }
             out.push(']');
         }
-        Value::Object(Object(ObjectForm::Built(members))) => {
+        Value::Object(Object(ObjectForm::Built(members, _))) => {
             out.push('{');
             for (number, (name, member)) in members.iter().enumerate() {
                 if number > 0 {
