@@ -145,7 +145,7 @@ impl<'v> Evaluation<'v> {
                 if !(self.looks_at(&left) && self.looks_at(&right)) {
                     return Value::Undefined;
                 }
-                let result = binary(*operator, &left, &right);
+                let result = binary(*operator, &left, &right, self.keep_decimal_point());
                 if result.is_undefined() && left.is_there() && right.is_there() {
                     self.misfit(MisfitKind::of_operation(*operator, &left, &right));
                 }
@@ -166,7 +166,7 @@ impl<'v> Evaluation<'v> {
             Plan::Cast(inner, target) => {
                 let inner = self.value(inner, scope);
                 self.looks_at(&inner);
-                self.converted(cast(&inner, *target), &inner)
+                self.converted(cast(&inner, *target, self.keep_decimal_point()), &inner)
             }
             Plan::Case(case) => self.case(case, scope),
             Plan::Object(members) => self.bounded(Value::object(
@@ -332,7 +332,12 @@ fn boolean_value<'v>(value: Option<bool>) -> Value<'v> {
     value.map_or(Value::Undefined, Value::Boolean)
 }
 
-fn binary<'v>(operator: Operator, left: &Value<'v>, right: &Value<'v>) -> Value<'v> {
+fn binary<'v>(
+    operator: Operator,
+    left: &Value<'v>,
+    right: &Value<'v>,
+    keep_decimal_point: bool,
+) -> Value<'v> {
     let both = |combine: fn(bool, bool) -> bool| Some(combine(left.to_boolean()?, right.to_boolean()?));
     let ordered = |holds: fn(Ordering) -> bool| boolean_value(left.order(right).map(holds));
     let computed = |compute: fn(Number, Number) -> Option<Number>| {
@@ -349,7 +354,8 @@ fn binary<'v>(operator: Operator, left: &Value<'v>, right: &Value<'v>) -> Value<
         Operator::Greater => ordered(Ordering::is_gt),
         Operator::GreaterOrEqual => ordered(Ordering::is_ge),
         Operator::Add if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) => {
-            match (left.to_text(), right.to_text()) {
+            let text = |value: &Value<'v>| value.to_text_keeping(keep_decimal_point);
+            match (text(left), text(right)) {
                 (Some(left), Some(right)) => Value::string(left + right),
                 _ => Value::Undefined,
             }
@@ -373,7 +379,7 @@ fn is_in<'v>(wanted: &Value<'v>, array: &Value<'v>) -> Value<'v> {
 }
 
 /// `cast(value AS target)`, which converts between numbers and Booleans beyond what conversions do by themselves.
-fn cast<'v>(value: &Value<'v>, target: CastTarget) -> Value<'v> {
+fn cast<'v>(value: &Value<'v>, target: CastTarget, keep_decimal_point: bool) -> Value<'v> {
     let number = || match value {
         Value::Boolean(value) => Some(Number::from(i64::from(*value))),
         other => other.to_number(),
@@ -384,7 +390,9 @@ fn cast<'v>(value: &Value<'v>, target: CastTarget) -> Value<'v> {
         _ => decimal.as_decimal(),
     };
     match target {
-        CastTarget::String => value.to_text().map_or(Value::Undefined, Value::String),
+        CastTarget::String => {
+            value.to_text_keeping(keep_decimal_point).map_or(Value::Undefined, Value::String)
+        }
         CastTarget::Int if matches!(value, Value::String(_)) => {
             number_value(number().map(|number| number.truncated(0).as_int_if_whole()))
         }

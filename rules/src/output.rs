@@ -40,7 +40,8 @@ impl<'v> Evaluation<'v> {
         is_star && !self.message.payload().is_json()
     }
 
-    fn keep_decimal_point(&self) -> bool {
+    /// Whether whole Decimals are written with their point.
+    pub(crate) fn keep_decimal_point(&self) -> bool {
         self.options.version == SqlVersion::V2015
     }
 
