@@ -9,16 +9,20 @@ mod hash;
 mod numeric;
 mod outside;
 mod pattern;
+mod reference;
 mod string;
 mod structure;
 #[cfg(test)]
 mod tests;
 mod time;
 
+use std::borrow::Cow;
+
 pub(crate) use encoding::base64_text;
 pub use outside::EXAMPLE_FIXTURES;
 pub(crate) use pattern::{Expression, ForeignPatterns};
-use std::borrow::Cow;
+pub use reference::{describe, look_up, markdown, overview};
+pub use structure::CAST;
 
 use crate::message::Message;
 use crate::statement::SqlVersion;
@@ -65,6 +69,8 @@ pub enum ArgumentKind {
     Number,
     /// A String, or what converts to one.
     Text,
+    /// A String; nothing is converted.
+    String,
     /// A regular expression.
     Pattern,
     /// A pattern by which a time is printed.
@@ -172,23 +178,51 @@ impl Function {
     }
 }
 
+/// Functions that belong together, as the reference page shows them.
+struct Family {
+    title: &'static str,
+    /// What holds for all of them.
+    introduction: &'static str,
+    functions: &'static [Function],
+}
+
+const fn family(title: &'static str, introduction: &'static str, functions: &'static [Function]) -> Family {
+    Family { title, introduction, functions }
+}
+
 /// Every family of functions.
-const FAMILIES: &[&[Function]] = &[
-    context::FUNCTIONS,
-    numeric::FUNCTIONS,
-    numeric::DOUBLE_FUNCTIONS,
-    string::FUNCTIONS,
-    pattern::FUNCTIONS,
-    structure::FUNCTIONS,
-    encoding::FUNCTIONS,
-    hash::FUNCTIONS,
-    time::FUNCTIONS,
-    outside::FUNCTIONS,
+const FAMILIES: &[Family] = &[
+    family("The message", "What a message says about itself.", context::FUNCTIONS),
+    family("Numbers", "Computed exactly, with up to 34 digits.", numeric::FUNCTIONS),
+    family(
+        "Numbers in double precision",
+        "Computed with some 16 digits, as AWS does. A result that is infinite or no real number is Undefined.",
+        numeric::DOUBLE_FUNCTIONS,
+    ),
+    family("Strings", "What is no String is converted to one first.", string::FUNCTIONS),
+    family(
+        "Regular expressions",
+        "In Java's syntax. Bounds, and what differs from Java, are in [DIALECT.md](DIALECT.md).",
+        pattern::FUNCTIONS,
+    ),
+    family(
+        "Structure and conversion",
+        "Looking into values, and asking what is there.",
+        structure::FUNCTIONS,
+    ),
+    family("Encodings", "Bytes as text and back.", encoding::FUNCTIONS),
+    family("Hashes", "In lower-case hexadecimal, of the text's bytes in UTF-8.", hash::FUNCTIONS),
+    family("Time", "Times are milliseconds since 1970-01-01T00:00:00Z.", time::FUNCTIONS),
+    family(
+        "The world outside",
+        "What they may ask, and when they are refused, is in [DIALECT.md](DIALECT.md).",
+        outside::FUNCTIONS,
+    ),
 ];
 
 /// Every function, family by family.
 pub fn catalogue() -> impl Iterator<Item = &'static Function> {
-    FAMILIES.iter().copied().flatten()
+    FAMILIES.iter().flat_map(|family| family.functions)
 }
 
 /// The function called `name` in any case.

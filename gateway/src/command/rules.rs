@@ -1,6 +1,7 @@
 //! `iot-gateway rules`: rules tested before they run and watched while they do. One file for each subcommand, one list of them.
 
 mod eval;
+mod functions;
 mod test;
 
 use super::output;
@@ -22,11 +23,14 @@ enum Action {
     Test(test::Arguments),
     /// Show what a statement makes of one message, and why
     Eval(eval::Arguments),
+    /// List the functions of the SQL, or show one with examples
+    Functions(functions::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.action {
         Action::Test(arguments) => test::run(arguments),
         Action::Eval(arguments) => eval::run(arguments),
+        Action::Functions(arguments) => functions::run(arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::ArgumentKind::{Number as Num, Text};
+use super::ArgumentKind::{self, Number as Num};
 use super::{Call, Function, example, one, optional};
 use crate::number::Number;
 use crate::statement::SqlVersion::V2015;
@@ -96,7 +96,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "get_mqtt_property",
-        arguments: &[one("name", Text)],
+        arguments: &[one("name", ArgumentKind::String)],
         since: V2015,
         description: "An MQTT 5 property: `content_type`, `format_indicator`, `response_topic` or `correlation_data`.",
         examples: &[
@@ -108,7 +108,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "get_user_properties",
-        arguments: &[optional("name", Text)],
+        arguments: &[optional("name", ArgumentKind::String)],
         since: V2015,
         description: "The values of the MQTT 5 user properties of that name, or all of them as objects.",
         examples: &[

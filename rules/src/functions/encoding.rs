@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::ArgumentKind::{Scheme, Text};
+use super::ArgumentKind::{self, Scheme, Text};
 use super::{Call, Function, example, one};
 use crate::json::Tape;
 use crate::statement::SqlVersion::V2016;
@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "decode",
-        arguments: &[one("text", Text), one("scheme", Scheme)],
+        arguments: &[one("text", ArgumentKind::String), one("scheme", Scheme)],
         since: V2016,
         description: "What the base64 text holds: a value when it is JSON, else a String; Null when it is no base64.",
         examples: &[

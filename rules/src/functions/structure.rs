@@ -58,7 +58,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "transform",
         arguments: &[one("mode", Scheme), one("object", Object), one("array", Array)],
         since: V2016,
-        description: "With the mode `enrichArray`: every element of the array with the members of the object added.",
+        description: "With the mode `enrichArray`: every element of the array with the members of the object added. \
+                      Undefined for other modes, and when the result is larger than 128 KiB.",
         examples: &[
             example(
                 "transform('enrichArray', {'a': 1}, [{'p': 3}, {'q': 4}])",
@@ -69,6 +70,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
         evaluate: transform,
     },
 ];
+
+/// `cast` is syntax, not a call: it stands in the reference page and nowhere else.
+pub const CAST: Function = Function {
+    name: "cast",
+    arguments: &[one("value AS type", Any)],
+    since: V2015,
+    description: "The value as another type: `Int` and `Integer` (a Decimal is rounded down), `Double` and `Decimal`, `Boolean` and \
+                  `Bool`, `String`, `Nvarchar`, `Text`, `Ntext` and `Varchar`. Beyond the conversions that happen by themselves, \
+                  numbers become Booleans and Booleans numbers. Undefined for Null and Undefined, and where no conversion is \
+                  defined. `Decimal`, `Boolean` and `Bool` since `2016-03-23`.",
+    examples: &[
+        example("cast(temperature AS Int)", "81"),
+        example("cast('2.50' AS Decimal)", "2.5"),
+        example("cast(on AS Int)", "1"),
+        example("cast(0 AS Boolean)", "false"),
+        example("cast(position AS String)", "\"{\\\"x\\\":1,\\\"y\\\":-2}\""),
+        example("cast('hot' AS Int)", "Undefined"),
+    ],
+    evaluate: |_| Value::Undefined,
+};
 
 /// The largest result of `transform`, in bytes of JSON.
 const TRANSFORM_BYTES_MAX: usize = 128 * 1024;

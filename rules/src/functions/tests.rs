@@ -31,7 +31,7 @@ fn evaluate(expression: &str) -> String {
 
 #[test]
 fn examples_give_what_they_say() {
-    for function in catalogue() {
+    for function in catalogue().chain([&CAST]) {
         assert!(function.examples.len() >= 2, "`{}` needs two examples", function.name);
         for example in function.examples {
             assert_eq!(evaluate(example.sql), example.gives, "`{}`", example.sql);
@@ -91,4 +91,77 @@ fn no_arguments_make_a_function_panic() {
             evaluate(&format!("{}({a}, name, {a})", function.name));
         }
     }
+}
+
+/// What fits an argument, as SQL.
+fn fitting(function: &Function, argument: &Argument) -> &'static str {
+    match (argument.kind, function.name) {
+        (ArgumentKind::Number, _) => "1",
+        (ArgumentKind::Text, _) => "'a'",
+        (ArgumentKind::String, "decode") => "'NQ=='",
+        (ArgumentKind::String, "time_to_epoch") => "'2020'",
+        (ArgumentKind::String, "get_user_properties") => "'owner'",
+        (ArgumentKind::String, _) => "'content_type'",
+        (ArgumentKind::Pattern, _) => "'a'",
+        (ArgumentKind::WritePattern | ArgumentKind::ReadPattern, _) => "'yyyy'",
+        (ArgumentKind::Zone, _) => "'UTC'",
+        (ArgumentKind::Scheme, "transform") => "'enrichArray'",
+        (ArgumentKind::Scheme, _) => "'base64'",
+        (ArgumentKind::Array, _) => "[{'a': 1}]",
+        (ArgumentKind::Object, _) => "{'b': 2}",
+        (ArgumentKind::Any | ArgumentKind::Mode | ArgumentKind::Role, _) => "'x'",
+    }
+}
+
+/// What doesn't fit an argument of a kind; texts come out of a function, as bad literals are refused.
+fn unfitting(kind: ArgumentKind) -> &'static [&'static str] {
+    match kind {
+        ArgumentKind::Number => &["missing", "none", "on", "tags", "position", "'x'", "'+5'", "' 5'"],
+        ArgumentKind::Text => &["missing", "none"],
+        ArgumentKind::Pattern => &["missing", "none", "lower('(')"],
+        ArgumentKind::String => &["missing", "none", "on", "5", "tags", "position"],
+        ArgumentKind::WritePattern | ArgumentKind::ReadPattern => &["missing", "none", "5", "lower('j')"],
+        ArgumentKind::Zone => &["missing", "none", "5", "lower('nowhere')"],
+        ArgumentKind::Array => &["missing", "none", "on", "5", "'x'", "position"],
+        ArgumentKind::Object => &["missing", "none", "on", "5", "'x'", "tags"],
+        _ => &[],
+    }
+}
+
+/// The sentence that says which arguments give Undefined is true of every argument of every function.
+#[test]
+fn what_does_not_fit_is_undefined() {
+    for function in catalogue().filter(|function| Service::of_function(function.name).is_none()) {
+        // `get` takes anything, and finds nothing in most.
+        let fitting: Vec<_> = function.arguments.iter().map(|argument| fitting(function, argument)).collect();
+        if !fitting.is_empty() && function.name != "get" {
+            let call = format!("{}({})", function.name, fitting.join(", "));
+            assert_ne!(evaluate(&call), "Undefined", "`{call}`");
+        }
+        for (place, argument) in function.arguments.iter().enumerate() {
+            for bad in unfitting(argument.kind) {
+                let mut arguments = fitting.clone();
+                arguments[place] = bad;
+                let call = format!("{}({})", function.name, arguments.join(", "));
+                assert_eq!(evaluate(&call), "Undefined", "`{call}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_sentence_about_undefined_names_the_arguments() {
+    assert_eq!(
+        find("substring").unwrap().undefined_when().unwrap(),
+        "Undefined when `start` or `end` is neither a number nor a numeric String, or `text` is Null or Undefined."
+    );
+    assert_eq!(find("isNull").unwrap().undefined_when(), None);
+}
+
+#[test]
+fn a_misspelt_function_is_looked_up_by_its_nearest() {
+    assert_eq!(look_up("REGEXP_SUBSTR").unwrap().name, "regexp_substr");
+    assert_eq!(look_up("regex_substr").unwrap_err(), Some("regexp_substr"));
+    assert_eq!(look_up("cast").unwrap().signature(), "cast(value AS type)");
+    assert_eq!(look_up("frobnicate").unwrap_err(), None);
 }

@@ -8,7 +8,7 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-use super::ArgumentKind::{Number as Num, ReadPattern, Text, WritePattern, Zone};
+use super::ArgumentKind::{Number as Num, ReadPattern, WritePattern, Zone};
 use super::{ArgumentKind, Call, Function, example, one, optional};
 use crate::number::Number;
 use crate::statement::SqlVersion::V2016;
@@ -30,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "time_to_epoch",
-        arguments: &[one("text", Text), one("pattern", ReadPattern)],
+        arguments: &[one("text", ArgumentKind::String), one("pattern", ReadPattern)],
         since: V2016,
         description: "A text as milliseconds since 1970; in UTC when the text names no zone.",
         examples: &[
