@@ -4,13 +4,11 @@
 
 mod outside;
 
-use std::collections::HashSet;
-
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
 use crate::filter::TopicFilter;
 use crate::functions::{self, ArgumentKind, Function};
 use crate::outside::Service;
-use crate::plan::{CallPlan, CasePlan, Constant, ItemPlan, Plan, Projection, QueryPlan, Variables};
+use crate::plan::{CallPlan, CasePlan, Constant, ItemPlan, Plan, Projection, QueryPlan, Shape, Variables};
 use crate::statement::SqlVersion;
 use crate::syntax::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Query};
 
@@ -138,9 +136,8 @@ impl<'t> Check<'t> {
             Body::Value(value) => Projection::Value(self.expression(value)),
             Body::Items(items) => {
                 let items: Vec<ItemPlan> = items.iter().map(|item| self.item(item)).collect();
-                let mut names = HashSet::new();
-                let is_flat = items.iter().all(|item| item.path.len() == 1 && names.insert(&item.path));
-                Projection::Items { items, is_flat }
+                let shape = Shape::of(&items);
+                Projection::Items { items, shape }
             }
         }
     }
@@ -148,13 +145,10 @@ impl<'t> Check<'t> {
     fn item(&mut self, item: &Item) -> ItemPlan {
         let plan = self.expression(&item.expression);
         if !item.alias.is_empty() {
-            return ItemPlan {
-                path: item.alias.iter().map(|name| name.text.as_str().into()).collect(),
-                plan,
-            };
+            return ItemPlan::new(item.alias.iter().map(|name| name.text.as_str().into()).collect(), plan);
         }
         let name = match &item.expression.form {
-            Form::Star => return ItemPlan { path: Box::default(), plan },
+            Form::Star => return ItemPlan::new(Box::default(), plan),
             Form::Field(name) | Form::Variable(name) => name.as_str(),
             Form::Member(_, name) => name.text.as_str(),
             _ => {
@@ -165,10 +159,10 @@ impl<'t> Check<'t> {
                     format!("result is called `{written}`"),
                     "give it a name with AS",
                 );
-                return ItemPlan { path: [written.into()].into(), plan };
+                return ItemPlan::new([written.into()].into(), plan);
             }
         };
-        ItemPlan { path: [name.into()].into(), plan }
+        ItemPlan::new([name.into()].into(), plan)
     }
 
     pub(crate) fn expression(&mut self, expression: &Expression) -> Plan {

@@ -4,14 +4,19 @@
 //! deep nesting must cost no stack. A property test holds the reader to `serde_json`, which accepts and refuses the same.
 //! Knows JSON text; must not know values, SQL or messages.
 
+mod repeated;
 mod scan;
 mod string;
+mod tape;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::borrow::Cow;
 
 pub(crate) use string::write_string;
+pub(crate) use tape::Tape;
+use tape::{Entry, MARK_PLAIN, mark};
 
 /// The deepest nesting of arrays and objects that is read; anything deeper isn't JSON to us.
 pub const DEPTH_MAX: usize = 127;
@@ -31,45 +36,17 @@ pub(crate) enum Kind {
     Object,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    kind: Kind,
-    start: u32,
-    end: u32,
-    /// The entry after this one and all that is inside it.
-    next: u32,
-}
-
-/// Where everything in a JSON text lies. Holds no text, so that it can be kept beside the bytes it was made from.
-#[derive(Debug, Clone)]
-pub(crate) struct Tape {
-    entries: Vec<Entry>,
-}
-
-impl Tape {
-    /// Reads a whole text; `None` when it isn't JSON (RFC 8259), not UTF-8, or nested too deep.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        Some(Self { entries: scan::scan(text)? })
-    }
-
-    /// The outermost value of the text the tape was made from.
-    pub(crate) fn root<'d>(&'d self, bytes: &'d [u8]) -> Node<'d> {
-        Node { bytes, entries: &self.entries, index: 0 }
-    }
-}
-
 /// One value of a JSON text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node<'d> {
-    bytes: &'d [u8],
-    entries: &'d [Entry],
+    text: &'d str,
+    tape: &'d Tape,
     index: u32,
 }
 
 impl<'d> Node<'d> {
     fn entry(self) -> Entry {
-        self.entries[self.index as usize]
+        self.tape.entries[self.index as usize]
     }
 
     pub(crate) fn kind(self) -> Kind {
@@ -78,12 +55,19 @@ impl<'d> Node<'d> {
 
     /// The text of a number, or of a string without its quotes and with its escapes.
     pub(crate) fn raw(self) -> &'d str {
-        std::str::from_utf8(self.raw_bytes()).unwrap_or_default()
+        let entry = self.entry();
+        self.text.get(entry.start as usize..entry.end as usize).unwrap_or_default()
+    }
+
+    /// The text of a string with its quotes and escapes.
+    pub(crate) fn quoted(self) -> &'d str {
+        let entry = self.entry();
+        self.text.get(entry.start as usize - 1..entry.end as usize + 1).unwrap_or_default()
     }
 
     fn raw_bytes(self) -> &'d [u8] {
         let entry = self.entry();
-        self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default()
+        self.text.as_bytes().get(entry.start as usize..entry.end as usize).unwrap_or_default()
     }
 
     /// How long the text of the value is, without the quotes of a string.
@@ -98,6 +82,17 @@ impl<'d> Node<'d> {
             Kind::Escaped => Cow::Owned(string::unescape(self.raw())),
             _ => Cow::Borrowed(self.raw()),
         }
+    }
+
+    /// Whether the text of an outermost value is exactly what would be printed for it.
+    pub(crate) fn is_as_printed(self) -> bool {
+        self.index == 0 && self.tape.is_as_printed(self.text)
+    }
+
+    /// Whether this is a number that is printed as it is written.
+    pub(crate) fn is_plain_number(self) -> bool {
+        let entry = self.entry();
+        entry.kind == Kind::Number && entry.mark == MARK_PLAIN
     }
 
     fn string_is(self, text: &str) -> bool {
@@ -127,19 +122,37 @@ impl<'d> Node<'d> {
 
     /// The member called `name` of an object; of repeated names the last.
     pub(crate) fn member(self, name: &str) -> Option<Node<'d>> {
+        let object = self.entry();
+        if object.kind != Kind::Object {
+            return None;
+        }
+        let entries = &self.tape.entries[..object.next as usize];
+        let wanted = mark(name.as_bytes());
         let mut found = None;
-        for (key, value) in self.members() {
-            if key.string_is(name) {
-                found = Some(value);
+        let mut place = self.index as usize + 1;
+        while let [key, value, ..] = entries.get(place..).unwrap_or_default() {
+            // Most names are told apart by their marks; only those with escapes aren't.
+            if key.mark == wanted || key.kind == Kind::Escaped {
+                let node = Node { index: place as u32, ..self };
+                if node.string_is(name) {
+                    found = Some(Node { index: place as u32 + 1, ..self });
+                }
             }
+            place = value.next as usize;
         }
         found
     }
 
     fn inside(self, container: Kind) -> Inside<'d> {
         let entry = self.entry();
-        let end = if entry.kind == container { entry.next } else { 0 };
-        Inside { next: Node { index: self.index + 1, ..self }, end }
+        if entry.kind != container {
+            return Inside { next: self, end: 0 };
+        }
+        // Only a folded array has nothing between itself and what follows, or an empty one.
+        let is_bare = container == Kind::Array && entry.next == self.index + 1;
+        let unfolded = if is_bare { self.tape.unfolded(self.text, self.index) } else { None };
+        let node = unfolded.unwrap_or(self);
+        Inside { next: Node { index: node.index + 1, ..node }, end: node.entry().next }
     }
 }
 

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use crate::filter::basic_ingest;
 use crate::functions::ForeignPatterns;
-use crate::json::{Node, Tape};
+use crate::json::{Kind, Node, Tape};
 use crate::outside::{Answers, Nobody, Outside};
 
 /// Where `newuuid()` and `rand()` get their bits.
@@ -111,13 +111,15 @@ impl std::fmt::Debug for Message<'_> {
 /// The bytes of a message and, once a rule has asked for it, their structure.
 pub struct Payload<'m> {
     bytes: &'m [u8],
+    /// The bytes again; empty when they aren't UTF-8, and so no JSON.
+    text: &'m str,
     tape: OnceCell<Option<Tape>>,
 }
 
 impl<'m> Payload<'m> {
     /// A payload whose structure isn't known yet.
     pub fn new(bytes: &'m [u8]) -> Self {
-        Self { bytes, tape: OnceCell::new() }
+        Self { bytes, text: std::str::from_utf8(bytes).unwrap_or_default(), tape: OnceCell::new() }
     }
 
     /// The bytes as they were published.
@@ -127,12 +129,18 @@ impl<'m> Payload<'m> {
 
     /// The outermost value of the payload, read at the first call; `None` when the bytes aren't JSON.
     pub(crate) fn root(&self) -> Option<Node<'_>> {
-        self.tape.get_or_init(|| Tape::read(self.bytes)).as_ref().map(|tape| tape.root(self.bytes))
+        Some(self.tape.get_or_init(|| Tape::read_text(self.text)).as_ref()?.root_of(self.text))
     }
 
     /// The value at the end of a path of members; `None` when there is none.
     pub(crate) fn find(&self, names: &[Box<str>]) -> Option<Node<'_>> {
         names.iter().try_fold(self.root()?, |node, name| node.member(name))
+    }
+
+    /// The text and its root, when it is an object that is written exactly as it would be printed.
+    pub(crate) fn as_printed_object(&self) -> Option<(&'m str, Node<'_>)> {
+        let root = self.root().filter(|root| root.kind() == Kind::Object && root.is_as_printed())?;
+        Some((self.text, root))
     }
 
     /// Whether the bytes are JSON.

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use crate::evaluate::{Evaluation, Scope};
-use crate::json::write_string;
-use crate::plan::{ItemPlan, Plan, Projection};
+use crate::plan::{ItemPlan, Plan, Projection, Shape};
 use crate::statement::{Fault, Output, SqlVersion};
-use crate::value::{Builder, Value, write_json};
+use crate::value::{Builder, Value, write_json, write_node};
 
 impl<'v> Evaluation<'v> {
     /// The result of the outermost SELECT.
@@ -14,14 +13,14 @@ impl<'v> Evaluation<'v> {
         if self.is_raw(projection) {
             return Ok(Output::Raw(bytes::Bytes::copy_from_slice(self.message.payload().bytes())));
         }
-        let mut text = String::with_capacity(256);
-        match projection {
-            Projection::Items { items, is_flat: true } => self.write_flat(items, &mut text),
-            Projection::Value(plan) => {
-                write_json(&self.bare_value(plan), self.keep_decimal_point(), &mut text);
+        let text = match projection {
+            Projection::Items { items, shape: Shape::Flat } => self.flat(items),
+            Projection::Items { items, shape: Shape::StarThenFlat } => {
+                self.spliced(&items[1..]).unwrap_or_else(|| self.built(projection))
             }
-            other => write_json(&self.projected(other, Scope::Payload), self.keep_decimal_point(), &mut text),
-        }
+            Projection::Value(plan) => self.written(&self.bare_value(plan)),
+            other => self.built(other),
+        };
         self.fault()?;
         let bytes_max = self.options.output_bytes_max;
         match text.len() {
@@ -53,26 +52,70 @@ impl<'v> Evaluation<'v> {
         }
     }
 
-    /// Writes members as they are computed: no object is built.
-    fn write_flat(&self, items: &'v [ItemPlan], text: &mut String) {
+    /// Members written as they are computed: no object is built.
+    fn flat(&self, items: &'v [ItemPlan]) -> String {
+        let mut text = String::with_capacity(256);
         text.push('{');
+        self.write_members(items, &mut text);
+        text.push('}');
+        text
+    }
+
+    /// The payload with further members at its end, copied rather than written anew; `None` when that would be another text: where the payload isn't
+    /// written as it would be printed, or has a member that an item replaces.
+    fn spliced(&self, items: &'v [ItemPlan]) -> Option<String> {
+        let (printed, root) = self.message.payload().as_printed_object()?;
+        let replaces = |item: &ItemPlan| item.path.iter().any(|name| root.member(name).is_some());
+        if items.iter().any(replaces) {
+            return None;
+        }
+        let mut text = String::with_capacity(printed.len() + 64 * items.len());
+        text.push_str(printed.strip_suffix('}')?);
+        self.write_members(items, &mut text);
+        text.push('}');
+        Some(text)
+    }
+
+    /// Appends the items that are not Undefined to an object that isn't closed yet.
+    fn write_members(&self, items: &'v [ItemPlan], text: &mut String) {
         for item in items {
-            let value = self.value(&item.plan, Scope::Payload);
-            let [name] = item.path.as_ref() else { continue };
-            if value.is_undefined() {
-                continue;
-            }
-            if text.len() > 1 {
+            let before = text.len();
+            if before > 1 {
                 text.push(',');
             }
-            write_string(name, text);
-            text.push(':');
-            write_json(&value, self.keep_decimal_point(), text);
+            text.push_str(&item.label);
+            if !self.write_value(&item.plan, text) {
+                text.truncate(before);
+            }
             if text.len() > self.options.output_bytes_max {
                 return;
             }
         }
-        text.push('}');
+    }
+
+    /// Appends the JSON of what a plan gives; says whether it gives anything. What is only looked up is copied, without making a value of it.
+    fn write_value(&self, plan: &'v Plan, text: &mut String) -> bool {
+        match plan {
+            Plan::Path(names) => {
+                let node = self.message.payload().find(names);
+                node.map(|node| write_node(node, self.keep_decimal_point(), text)).is_some()
+            }
+            other => {
+                let value = self.value(other, Scope::Payload);
+                write_json(&value, self.keep_decimal_point(), text);
+                !value.is_undefined()
+            }
+        }
+    }
+
+    fn built(&self, projection: &'v Projection) -> String {
+        self.written(&self.projected(projection, Scope::Payload))
+    }
+
+    fn written(&self, value: &Value<'v>) -> String {
+        let mut text = String::with_capacity(256);
+        write_json(value, self.keep_decimal_point(), &mut text);
+        text
     }
 
     /// The result of a SELECT as a value.

@@ -2,10 +2,12 @@
 //!
 //! Made by the check, walked by the evaluator; must not know text positions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ask::AskPlan;
 use crate::functions::{Expression, Function};
+use crate::json::write_string;
 use crate::number::Number;
 use crate::syntax::CastTarget;
 use crate::syntax::Operator;
@@ -78,16 +80,52 @@ pub(crate) enum Projection {
     Value(Plan),
     Items {
         items: Vec<ItemPlan>,
-        /// No `*`, no nested alias and no repeated name: members can be written as they are computed.
-        is_flat: bool,
+        shape: Shape,
     },
+}
+
+/// What can be known of the items of a SELECT before there is a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// No `*`, no nested alias and no repeated name: members can be written as they are computed.
+    Flat,
+    /// `*`, and after it nothing or items as in [`Shape::Flat`].
+    StarThenFlat,
+    Other,
+}
+
+impl Shape {
+    pub(crate) fn of(items: &[ItemPlan]) -> Self {
+        let is_flat = |items: &[ItemPlan]| {
+            let mut names = HashSet::new();
+            items.iter().all(|item| item.path.len() == 1 && names.insert(&item.path))
+        };
+        match items {
+            [star, rest @ ..] if star.path.is_empty() && is_flat(rest) => Self::StarThenFlat,
+            items if is_flat(items) => Self::Flat,
+            _ => Self::Other,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct ItemPlan {
     /// Where the value goes in the output; empty for `*`, whose members are spread.
     pub(crate) path: Box<[Box<str>]>,
+    /// The last name of the path as a member begins with it: `"name":`.
+    pub(crate) label: Box<str>,
     pub(crate) plan: Plan,
+}
+
+impl ItemPlan {
+    pub(crate) fn new(path: Box<[Box<str>]>, plan: Plan) -> Self {
+        let mut label = String::new();
+        if let Some(name) = path.last() {
+            write_string(name, &mut label);
+            label.push(':');
+        }
+        Self { path, label: label.into(), plan }
+    }
 }
 
 /// The variables of SET, in order; shared by a statement and the templates made for it.

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::json::{DEPTH_MAX, Kind, Node};
 use crate::number::Number;
 
-pub(crate) use write::{write_json, write_text};
+pub(crate) use write::{write_json, write_node, write_text};
 
 /// A value during evaluation; `'v` is the life of the message and the statement.
 #[derive(Debug, Clone, Default)]

@@ -1,187 +1,208 @@
-//! The one pass over a JSON text (RFC 8259). It doesn't recurse: open containers are linked through the tape itself.
+//! The one pass over a JSON text (RFC 8259). It doesn't recurse: open containers are linked through the tape itself, those that are folded are bits
+//! of a number.
+//!
+//! Everything here is inlined into two loops, so that the place in the text stays in a register.
 
-use super::{DEPTH_MAX, Entry, Kind, string};
+use super::tape::{Entry, MARK_NONE, MARK_PLAIN, mark};
+use super::token::Cursor;
+use super::{DEPTH_MAX, Kind};
 
-/// Marks every value of `text`; `None` when it isn't JSON.
-pub(super) fn scan(text: &str) -> Option<Vec<Entry>> {
+/// What the pass found.
+pub(super) struct Scan {
+    pub(super) entries: Vec<Entry>,
+    /// Whether the text is already as it would be printed, repeated names aside: no spaces, no escapes, numbers in plain form.
+    pub(super) is_terse: bool,
+    /// Whether a folded array has objects inside.
+    pub(super) folds_objects: bool,
+}
+
+/// Marks every value of `bytes`, which are UTF-8, from `start` to the end; `None` when that isn't JSON. With `fold` what is inside arrays is judged
+/// but not marked.
+pub(super) fn scan(bytes: &[u8], start: usize, fold: bool) -> Option<Scan> {
     // Positions are kept in 32 bits; MQTT payloads are far below that (256 MiB).
-    u32::try_from(text.len()).ok()?;
-    let entries = Vec::with_capacity((text.len() / 8).clamp(8, 4096));
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, entries, open: NONE, depth: 0 };
-    scanner.run()?;
-    Some(scanner.entries)
+    u32::try_from(bytes.len()).ok()?;
+    let mut cursor = Cursor::new(bytes, start);
+    let mut marks = Marks::with_room_for(bytes.len() - start);
+    let mut folds_objects = false;
+    loop {
+        let byte = cursor.after_space()?;
+        let start = cursor.at();
+        if byte == b'{' || (byte == b'[' && !fold) {
+            cursor.pass();
+            marks.open(byte == b'{', start)?;
+            if cursor.after_space()? != marks.closing() {
+                marks.name_if_object(&mut cursor)?;
+                continue;
+            }
+        } else if byte == b'[' {
+            let objects = folded(&mut cursor, marks.depth)?;
+            folds_objects |= objects;
+            marks.push(Kind::Array, MARK_NONE, start, cursor.at());
+        } else {
+            marks.scalar(&mut cursor, byte)?;
+        }
+        if !marks.goes_on(&mut cursor)? {
+            break;
+        }
+    }
+    let is_whole = cursor.end_of_space() == bytes.len();
+    is_whole.then_some(Scan { entries: marks.entries, is_terse: cursor.is_terse(), folds_objects })
 }
 
 /// No container is open.
 const NONE: u32 = u32::MAX;
 
-struct Scanner<'t> {
-    bytes: &'t [u8],
-    at: usize,
+/// The tape in the making.
+struct Marks {
     entries: Vec<Entry>,
     /// The innermost open container; its `next` holds the one around it until it is closed.
     open: u32,
+    in_object: bool,
     depth: usize,
 }
 
-impl Scanner<'_> {
-    fn run(&mut self) -> Option<()> {
-        self.value()?;
-        while self.open != NONE {
-            self.step()?;
-        }
-        self.skip_space();
-        (self.at == self.bytes.len()).then_some(())
+impl Marks {
+    #[inline(always)]
+    fn with_room_for(bytes: usize) -> Self {
+        let entries = Vec::with_capacity((bytes / 6).clamp(8, 256));
+        Self { entries, open: NONE, in_object: false, depth: 0 }
     }
 
-    /// Goes on inside the innermost open container, just after one of its values or its opening bracket.
-    fn step(&mut self) -> Option<()> {
-        let container = self.entries[self.open as usize].kind;
-        let is_first = self.entries.len() == self.open as usize + 1;
-        let closing = if container == Kind::Object { b'}' } else { b']' };
-        self.skip_space();
-        let byte = self.peek()?;
-        if byte == closing {
-            self.at += 1;
-            self.close();
-            return Some(());
-        }
-        if !is_first {
-            if byte != b',' {
-                return None;
-            }
-            self.at += 1;
-            self.skip_space();
-        }
-        if container == Kind::Object {
-            self.key()?;
-        }
-        self.value()
+    #[inline(always)]
+    fn push(&mut self, kind: Kind, mark: u16, start: usize, end: usize) {
+        let next = self.entries.len() as u32 + 1;
+        self.entries.push(Entry { kind, mark, start: start as u32, end: end as u32, next });
     }
 
-    fn key(&mut self) -> Option<()> {
-        if self.peek()? != b'"' {
-            return None;
-        }
-        self.string()?;
-        self.skip_space();
-        if self.peek()? != b':' {
-            return None;
-        }
-        self.at += 1;
-        Some(())
-    }
-
-    /// A scalar, or the opening bracket of a container.
-    fn value(&mut self) -> Option<()> {
-        self.skip_space();
-        match self.peek()? {
-            b'{' => self.open(Kind::Object),
-            b'[' => self.open(Kind::Array),
-            b'"' => self.string(),
-            b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.word(b"true", Kind::True),
-            b'f' => self.word(b"false", Kind::False),
-            b'n' => self.word(b"null", Kind::Null),
-            _ => None,
-        }
-    }
-
-    fn open(&mut self, kind: Kind) -> Option<()> {
+    #[inline(always)]
+    fn open(&mut self, is_object: bool, start: usize) -> Option<()> {
         if self.depth == DEPTH_MAX {
             return None;
         }
         self.depth += 1;
         let index = self.entries.len() as u32;
-        self.entries.push(Entry { kind, start: self.at as u32, end: 0, next: self.open });
+        let kind = if is_object { Kind::Object } else { Kind::Array };
+        self.entries.push(Entry { kind, mark: MARK_NONE, start: start as u32, end: 0, next: self.open });
         self.open = index;
-        self.at += 1;
+        self.in_object = is_object;
         Some(())
     }
 
-    fn close(&mut self) {
-        self.depth -= 1;
+    #[inline(always)]
+    fn close(&mut self, end: usize) {
         let next = self.entries.len() as u32;
-        let end = self.at as u32;
+        self.depth -= 1;
         let entry = &mut self.entries[self.open as usize];
-        self.open = entry.next;
-        entry.end = end;
-        entry.next = next;
+        self.open = std::mem::replace(&mut entry.next, next);
+        entry.end = end as u32;
+        self.in_object = self.entries.get(self.open as usize).is_some_and(|entry| entry.kind == Kind::Object);
     }
 
-    fn scalar(&mut self, kind: Kind, start: usize, end: usize) {
-        let next = self.entries.len() as u32 + 1;
-        self.entries.push(Entry { kind, start: start as u32, end: end as u32, next });
+    #[inline(always)]
+    fn closing(&self) -> u8 {
+        closing(self.in_object)
     }
 
-    fn word(&mut self, word: &[u8], kind: Kind) -> Option<()> {
-        let start = self.at;
-        self.bytes[start..].starts_with(word).then_some(())?;
-        self.at += word.len();
-        self.scalar(kind, start, self.at);
+    /// The name that a member begins with, when it is a member that comes.
+    #[inline(always)]
+    fn name_if_object(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if self.in_object {
+            let (start, end, is_escaped) = cursor.name()?;
+            let kind = if is_escaped { Kind::Escaped } else { Kind::Plain };
+            self.push(kind, mark(&cursor.bytes()[start..end]), start, end);
+        }
         Some(())
     }
 
-    fn string(&mut self) -> Option<()> {
-        let start = self.at + 1;
-        let mut at = start;
-        let mut kind = Kind::Plain;
-        loop {
-            match *self.bytes.get(at)? {
-                b'"' => break,
-                b'\\' => {
-                    kind = Kind::Escaped;
-                    at += string::escape_length(&self.bytes[at..])?;
+    #[inline(always)]
+    fn scalar(&mut self, cursor: &mut Cursor<'_>, byte: u8) -> Option<()> {
+        let start = cursor.at();
+        let (kind, mark) = match byte {
+            b'"' => {
+                let is_escaped = cursor.string()?;
+                let kind = if is_escaped { Kind::Escaped } else { Kind::Plain };
+                self.push(kind, MARK_NONE, start + 1, cursor.at() - 1);
+                return Some(());
+            }
+            b't' => (Kind::True, cursor.word(b"true")?),
+            b'f' => (Kind::False, cursor.word(b"false")?),
+            b'n' => (Kind::Null, cursor.word(b"null")?),
+            _ => (Kind::Number, cursor.number()?),
+        };
+        let mark = if kind == Kind::Number && mark { MARK_PLAIN } else { MARK_NONE };
+        self.push(kind, mark, start, cursor.at());
+        Some(())
+    }
+
+    /// Goes on after a value: closes what ends there, up to the next value. Says whether there is one.
+    #[inline(always)]
+    fn goes_on(&mut self, cursor: &mut Cursor<'_>) -> Option<bool> {
+        while self.open != NONE {
+            let byte = cursor.after_space()?;
+            cursor.pass();
+            if byte == b',' {
+                self.name_if_object(cursor)?;
+                return Some(true);
+            }
+            if byte != self.closing() {
+                return None;
+            }
+            self.close(cursor.at());
+        }
+        Some(false)
+    }
+}
+
+/// Passes an array and all that is inside it; says whether there are objects.
+fn folded(cursor: &mut Cursor<'_>, depth: usize) -> Option<bool> {
+    let mut inner = cursor.clone();
+    // The kinds of what is open, the innermost in the last bit: 1 is an object. No more than DEPTH_MAX are open, so none is pushed out.
+    let (mut open, mut count, mut objects) = (0u128, 0, false);
+    loop {
+        let byte = inner.after_space()?;
+        if matches!(byte, b'{' | b'[') {
+            if depth + count == DEPTH_MAX {
+                return None;
+            }
+            let is_object = byte == b'{';
+            objects |= is_object;
+            open = open << 1 | u128::from(is_object);
+            count += 1;
+            inner.pass();
+            if inner.after_space()? != closing(is_object) {
+                if is_object {
+                    inner.name()?;
                 }
-                0..=0x1f => return None,
-                _ => at += 1,
+                continue;
+            }
+        } else {
+            inner.scalar(byte)?;
+        }
+        // Goes on after a value, or inside an empty container.
+        loop {
+            let is_object = open & 1 == 1;
+            let byte = inner.after_space()?;
+            inner.pass();
+            if byte == b',' {
+                if is_object {
+                    inner.name()?;
+                }
+                break;
+            }
+            if byte != closing(is_object) {
+                return None;
+            }
+            open >>= 1;
+            count -= 1;
+            if count == 0 {
+                *cursor = inner;
+                return Some(objects);
             }
         }
-        self.scalar(kind, start, at);
-        self.at = at + 1;
-        Some(())
     }
+}
 
-    fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        let whole = self.at;
-        self.digits()?;
-        if self.bytes[whole] == b'0' && self.at > whole + 1 {
-            return None;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        self.scalar(Kind::Number, start, self.at);
-        Some(())
-    }
-
-    fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        (self.at > start).then_some(())
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
-    }
+#[inline(always)]
+const fn closing(is_object: bool) -> u8 {
+    if is_object { b'}' } else { b']' }
 }

@@ -1,5 +1,7 @@
 //! JSON strings: their escapes (RFC 8259, section 7), read and written.
 
+use super::token::plain_end;
+
 /// How many bytes the escape at the start of `bytes` has; `None` when it is none. Surrogates must come in pairs.
 pub(super) fn escape_length(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
@@ -58,26 +60,30 @@ fn resolve(escape: &[u8], length: usize) -> Option<char> {
 /// Appends `text` as a JSON string with its quotes; only what must be escaped is.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[start..at]);
-        start = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => {
-                out.push_str("\\u00");
-                out.push(char::from(b'0' + (control >> 4)));
-                out.push(char::from_digit(u32::from(control & 15), 16).unwrap_or('0'));
-            }
+    let mut rest = text;
+    loop {
+        let (plain, after) = rest.split_at(plain_end(rest.as_bytes(), 0));
+        out.push_str(plain);
+        let mut characters = after.chars();
+        let Some(character) = characters.next() else { break };
+        write_escape(character, out);
+        rest = characters.as_str();
+    }
+    out.push('"');
+}
+
+/// Appends the escape of a quote, a backslash or a control character.
+fn write_escape(character: char, out: &mut String) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        control => {
+            let code = u32::from(control);
+            out.push_str(if code < 16 { "\\u000" } else { "\\u001" });
+            out.push(char::from_digit(code & 15, 16).unwrap_or('0'));
         }
     }
-    out.push_str(&text[start..]);
-    out.push('"');
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::number::Number;
 
 /// Rebuilds what was read with serde_json's value, for comparing. Recursion is bounded by [`DEPTH_MAX`].
 fn rebuild(node: Node<'_>) -> serde_json::Value {
@@ -116,6 +117,19 @@ fn control_characters_are_escaped() {
     assert_eq!(out, "\"a\\\"\\\\\\n\\r\\t\\u0000\\u001fé\"");
 }
 
+#[test]
+fn what_is_inside_an_array_is_found_once_asked_for() {
+    let text = br#"{"a":[[1,{"b":[2,3]}],[]],"c":[ ],"d":4}"#;
+    let tape = Tape::read(text).unwrap();
+    let a = tape.root(text).member("a").unwrap();
+    let inner = a.elements().next().unwrap().elements().nth(1).unwrap();
+    assert_eq!(inner.member("b").unwrap().elements().map(Node::raw).collect::<Vec<_>>(), ["2", "3"]);
+    assert_eq!(a.elements().nth(1).unwrap().elements().count(), 0);
+    assert_eq!(tape.root(text).member("c").unwrap().elements().count(), 0);
+    assert_eq!(tape.root(text).member("d").map(Node::raw), Some("4"));
+    assert_eq!(rebuild(a), serde_json::json!([[1, {"b": [2, 3]}], []]));
+}
+
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -147,6 +161,20 @@ proptest! {
         bytes[at] = byte;
         agree(&bytes);
         agree(&bytes[..at]);
+    }
+
+    #[test]
+    fn plain_numbers_are_printed_as_they_are_written(
+        text in "-?(0|[1-9][0-9]{0,36})(\\.[0-9]{1,9}|\\.0{5,8}[0-9]{0,3})?([eE][+-]?[0-9])?", keep_decimal_point: bool,
+    ) {
+        let tape = Tape::read(text.as_bytes()).unwrap();
+        let mut printed = String::new();
+        Number::parse_json(&text).unwrap().print(keep_decimal_point, &mut printed);
+        if tape.root(text.as_bytes()).is_plain_number() {
+            prop_assert_eq!(&printed, &text);
+        } else if text.len() < 30 {
+            prop_assert!(printed != text || text.contains(['e', 'E']) || text.ends_with('0'), "{} could be plain", text);
+        }
     }
 
     #[test]

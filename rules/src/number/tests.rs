@@ -170,6 +170,20 @@ fn whole() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
+    fn short_numbers_are_read_as_long_ones_are(text in "-?[0-9]{0,10}\\.?[0-9]{0,9}") {
+        // The zeros in front make it too long for the short way.
+        let digits = text.trim_start_matches('-');
+        let padded = format!("{}{}{digits}", &text[..text.len() - digits.len()], "0".repeat(20));
+        let short = Number::read(&text);
+        if digits.starts_with(|first: char| first.is_ascii_digit()) {
+            prop_assert_eq!(short, Number::read(&padded));
+            prop_assert_eq!(short.map(|reading| reading.number.is_decimal()), Number::read(&padded).map(|reading| reading.number.is_decimal()));
+        } else {
+            prop_assert_eq!(short, None);
+        }
+    }
+
+    #[test]
     fn sums_agree_with_plain_arithmetic(a in whole(), b in whole(), shift in 0usize..60) {
         let shifted = format!("{a}{}", "0".repeat(shift));
         let expected = reference::rounded(reference::sum(&reference::digits(&shifted), &reference::digits(&b)));

@@ -26,7 +26,40 @@ impl Number {
 
     /// Reads a JSON number; leading zeros are let through because the tape and the lexer judge those.
     pub(crate) fn read(text: &str) -> Option<Reading> {
-        let bytes = text.as_bytes();
+        match Self::read_short(text.as_bytes()) {
+            Some(number) => Some(Reading { number, exact: true }),
+            None => Self::read_any(text.as_bytes()),
+        }
+    }
+
+    /// Reads up to 18 bytes of digits with or without a point: what nearly all numbers of messages are. Nothing is rounded, nothing out of range.
+    fn read_short(bytes: &[u8]) -> Option<Self> {
+        let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+        if digits.len() > 18 || !digits.last()?.is_ascii_digit() || !digits[0].is_ascii_digit() {
+            return None;
+        }
+        let (mut coefficient, mut point) = (0i64, None);
+        for (at, byte) in digits.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => coefficient = coefficient * 10 + i64::from(byte - b'0'),
+                b'.' if point.is_none() => point = Some(at),
+                _ => return None,
+            }
+        }
+        let decimal = point.is_some();
+        if coefficient == 0 {
+            return Some(Self { coefficient: 0, exponent: 0, decimal });
+        }
+        let mut exponent = point.map_or(0, |point| point as i32 + 1 - digits.len() as i32);
+        while coefficient % 10 == 0 {
+            coefficient /= 10;
+            exponent += 1;
+        }
+        let coefficient = if digits.len() < bytes.len() { -coefficient } else { coefficient };
+        Some(Self { coefficient: i128::from(coefficient), exponent, decimal })
+    }
+
+    fn read_any(bytes: &[u8]) -> Option<Reading> {
         let negative = bytes.first() == Some(&b'-');
         let mut rest = &bytes[usize::from(negative)..];
         let mut digits = Digits::default();

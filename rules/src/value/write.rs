@@ -44,14 +44,10 @@ pub(crate) fn write_json(value: &Value<'_>, keep_decimal_point: bool, out: &mut 
 
 /// Appends what was read, without making values of it: texts and plain numbers are copied. Recursion is bounded by the
 /// nesting a document may have.
-fn write_node(node: Node<'_>, keep_decimal_point: bool, out: &mut String) {
+pub(crate) fn write_node(node: Node<'_>, keep_decimal_point: bool, out: &mut String) {
     match node.kind() {
-        Kind::Plain => {
-            out.push('"');
-            out.push_str(node.raw());
-            out.push('"');
-        }
-        Kind::Number if is_plain(node.raw()) => out.push_str(node.raw()),
+        Kind::Plain => out.push_str(node.quoted()),
+        Kind::Number if node.is_plain_number() => out.push_str(node.raw()),
         Kind::Array => {
             out.push('[');
             for (number, element) in node.elements().enumerate() {
@@ -90,20 +86,6 @@ fn write_node(node: Node<'_>, keep_decimal_point: bool, out: &mut String) {
 
 /// Up to this many members, comparing each name with the later ones beats hashing.
 const COMPARED_MEMBERS_MAX: usize = 24;
-
-/// Whether a number prints as it is written: few digits, no exponent, no zeros at the end of a fraction or right after
-/// its point (very small numbers print in scientific form).
-fn is_plain(raw: &str) -> bool {
-    let digits = raw.strip_prefix('-').unwrap_or(raw);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "1"));
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    raw.len() <= 18
-        && raw != "-0"
-        && is_digits(whole)
-        && is_digits(fraction)
-        && !fraction.starts_with('0')
-        && !fraction.ends_with('0')
-}
 
 /// Appends what a value converts to as a String: the text itself, or its JSON; nothing for Undefined.
 pub(crate) fn write_text(value: &Value<'_>, keep_decimal_point: bool, out: &mut String) {
