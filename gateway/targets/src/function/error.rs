@@ -81,6 +81,12 @@ pub enum InvokeError {
         /// The limit.
         limit: Duration,
     },
+    /// Whoever called could not wait longer.
+    #[error("the function did not answer within {} ms", .limit.as_millis())]
+    NotInTime {
+        /// The limit.
+        limit: Duration,
+    },
     /// The answer is over the limit.
     #[error("the function's answer is over {bytes_max} bytes, the limit")]
     ResponseTooLarge {
@@ -118,7 +124,7 @@ impl InvokeError {
             Self::Init(_) | Self::EndedInInit { .. } => "FUNCTION_INIT_ERROR",
             Self::InitTimedOut { .. } => "FUNCTION_INIT_TIMEOUT",
             Self::Ended { .. } => "FUNCTION_CRASHED",
-            Self::TimedOut { .. } => "TIMEOUT",
+            Self::TimedOut { .. } | Self::NotInTime { .. } => "TIMEOUT",
             Self::ResponseTooLarge { .. } => "RESPONSE_TOO_LARGE",
             Self::NotAnswered => "FUNCTION_NOT_ANSWERED",
             Self::Resting { .. } => "FUNCTION_RESTING",

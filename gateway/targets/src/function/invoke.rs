@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::DeliverySettings;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -80,7 +80,7 @@ pub struct Function {
     pub(super) pool: Arc<Mutex<Pool>>,
     log: Option<Arc<LogFile>>,
     /// One permit for each call that may run.
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
     /// One permit for each call that may run or wait.
     callers: Semaphore,
     tasks: TaskTracker,
@@ -108,7 +108,7 @@ impl Function {
         };
         let log = settings.log_directory.as_ref().map(open_log).transpose()?.map(Arc::new);
         Ok(Arc::new(Self {
-            calls: Semaphore::new(settings.concurrency),
+            calls: Arc::new(Semaphore::new(settings.concurrency)),
             callers: Semaphore::new(
                 (settings.concurrency + settings.waiting_calls_max).min(Semaphore::MAX_PERMITS),
             ),
@@ -150,19 +150,55 @@ impl Function {
     /// When there is no answer, and why. An error of the handler is an answer, see [`Response::error`].
     pub async fn invoke(&self, invocation: impl Into<Invocation>) -> Result<Response, InvokeError> {
         let invocation = invocation.into();
+        let _caller = self.caller(&invocation)?;
+        let called = async {
+            let _call = self.calls.acquire().await.map_err(|_| InvokeError::Closed)?;
+            self.call(&invocation).await
+        };
+        self.closing.run_until_cancelled(called).await.unwrap_or(Err(InvokeError::Closed))
+    }
+
+    /// The same for a caller who waits no longer than `wait_max`. A call that has an instance by then goes on without the caller, within the
+    /// function's own limits: so a program that is slow to start is there for the next call. Safe to cancel, likewise.
+    ///
+    /// # Errors
+    /// As above, and when there was no answer in time.
+    pub async fn invoke_within(
+        self: &Arc<Self>,
+        invocation: impl Into<Invocation>,
+        wait_max: Duration,
+    ) -> Result<Response, InvokeError> {
+        let invocation = invocation.into();
+        let _caller = self.caller(&invocation)?;
+        let called = async {
+            let call = Arc::clone(&self.calls).acquire_owned().await.map_err(|_| InvokeError::Closed)?;
+            let function = Arc::clone(self);
+            // As many such tasks as there may be instances.
+            let called = self.tasks.spawn(async move {
+                let called = function.closing.run_until_cancelled(function.call(&invocation)).await;
+                drop(call);
+                called.unwrap_or(Err(InvokeError::Closed))
+            });
+            called.await.unwrap_or(Err(InvokeError::Closed))
+        };
+        match tokio::time::timeout(wait_max, self.closing.run_until_cancelled(called)).await {
+            Ok(called) => called.unwrap_or(Err(InvokeError::Closed)),
+            Err(_) => Err(InvokeError::NotInTime { limit: wait_max }),
+        }
+    }
+
+    /// A place among those that call or wait.
+    fn caller(&self, invocation: &Invocation) -> Result<SemaphorePermit<'_>, InvokeError> {
         let (bytes, bytes_max) = (invocation.payload.len(), self.settings.payload_bytes_max);
         if bytes > bytes_max {
             return Err(InvokeError::PayloadTooLarge { bytes, bytes_max });
         }
-        let Ok(_caller) = self.callers.try_acquire() else {
-            return Err(InvokeError::Throttled { waiting_max: self.settings.waiting_calls_max });
-        };
-        let called = self.closing.run_until_cancelled(self.call(&invocation)).await;
-        called.unwrap_or(Err(InvokeError::Closed))
+        let waiting_max = self.settings.waiting_calls_max;
+        self.callers.try_acquire().map_err(|_| InvokeError::Throttled { waiting_max })
     }
 
+    /// One call, for which there is a permit.
     async fn call(&self, invocation: &Invocation) -> Result<Response, InvokeError> {
-        let _call = self.calls.acquire().await.map_err(|_| InvokeError::Closed)?;
         let mut instance = self.instance().await?;
         let called = instance.call(invocation).await;
         let mut pool = self.pool.lock();

@@ -29,6 +29,42 @@ async fn a_call_that_is_given_up_ends_its_process() {
     function.close().await;
 }
 
+async fn in_a_hurry(function: &Arc<Function>, event: Value) -> Result<Response, InvokeError> {
+    function.invoke_within(Bytes::from(event.to_string()), Duration::from_millis(1)).await
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_any_more_goes_on_and_leaves_its_process_to_the_next() {
+    let function = function("obeys");
+    let late = InvokeError::NotInTime { limit: Duration::from_millis(1) };
+    assert_eq!(
+        in_a_hurry(&function, json!({})).await.unwrap_err(),
+        late,
+        "no process starts in a millisecond"
+    );
+    wait_until("the process waits for the next call", || function.pool.lock().has_idle()).await;
+    let process = process_id(&function).await;
+    let patient = function.invoke_within(Bytes::from_static(b"{\"do\":\"process_id\"}"), PATIENCE).await;
+    assert_eq!(patient.unwrap().payload, process.to_string());
+    function.close().await;
+}
+
+#[tokio::test]
+async fn who_has_waited_for_an_instance_in_vain_is_not_served_later() {
+    let function =
+        Function::new(Settings { concurrency: 1, timeout: Duration::from_millis(100), ..settings("obeys") })
+            .unwrap();
+    let process = process_id(&function).await;
+    assert!(in_a_hurry(&function, json!({ "do": "hang" })).await.is_err());
+    for _ in 0..3 {
+        assert!(in_a_hurry(&function, json!({ "do": "start_another" })).await.is_err());
+    }
+    wait_until("the call that hangs has ended by its own limit", || !is_running(process)).await;
+    let next = process_id(&function).await;
+    assert_eq!(process_id(&function).await, next, "nothing came between");
+    function.close().await;
+}
+
 #[tokio::test]
 async fn a_process_that_nobody_calls_is_ended() {
     let function =
