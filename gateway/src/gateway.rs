@@ -6,6 +6,7 @@ use crate::connect_rate::ConnectRate;
 use crate::connection::Traffic;
 use crate::connections::Connections;
 use crate::flow::announce::Announcements;
+use crate::flow::outside::Functions;
 use crate::lifecycle::Versions;
 use crate::metrics::Counters;
 use crate::resends::Resends;
@@ -54,6 +55,8 @@ pub(crate) struct Gateway {
     pub(crate) connect_rate: ConnectRate,
     /// Listeners, for their numbers.
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
+    /// What rules call with `aws_lambda`.
+    pub(crate) functions: Functions,
     /// Places for publishes by HTTP request that wait for the disk.
     pub(crate) http_publishes: Arc<Semaphore>,
     /// Cancelled when no new work is to be taken.

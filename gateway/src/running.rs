@@ -221,6 +221,7 @@ pub(crate) fn open(
         announcements,
         versions: Versions::default(),
         listeners: parking_lot::RwLock::default(),
+        functions: flow::outside::Functions::default(),
         http_publishes: Arc::new(Semaphore::new(HTTP_PUBLISHES_MAX)),
         shutdown: CancellationToken::new(),
         ended: CancellationToken::new(),

@@ -64,10 +64,15 @@ impl<'v> Evaluation<'v> {
             fault: Cell::new(None),
             misfits: Cell::new(MisfitKinds::default()),
         };
+        if variables.is_empty() {
+            return Ok(evaluation);
+        }
+        message.randomness.for_variables(true);
         for (_, plan) in variables.iter() {
             let value = evaluation.value(plan, Scope::Payload);
             evaluation.variables.borrow_mut().push(value);
         }
+        message.randomness.for_variables(false);
         evaluation.fault()?;
         Ok(evaluation)
     }

@@ -13,6 +13,10 @@ use crate::outside::{Answers, Nobody, Outside};
 pub trait Randomness: Sync {
     /// Sixteen fresh random bytes.
     fn bytes(&self) -> [u8; 16];
+
+    /// Said before and after the variables of SET are evaluated, which happens for a statement and for each of its templates: whoever gives the
+    /// same bytes in the same order each time makes a variable the same everywhere.
+    fn for_variables(&self, _begin: bool) {}
 }
 
 impl<F: Fn() -> [u8; 16] + Sync> Randomness for F {

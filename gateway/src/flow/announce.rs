@@ -5,9 +5,11 @@
 //! gateway causes no other.
 
 use super::commit::{Commits, Settled};
+use super::evaluate;
 use super::fan_out;
 use crate::gateway::Gateway;
 use crate::metrics::{Lines, increment};
+use bus::{Origin, Record};
 use mqtt::{Properties, Publish, Qos, Text};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -135,14 +137,42 @@ impl Announcer {
         Self { gateway, commits }
     }
 
-    /// Sends one on its way. Waits only for the disk: what a full target does not take is lost, and those behind go on.
+    /// Sends one on its way. Waits for the disk and for answers that rules need: what a full target does not take is lost, and those behind
+    /// go on.
     pub(crate) async fn announce(&mut self, announcement: &Announcement) {
-        self.commits.announce(&self.gateway, announcement).await;
+        let record = self.evaluate(&announcement.publish).await;
+        self.commits.announce(&self.gateway, announcement, record).await;
         while let Some(settled) = self.commits.try_next() {
             settle(&self.gateway, settled).await;
         }
         while self.commits.len() >= UNDER_WAY_MAX || self.commits.bytes() >= UNDER_WAY_BYTES_MAX {
             self.settle_next().await;
+        }
+    }
+
+    /// What the rules make of a message. While they wait for answers those behind wait too, and those before go on. A shutdown waits for no
+    /// answer.
+    async fn evaluate(&mut self, publish: &Publish) -> Record {
+        let gateway = Arc::clone(&self.gateway);
+        let record = Record::new(Origin::Gateway, gateway.now_ms());
+        let mut evaluated = evaluate::evaluate(&gateway, None, publish, record);
+        loop {
+            let mut inquiry = match evaluated {
+                Ok(record) => return record,
+                Err(inquiry) => inquiry,
+            };
+            loop {
+                tokio::select! {
+                    biased;
+                    () = inquiry.answered() => break,
+                    () = gateway.shutdown.cancelled() => {
+                        inquiry.give_up("the gateway is shutting down");
+                        break;
+                    }
+                    settled = self.commits.settled(&gateway) => settle(&gateway, settled).await,
+                }
+            }
+            evaluated = inquiry.with_answers(&gateway, None, publish);
         }
     }
 

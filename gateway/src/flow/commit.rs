@@ -6,7 +6,7 @@
 
 use super::announce::Announcement;
 use super::evaluate;
-use super::held::{ForSubscriber, Freed, Held};
+use super::held::{ForAnswers, ForSubscriber, Freed, Held};
 use crate::client::Client;
 use crate::gateway::Gateway;
 use crate::resends::content_digest;
@@ -52,6 +52,19 @@ impl Delivery {
     }
 }
 
+/// A message that may be published, and is not on its way yet.
+pub(super) struct Submitted {
+    pub(super) publish: Permitted<Publish>,
+    pub(super) token: Option<AckToken>,
+    /// When it came: its expiry counts from there.
+    came_ms: u64,
+    received: Instant,
+    /// How long it may wait for a subscriber whose queue is full, if it may.
+    until: Option<tokio::time::Instant>,
+    /// What the rules made of it, once they did.
+    record: Option<Record>,
+}
+
 /// Why a message was not accepted.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -80,7 +93,7 @@ pub(super) struct Commits {
     subscriber_wait_max: Option<Duration>,
     waiting: Line<Waiting>,
     bytes: usize,
-    /// The last message, while there is no room for it.
+    /// The last message, while there is no room for it or its rules wait for answers.
     held: Option<Held>,
 }
 
@@ -119,7 +132,12 @@ impl Commits {
         self.bytes
     }
 
-    /// Whether a message waits for room. Nothing may be submitted meanwhile, and nothing refused: it would overtake that message.
+    /// Whether a message waits for answers that its rules need.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.held, Some(Held::Answers(_)))
+    }
+
+    /// Whether a message waits for room or answers. Nothing may be submitted meanwhile, and nothing refused: it would overtake that message.
     pub(super) fn is_held(&self) -> bool {
         self.held.is_some()
     }
@@ -150,39 +168,62 @@ impl Commits {
         publish: Permitted<Publish>,
         token: Option<AckToken>,
     ) {
-        let until = self.subscriber_wait_max.map(|wait_max| tokio::time::Instant::now() + wait_max);
-        self.place(gateway, client, publish, token, gateway.now_ms(), until);
+        let submitted = Submitted {
+            publish,
+            token,
+            came_ms: gateway.now_ms(),
+            received: Instant::now(),
+            until: self.subscriber_wait_max.map(|wait_max| tokio::time::Instant::now() + wait_max),
+            record: None,
+        };
+        self.place(gateway, client, submitted);
     }
 
-    fn place(
-        &mut self,
-        gateway: &Gateway,
-        client: &Client,
-        publish: Permitted<Publish>,
-        token: Option<AckToken>,
-        came_ms: u64,
-        until: Option<tokio::time::Instant>,
-    ) {
-        let received = Instant::now();
-        let now_ms = came_ms;
+    fn place(&mut self, gateway: &Gateway, client: &Client, mut submitted: Submitted) {
+        let publish = &submitted.publish;
         let is_basic_ingest = rules::basic_ingest(&publish.topic).is_some();
-        let message = Message::of(&publish, Arc::clone(client.shared_client_id()), now_ms);
+        let message = Message::of(publish, Arc::clone(client.shared_client_id()), submitted.came_ms);
         // Basic Ingest goes around the broker: no subscriber, nothing retained.
         let route = (!is_basic_ingest).then(|| gateway.broker.route(&message));
         if let Some(subscriber) = route.as_ref().and_then(Route::refusal) {
             let subscriber = subscriber.to_string();
-            match until.filter(|until| *until > tokio::time::Instant::now()) {
-                Some(until) => self.hold(Held::for_subscriber(client, publish, token, came_ms, until)),
-                None => self.refuse(Refusal::SubscriberFull(subscriber), token),
-            }
-            return;
+            return match submitted.until.filter(|until| *until > tokio::time::Instant::now()) {
+                Some(_) => self.hold(Held::for_subscriber(client, submitted)),
+                None => self.refuse(Refusal::SubscriberFull(subscriber), submitted.token),
+            };
         }
         if route.is_some() && !gateway.broker.may_retain(&message) {
             let text = "as many messages are retained as allowed, or as many bytes of them".to_string();
-            return self.refuse(Refusal::Limit(ReasonCode::QuotaExceeded, "retained_full", text), token);
+            let refusal = Refusal::Limit(ReasonCode::QuotaExceeded, "retained_full", text);
+            return self.refuse(refusal, submitted.token);
         }
-        let mut record = Record::new(Origin::Device, now_ms);
-        evaluate::evaluate(gateway, Some(client), &publish, &mut record);
+        let record = match submitted.record.take() {
+            Some(record) => record,
+            None => {
+                let record = Record::new(Origin::Device, submitted.came_ms);
+                match evaluate::evaluate(gateway, Some(client), publish, record) {
+                    Ok(record) => record,
+                    // Who gets the message is looked up again when the answers are there.
+                    Err(inquiry) => {
+                        return self.hold(Held::for_answers(client, submitted, inquiry));
+                    }
+                }
+            }
+        };
+        self.complete(gateway, client, submitted, record, message, route);
+    }
+
+    /// The record with everything in it goes to the journal.
+    fn complete(
+        &mut self,
+        gateway: &Gateway,
+        client: &Client,
+        submitted: Submitted,
+        mut record: Record,
+        message: Message,
+        route: Option<Route<Client>>,
+    ) {
+        let Submitted { publish, token, received, .. } = submitted;
         if let Some(route) = &route {
             owe(&mut record, route, &message);
         }
@@ -205,6 +246,18 @@ impl Commits {
             Ok(offset) => self.appended(gateway, client, accepted, &record, offset),
             Err(NotNow::NoRoom(prepared)) => self.hold(Held::for_room(client, accepted, record, prepared)),
             Err(NotNow::Refused(error)) => self.refuse(Refusal::Append(error), accepted.token),
+        }
+    }
+
+    /// Rules go on with the answers they waited for.
+    fn answered(&mut self, gateway: &Gateway, held: ForAnswers) {
+        let ForAnswers { client, mut submitted, inquiry } = held;
+        match inquiry.with_answers(gateway, Some(&client), &submitted.publish) {
+            Ok(record) => {
+                submitted.record = Some(record);
+                self.place(gateway, &client, submitted);
+            }
+            Err(inquiry) => self.hold(Held::for_answers(&client, submitted, inquiry)),
         }
     }
 
@@ -233,18 +286,21 @@ impl Commits {
         self.waiting.push(Waiting::Accepted(accepted));
     }
 
-    /// The same for a message of the gateway itself: there is no client, nobody to answer, and what it retains is kept in memory alone.
-    pub(super) async fn announce(&mut self, gateway: &Gateway, announcement: &Announcement) {
+    /// The same for a message of the gateway itself, of which the rules made this record: there is no client, nobody to answer, and what it
+    /// retains is kept in memory alone.
+    pub(super) async fn announce(
+        &mut self,
+        gateway: &Gateway,
+        announcement: &Announcement,
+        mut record: Record,
+    ) {
         let received = Instant::now();
-        let now_ms = gateway.now_ms();
         let Announcement { about, publish } = announcement;
-        let message = Message::of(publish, Arc::default(), now_ms);
+        let message = Message::of(publish, Arc::default(), record.accepted_at_ms);
         let route = gateway.broker.route(&message);
         if let Some(subscriber) = route.refusal() {
             return self.refuse(Refusal::SubscriberFull(subscriber.to_string()), None);
         }
-        let mut record = Record::new(Origin::Gateway, now_ms);
-        evaluate::evaluate(gateway, None, publish, &mut record);
         // What is said about one client stays in order, as what it says itself does.
         for route in record.events.iter_mut().flat_map(|event| &mut event.routes) {
             route.partition_key.get_or_insert_with(|| about.to_string());
@@ -293,17 +349,18 @@ impl Commits {
         };
         let held = self.held.take().expect("only what is held is freed");
         match (held, freed) {
-            (Held::ForRoom(held), Freed::Room(Ok(room))) => match self.producer.append_into(room) {
+            (Held::Room(held), Freed::Room(Ok(room))) => match self.producer.append_into(room) {
                 Ok(offset) => self.appended(gateway, &held.client, held.accepted, &held.record, offset),
                 Err(error) => self.refuse(Refusal::Append(error), held.accepted.token),
             },
-            (Held::ForRoom(held), Freed::Room(Err(error))) => {
+            (Held::Room(held), Freed::Room(Err(error))) => {
                 self.refuse(Refusal::Append(error), held.accepted.token);
             }
-            (Held::ForSubscriber(held), Freed::Look) => {
-                let ForSubscriber { client, publish, token, came_ms, until, .. } = *held;
-                self.place(gateway, &client, publish, token, came_ms, Some(until));
+            (Held::Subscriber(held), Freed::Look) => {
+                let ForSubscriber { client, submitted, .. } = *held;
+                self.place(gateway, &client, submitted);
             }
+            (Held::Answers(held), Freed::Answered) => self.answered(gateway, *held),
             (held, _) => self.refuse(Refusal::ShuttingDown, held.into_token()),
         }
         None

@@ -8,7 +8,7 @@ use crate::settings::{Overflow, Raw};
 use anyhow::Context;
 use bus::{DeliverySettings, LaneLimits, RetryPolicy, Target, TargetName};
 use journal::state::StateStore;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use targets::function::Function;
@@ -42,12 +42,16 @@ impl Targets {
         };
         let queues = Queues::open(&gateway.bus, &gateway.journal, state, queue_settings).await?;
         let streams = Streams::open(&gateway.bus, &gateway.journal, state, stream_settings).await?;
+        let mut functions = HashMap::new();
         for declared in &raw.function {
             let function = Function::new(function_settings(raw, declared))?;
+            functions.insert(declared.name.clone(), Arc::clone(&function));
             let base = delivery(raw, declared.attempts_max, declared.age_secs_max);
             let settings = function.delivery_settings(base);
             declare(gateway, function::KIND, &declared.name, function, settings).await?;
         }
+        // Rules call the same functions, and share their instances.
+        gateway.functions.declare(functions);
         for declared in &raw.http {
             let target = Http::new(http_settings(declared))?;
             let base = delivery(raw, declared.attempts_max, declared.age_secs_max);

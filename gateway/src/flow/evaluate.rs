@@ -4,39 +4,95 @@
 //! written is the events.
 
 mod describe;
+mod draws;
+mod inquiry;
 mod report;
 mod route;
 
+use super::outside::Desk;
 use crate::client::Client;
 use crate::gateway::Gateway;
 use bus::{Event, Record};
-use describe::{Held, describe};
+use describe::{Held, Surroundings, describe};
+use draws::Draws;
+pub(super) use inquiry::Inquiry;
+use inquiry::OpenRule;
 use mqtt::Publish;
 use registry::definitions::ActiveRules;
 use report::report;
 use route::route;
 use rules::definition::Definition;
+use rules::outside::{Answers, Question};
 use rules::{Fault, Message, Outcome, Output};
+use std::sync::Arc;
+
+/// The record with the events of all rules; or, as rules wait for answers, what there is to wait for.
+pub(super) type Evaluated = Result<Record, Box<Inquiry>>;
 
 /// Adds the events that the active rules make of `publish`, a message of `client` or, without one, of the gateway itself.
-pub(super) fn evaluate(gateway: &Gateway, client: Option<&Client>, publish: &Publish, record: &mut Record) {
+pub(super) fn evaluate(
+    gateway: &Gateway,
+    client: Option<&Client>,
+    publish: &Publish,
+    mut record: Record,
+) -> Evaluated {
+    let (draws, answers) = (Draws::default(), Answers::default());
+    let open = first_look(gateway, client, publish, &draws, &answers, &mut record);
+    if open.is_empty() {
+        return Ok(record);
+    }
+    Inquiry::begin(gateway, record, open, draws, answers).go_on(gateway, client, publish)
+}
+
+/// Shows the message to every rule that it concerns. Gives those that wait for an answer.
+fn first_look(
+    gateway: &Gateway,
+    client: Option<&Client>,
+    publish: &Publish,
+    draws: &Draws,
+    answers: &Answers,
+    record: &mut Record,
+) -> Vec<OpenRule> {
     let active = gateway.definitions.active();
     let held = std::cell::OnceCell::new();
     let now_ms = record.accepted_at_ms;
+    let desk = Desk::new(gateway, None);
     let described = std::cell::OnceCell::new();
     let message = || {
         described.get_or_init(|| {
-            describe(gateway, client, publish, held.get_or_init(|| Held::of(&publish.properties)), now_ms)
+            let held = held.get_or_init(|| Held::of(&publish.properties));
+            describe(gateway, client, publish, held, now_ms, &Surroundings { draws, desk: &desk, answers })
         })
     };
-    for_each_rule(gateway, &active, &publish.topic, message, |rule, message| match apply(rule, message) {
+    let (mut open, mut number) = (Vec::new(), 0);
+    for_each_rule(gateway, &active, &publish.topic, message, |rule, message| {
+        draws.begin(number);
+        if let Some(question) = consider(gateway, client, rule, message, record) {
+            open.push(OpenRule { rule: Arc::clone(rule), number, question });
+        }
+        number += 1;
+    });
+    open
+}
+
+/// Shows the message to one rule. Gives the question that it waits for.
+fn consider(
+    gateway: &Gateway,
+    client: Option<&Client>,
+    rule: &Definition,
+    message: &Message<'_>,
+    record: &mut Record,
+) -> Option<Question> {
+    match apply(rule, message) {
         Ok(Some(event)) => {
             gateway.counters.rule_matches.increment(&rule.name);
             record.add(event);
         }
         Ok(None) => {}
+        Err(Fault::Unanswered(question)) => return Some(*question),
         Err(fault) => report(gateway, client, rule, message, &fault),
-    });
+    }
+    None
 }
 
 /// A publish to `$aws/rules/{rule}/…` reaches that rule alone (Basic Ingest); any other reaches the rules whose filter matches. The message is described
@@ -46,7 +102,7 @@ fn for_each_rule<'m: 'p, 'p>(
     active: &ActiveRules,
     topic: &str,
     message: impl Fn() -> &'p Message<'m>,
-    mut visit: impl FnMut(&Definition, &'p Message<'m>),
+    mut visit: impl FnMut(&Arc<Definition>, &'p Message<'m>),
 ) {
     match rules::basic_ingest(topic) {
         Some(ingest) => match active.get(ingest.rule) {
@@ -58,7 +114,7 @@ fn for_each_rule<'m: 'p, 'p>(
                 }
             }
         },
-        None => active.for_each_candidate(topic, message, |rule, message| visit(rule, message)),
+        None => active.for_each_candidate(topic, message, visit),
     }
 }
 

@@ -1,27 +1,29 @@
-//! A message there is no room for yet. Its connection goes on with everything else meanwhile; only further publishes wait behind it.
+//! A message there is no room for yet, or whose rules wait for answers. Its connection goes on with everything else meanwhile; only further
+//! publishes wait behind it.
 //!
 //! It must not know what room is made of: the lanes and the journal's queue say when there is some, the broker is asked again.
 
-use super::commit::Accepted;
+use super::commit::{Accepted, Submitted};
+use super::evaluate::Inquiry;
 use crate::client::Client;
 use crate::gateway::Gateway;
-use access::Permitted;
 use broker::AckToken;
 use bus::{AppendError, Prepared, Record, Room};
-use mqtt::Publish;
 use std::pin::Pin;
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// How often the broker is asked again whether a subscriber's queue has room.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A message that waits for room.
+/// A message that waits.
 pub(super) enum Held {
     /// Its record waits for the lanes of its targets, or for the journal's queue.
-    ForRoom(Box<ForRoom>),
+    Room(Box<ForRoom>),
     /// The queue of a subscriber is full, and the settings say that publishers wait.
-    ForSubscriber(Box<ForSubscriber>),
+    Subscriber(Box<ForSubscriber>),
+    /// Rules wait for what others answer.
+    Answers(Box<ForAnswers>),
 }
 
 pub(super) struct ForRoom {
@@ -33,13 +35,14 @@ pub(super) struct ForRoom {
 
 pub(super) struct ForSubscriber {
     pub(super) client: Client,
-    pub(super) publish: Permitted<Publish>,
-    pub(super) token: Option<AckToken>,
-    /// When it came: its expiry counts from there.
-    pub(super) came_ms: u64,
-    /// When the publisher has waited long enough.
-    pub(super) until: Instant,
+    pub(super) submitted: Submitted,
     look: Pin<Box<Sleep>>,
+}
+
+pub(super) struct ForAnswers {
+    pub(super) client: Client,
+    pub(super) submitted: Submitted,
+    pub(super) inquiry: Box<Inquiry>,
 }
 
 /// How a wait ended.
@@ -48,13 +51,15 @@ pub(super) enum Freed {
     Room(Result<Room, AppendError>),
     /// It is worth looking again.
     Look,
+    /// The answers are there.
+    Answered,
     /// The gateway ends; a shutdown does not wait for a target that is behind.
     ShuttingDown,
 }
 
 impl Held {
     pub(super) fn for_room(client: &Client, accepted: Accepted, record: Record, prepared: Prepared) -> Self {
-        Self::ForRoom(Box::new(ForRoom {
+        Self::Room(Box::new(ForRoom {
             client: client.clone(),
             accepted,
             record,
@@ -62,29 +67,21 @@ impl Held {
         }))
     }
 
-    pub(super) fn for_subscriber(
-        client: &Client,
-        publish: Permitted<Publish>,
-        token: Option<AckToken>,
-        came_ms: u64,
-        until: Instant,
-    ) -> Self {
+    pub(super) fn for_subscriber(client: &Client, submitted: Submitted) -> Self {
         let look = Box::pin(tokio::time::sleep(LOOK_INTERVAL));
-        Self::ForSubscriber(Box::new(ForSubscriber {
-            client: client.clone(),
-            publish,
-            token,
-            came_ms,
-            until,
-            look,
-        }))
+        Self::Subscriber(Box::new(ForSubscriber { client: client.clone(), submitted, look }))
+    }
+
+    pub(super) fn for_answers(client: &Client, submitted: Submitted, inquiry: Box<Inquiry>) -> Self {
+        Self::Answers(Box::new(ForAnswers { client: client.clone(), submitted, inquiry }))
     }
 
     /// For what it waits; a label for metrics.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::ForRoom(_) => "target_full",
-            Self::ForSubscriber(_) => "subscriber_full",
+            Self::Room(_) => "target_full",
+            Self::Subscriber(_) => "subscriber_full",
+            Self::Answers(_) => "function",
         }
     }
 
@@ -92,10 +89,14 @@ impl Held {
     pub(super) async fn freed(&mut self, gateway: &Gateway) -> Freed {
         let wait = async {
             match self {
-                Self::ForRoom(held) => Freed::Room(held.room.as_mut().await),
-                Self::ForSubscriber(held) => {
+                Self::Room(held) => Freed::Room(held.room.as_mut().await),
+                Self::Subscriber(held) => {
                     held.look.as_mut().await;
                     Freed::Look
+                }
+                Self::Answers(held) => {
+                    held.inquiry.answered().await;
+                    Freed::Answered
                 }
             }
         };
@@ -109,8 +110,9 @@ impl Held {
     /// What the message wants an answer by.
     pub(super) fn into_token(self) -> Option<AckToken> {
         match self {
-            Self::ForRoom(held) => held.accepted.token,
-            Self::ForSubscriber(held) => held.token,
+            Self::Room(held) => held.accepted.token,
+            Self::Subscriber(held) => held.submitted.token,
+            Self::Answers(held) => held.submitted.token,
         }
     }
 }

@@ -31,6 +31,7 @@ mod held;
 mod http;
 #[cfg(test)]
 mod idle;
+pub(crate) mod outside;
 mod patience;
 mod rate;
 mod serve;

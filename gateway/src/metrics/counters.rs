@@ -154,6 +154,8 @@ pub(crate) struct Counters {
     pub(crate) rule_matches: ByLabel,
     /// Messages whose evaluation failed, by rule.
     pub(crate) rule_faults: ByLabel,
+    /// By rule: calls of functions without an answer.
+    pub(crate) rule_calls_failed: ByLabel,
     /// Lines about peers that were refused something.
     pub(crate) refusal_lines: Lines,
     /// Lines about rules that failed.

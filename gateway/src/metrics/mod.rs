@@ -163,6 +163,14 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_rule_faults_total", "Messages whose evaluation failed", |s| {
         s.gateway.counters.rule_faults.samples("rule")
     }),
+    counter(
+        "iot_gateway_rule_calls_failed_total",
+        "Calls of functions by rules without an answer in time",
+        |s| s.gateway.counters.rule_calls_failed.samples("rule"),
+    ),
+    gauge("iot_gateway_messages_waiting_for_functions", "Messages whose rules wait for functions", |s| {
+        Sample::plain(s.gateway.functions.waiting())
+    }),
     gauge("iot_gateway_rule_definitions_refused", "Definitions on disk that are not in force", |s| {
         let status = s.gateway.definitions.status();
         Sample::plain(status.iter().filter(|status| !status.faults.is_empty()).count() as u64)

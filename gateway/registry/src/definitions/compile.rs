@@ -2,8 +2,9 @@
 
 use super::Fault;
 use crate::name::nearest;
-use rules::Diagnostic;
 use rules::definition::{Action, Definition, TargetKind};
+use rules::outside::Service;
+use rules::{Capabilities, Diagnostic};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -23,6 +24,12 @@ impl DeclaredTargets {
     /// The names of the targets of a kind.
     fn names(&self, kind: TargetKind) -> impl Iterator<Item = &str> {
         self.targets.iter().filter(move |(declared, _)| *declared == kind).map(|(_, name)| name.as_str())
+    }
+
+    /// Whom rules may ask: the registry, and the functions that are declared.
+    pub fn capabilities(&self) -> Capabilities {
+        let functions = self.names(TargetKind::Function).map(str::to_owned);
+        Capabilities::none().with(Service::Registry).with_functions(functions)
     }
 
     fn hint(&self, kind: TargetKind, name: &str) -> String {
@@ -46,7 +53,8 @@ pub(super) fn compile(
     text: &str,
     targets: &DeclaredTargets,
 ) -> Result<Definition, Vec<Fault>> {
-    let definition = Definition::parse(name, &file.to_string_lossy(), text).map_err(|errors| {
+    let parsed = Definition::parse_for(name, &file.to_string_lossy(), text, &targets.capabilities());
+    let definition = parsed.map_err(|errors| {
         errors.diagnostics.into_iter().map(|error| fault(file, error)).collect::<Vec<_>>()
     })?;
     let actions = definition.actions.iter().chain(&definition.error_action);

@@ -1,18 +1,19 @@
 //! A publish as rules see it.
 
+use super::draws::Draws;
 use crate::client::Client;
+use crate::flow::outside::Desk;
 use crate::gateway::Gateway;
 use bytes::Bytes;
 use mqtt::{Properties, Publish, Text};
-use rules::{Message, PublishProperties, Randomness};
+use rules::outside::Answers;
+use rules::{Message, PublishProperties};
 
-/// Randomness for `newuuid()` and `rand()`.
-struct Random;
-
-impl Randomness for Random {
-    fn bytes(&self) -> [u8; 16] {
-        rand::random()
-    }
+/// What rules find beside the publish itself.
+pub(super) struct Surroundings<'m> {
+    pub(super) draws: &'m Draws,
+    pub(super) desk: &'m Desk<'m>,
+    pub(super) answers: &'m Answers,
 }
 
 /// What rules are told about `publish`; `held` lends it the properties of the packet.
@@ -22,8 +23,11 @@ pub(super) fn describe<'m>(
     publish: &'m Publish,
     held: &'m Held,
     now_ms: u64,
+    surroundings: &Surroundings<'m>,
 ) -> Message<'m> {
-    let mut message = Message::new(&publish.topic, &publish.payload, now_ms, &Random);
+    let mut message = Message::new(&publish.topic, &publish.payload, now_ms, surroundings.draws);
+    message.outside = surroundings.desk;
+    message.answers = Some(surroundings.answers);
     // A publish by request has none.
     message.client_id = client.map(Client::client_id).filter(|client_id| !client_id.is_empty());
     message.principal = client.map(Client::principal_name);

@@ -73,12 +73,25 @@ async fn accept(gateway: &Arc<Gateway>, client: &Client, publish: Permitted<Publ
     let begun = Instant::now();
     let mut commits = Commits::new(gateway.bus.producer(), None);
     commits.submit(gateway, client, publish, None);
-    // The places are shared by all who ask: what waits for one target that is behind must not take them from those that publish to others.
-    if let Some(label) = commits.held_for() {
-        gateway.counters.publishes_refused.increment(label);
-        return Err(Fault::unavailable("there is no room for it now; try again later"));
-    }
-    match commits.settled(gateway).await {
+    let mut asking = None;
+    let settled = loop {
+        // The places are shared by all who ask: what waits for one target that is behind, or for one function, must not take them from those
+        // that publish to others.
+        if commits.is_asking() {
+            if asking.is_none() {
+                asking = Arc::clone(&gateway.functions.http_places).try_acquire_owned().ok();
+            }
+            if asking.is_none() {
+                return Err(no_room(gateway, "function"));
+            }
+        } else if let Some(label) = commits.held_for() {
+            return Err(no_room(gateway, label));
+        }
+        if let Some(settled) = commits.next(gateway).await {
+            break settled;
+        }
+    };
+    match settled {
         Settled::Accepted(accepted) => {
             let changes = fan_out::fan_out(gateway, &accepted);
             let persisted = gateway.persist(changes).await;
@@ -88,6 +101,11 @@ async fn accept(gateway: &Arc<Gateway>, client: &Client, publish: Permitted<Publ
         }
         Settled::Refused(refusal, _) => Err(refused(gateway, &refusal)),
     }
+}
+
+fn no_room(gateway: &Gateway, label: &str) -> Fault {
+    gateway.counters.publishes_refused.increment(label);
+    Fault::unavailable("there is no room for it now; try again later")
 }
 
 fn refused(gateway: &Gateway, refusal: &Refusal) -> Fault {
