@@ -2,7 +2,9 @@
 //!
 //! Knows the catalogue of functions and the SQL versions; must not know messages.
 
+mod frame;
 mod outside;
+mod window;
 
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
 use crate::filter::TopicFilter;
@@ -31,6 +33,8 @@ pub(crate) struct Check<'t> {
     reach: Reach<'t>,
     /// The services that were asked and may be asked once.
     asked_once: Vec<Service>,
+    /// Which names there are: those of a message, or those of a window that closes.
+    stage: window::Stage,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -45,6 +49,7 @@ impl<'t> Check<'t> {
             nodes: 0,
             reach: Reach::default(),
             asked_once: Vec::new(),
+            stage: window::Stage::default(),
             errors: Vec::new(),
             warnings: Vec::new(),
         }
@@ -167,6 +172,9 @@ impl<'t> Check<'t> {
 
     pub(crate) fn expression(&mut self, expression: &Expression) -> Plan {
         self.nodes += 1;
+        if let Some(plan) = self.of_window(expression) {
+            return plan;
+        }
         let span = expression.span;
         match &expression.form {
             Form::Null => Plan::Constant(Constant::Null),

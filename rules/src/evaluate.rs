@@ -54,6 +54,16 @@ impl<'v> Evaluation<'v> {
         variables: &'v Variables,
         message: &'v Message<'v>,
     ) -> Result<Self, Fault> {
+        Self::start_in(options, variables, message, Scope::Payload)
+    }
+
+    /// The same with other names than those of the payload.
+    pub(crate) fn start_in(
+        options: &'v CompileOptions,
+        variables: &'v Variables,
+        message: &'v Message<'v>,
+        scope: Scope<'_, 'v>,
+    ) -> Result<Self, Fault> {
         let evaluation = Self {
             options,
             message,
@@ -69,7 +79,7 @@ impl<'v> Evaluation<'v> {
         }
         message.randomness.for_variables(true);
         for (_, plan) in variables.iter() {
-            let value = evaluation.value(plan, Scope::Payload);
+            let value = evaluation.value(plan, scope);
             evaluation.variables.borrow_mut().push(value);
         }
         message.randomness.for_variables(false);
@@ -108,7 +118,7 @@ impl<'v> Evaluation<'v> {
     }
 
     /// An AND is only true if its left side is, so the right one needn't be looked at otherwise.
-    fn holds_in(&self, condition: &'v Plan, scope: Scope<'_, 'v>) -> bool {
+    pub(crate) fn holds_in(&self, condition: &'v Plan, scope: Scope<'_, 'v>) -> bool {
         match condition {
             Plan::Binary(Operator::And, left, right) => {
                 self.holds_in(left, scope) && self.holds_in(right, scope)

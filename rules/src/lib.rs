@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A [`definition::Definition`] is a rule as its author wrote it, with a compiled [`Statement`]; a [`RuleSet`] finds
-//! the rules that a message concerns; a [`Message`] is read once for all of them. What AWS leaves open is decided in `DIALECT.md`.
+//! the rules that a message concerns; a [`Message`] is read once for all of them. What AWS leaves open is decided in `DIALECT.md`;
+//! windows over time, which AWS doesn't have, are in [`window`] and `WINDOWS.md`.
 //!
 //! ```
 //! use rules::{CompileOptions, Message, Outcome, Statement};
@@ -44,6 +45,7 @@ mod statement;
 mod syntax;
 mod template;
 mod value;
+pub mod window;
 
 pub use check::VARIABLES_MAX;
 pub use diagnostic::{Diagnostic, Position, Span, SqlErrors};

@@ -108,6 +108,13 @@ impl Shape {
     }
 }
 
+impl Projection {
+    /// An empty object: what a statement over windows makes of a message.
+    pub(crate) fn nothing() -> Self {
+        Self::Items { items: Vec::new(), shape: Shape::Flat }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ItemPlan {
     /// Where the value goes in the output; empty for `*`, whose members are spread.

@@ -15,6 +15,7 @@ use crate::outside::{Capabilities, Question};
 use crate::plan::{Plan, Projection, Variables};
 use crate::syntax::{self, Parsing, Select};
 use crate::template::Template;
+use crate::window::{Row, WindowPlan};
 
 /// The version of the SQL a statement is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -88,6 +89,8 @@ struct Inner {
     variables: Variables,
     condition: Option<Plan>,
     projection: Projection,
+    /// What a statement over windows has instead of a projection.
+    window: Option<WindowPlan>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -100,6 +103,8 @@ pub enum Outcome {
     Match(Output),
     /// It depends on the answer to this. The host finds it, adds it to the message's answers and evaluates again.
     Ask(Box<Question>),
+    /// The message counts in windows, whose results come when they close: see [`crate::window`].
+    Row(Row),
 }
 
 /// The result of SELECT.
@@ -181,6 +186,20 @@ pub enum Fault {
     /// A template depends on the answer to this. The host finds it, adds it to the message's answers and renders again.
     #[error("`{0}` has no answer yet")]
     Unanswered(Box<Question>),
+    /// The values of GROUP BY are too long to tell groups apart by.
+    #[error("values of GROUP BY are longer than {bytes_max} bytes; group by something shorter")]
+    GroupKeyTooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// TIMESTAMP BY gave no time, so the message belongs to no window.
+    #[error(
+        "TIMESTAMP BY gave {found}, which is no time; it takes milliseconds since 1970 or a text such as `2024-05-01T12:30:05Z`"
+    )]
+    NoEventTime {
+        /// The type of what it gave.
+        found: &'static str,
+    },
 }
 
 impl Statement {
@@ -204,17 +223,30 @@ impl Statement {
     ) -> Result<Self, SqlErrors> {
         let Parsing { select, mistakes } = syntax::read_statement(sql);
         let Some(select) = select else { return Err(SqlErrors::new(mistakes)) };
-        let mut check = Check::new(sql, options.version).reaching(Reach::Offered(capabilities));
+        let mut check = Check::of(sql, options.version, &select).reaching(Reach::Offered(capabilities));
         check.know_mistakes(mistakes);
         let variables = check.variables(&select.variables);
         let filter = check.topic_filter(select.from.as_ref());
         let condition = select.condition.as_ref().map(|condition| check.expression(condition));
-        let projection = check.projection(&select.body);
+        let (projection, window) = match &select.grouping {
+            None => (check.projection(&select.body), None),
+            Some(grouping) => (Projection::nothing(), check.window(&select, grouping)),
+        };
         let warnings = check.finish()?;
         let sql = sql.to_owned();
         let capabilities = capabilities.clone();
-        let inner =
-            Inner { sql, select, options, capabilities, filter, variables, condition, projection, warnings };
+        let inner = Inner {
+            sql,
+            select,
+            options,
+            capabilities,
+            filter,
+            variables,
+            condition,
+            projection,
+            window,
+            warnings,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -271,7 +303,10 @@ impl Statement {
                 return Ok(Outcome::NoMatch);
             }
         }
-        evaluation.output(&self.inner.projection).map(Outcome::Match)
+        match &self.inner.window {
+            None => evaluation.output(&self.inner.projection).map(Outcome::Match),
+            Some(window) => evaluation.row(window).map(Outcome::Row),
+        }
     }
 
     /// Compiles the text of an action in which the variables of SET are visible.
@@ -294,8 +329,24 @@ impl Statement {
     /// The plan as text, to compare plans.
     #[cfg(test)]
     pub(crate) fn plan_text(&self) -> String {
-        let Inner { filter, variables, condition, projection, .. } = self.inner.as_ref();
-        format!("{filter:?}\n{variables:?}\n{condition:?}\n{projection:?}")
+        let Inner { filter, variables, condition, projection, window, .. } = self.inner.as_ref();
+        let window = window.as_ref().map(WindowPlan::text);
+        format!("{filter:?}\n{variables:?}\n{condition:?}\n{projection:?}\n{window:?}")
+    }
+
+    /// Whether it is over windows, so that messages give rows.
+    pub fn is_windowed(&self) -> bool {
+        self.inner.window.is_some()
+    }
+
+    /// Tells the rows and states of a statement over windows from those of any other; `None` for other statements. Equal
+    /// for equal texts of the same SQL version.
+    pub fn fingerprint(&self) -> Option<[u8; 8]> {
+        self.inner.window.as_ref().map(|window| window.fingerprint)
+    }
+
+    pub(crate) fn window_plan(&self) -> Option<&WindowPlan> {
+        self.inner.window.as_ref()
     }
 
     pub(crate) fn select(&self) -> &Select {

@@ -3,10 +3,12 @@
 //! Knows the grammar; must not know which functions exist or what anything evaluates to.
 
 mod foreign;
+mod grouping;
 mod lexer;
 mod parser;
 mod print;
 mod recovery;
+mod same;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,10 @@ pub(crate) use parser::Parser;
 #[cfg(test)]
 pub(crate) use recovery::parse_statement;
 pub(crate) use recovery::{Parsing, read_statement};
-pub(crate) use tree::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Operator, Query, Select};
+pub(crate) use same::is_same;
+pub(crate) use tree::{
+    Assignment, Body, CastTarget, Expression, Form, Grouping, Item, Name, Operator, Query, Select,
+};
 
 /// The deepest nesting of parentheses, calls, literals and subqueries.
 pub const NESTING_MAX: usize = 64;

@@ -120,7 +120,8 @@ fn for_each_rule<'m: 'p, 'p>(
 
 fn apply(rule: &Definition, message: &Message<'_>) -> Result<Option<Event>, Fault> {
     let output = match rule.statement.evaluate(message)? {
-        Outcome::NoMatch => return Ok(None),
+        // Windows are folded elsewhere; a row alone makes no event.
+        Outcome::NoMatch | Outcome::Row(_) => return Ok(None),
         Outcome::Match(output) => output,
         Outcome::Ask(question) => return Err(Fault::Unanswered(question)),
     };

@@ -99,9 +99,10 @@ pub(super) fn closing_quotes(opening: char) -> Option<&'static str> {
 
 /// Words that begin what other dialects have at the end of a statement or between its parts.
 const CLAUSES: &[(&str, &str)] = &[
-    ("GROUP", "a rule sees one message at a time; there is no GROUP BY"),
+    ("GROUP", "GROUP BY, with a window, stands after FROM and WHERE of the whole statement"),
     ("ORDER", "a rule sees one message at a time; there is no ORDER BY"),
-    ("HAVING", "a rule sees one message at a time; put the condition after WHERE"),
+    ("HAVING", "HAVING stands after GROUP BY; a condition for each message stands after WHERE"),
+    ("TIMESTAMP", "TIMESTAMP BY stands between FROM and WHERE"),
     ("LIMIT", "a rule sees one message at a time; there is no LIMIT"),
     ("OFFSET", "a rule sees one message at a time; there is no OFFSET"),
     ("JOIN", "a rule sees one message at a time; there is no JOIN"),

@@ -13,7 +13,7 @@ use super::tree::{
 
 impl Display for Select {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let Self { variables, body, from, condition } = self;
+        let Self { variables, body, from, condition, grouping } = self;
         if !variables.is_empty() {
             out.write_str("SET ")?;
             separated(out, variables, assignment)?;
@@ -24,7 +24,17 @@ impl Display for Select {
             out.write_str(" FROM ")?;
             string(out, &filter.text)?;
         }
-        where_clause(out, condition.as_ref())
+        let grouping = grouping.as_ref();
+        if let Some(time) = grouping.and_then(|grouping| grouping.time.as_ref()) {
+            write!(out, " TIMESTAMP BY {time}")?;
+        }
+        where_clause(out, condition.as_ref())?;
+        if let Some(grouping) = grouping.filter(|grouping| !grouping.keys.is_empty()) {
+            out.write_str(" GROUP BY ")?;
+            separated(out, &grouping.keys, |out, key| write!(out, "{key}"))?;
+        }
+        let having = grouping.and_then(|grouping| grouping.having.as_ref());
+        having.map_or(Ok(()), |having| write!(out, " HAVING {having}"))
     }
 }
 

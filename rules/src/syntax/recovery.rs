@@ -63,7 +63,7 @@ impl Parser<'_> {
             return;
         }
         loop {
-            let starts = CLAUSES.iter().any(|keyword| self.at_keyword(keyword));
+            let starts = CLAUSES.iter().any(|keyword| self.at_keyword(keyword)) || self.at_group_by();
             // A bracket may have been left open, but a subquery never reads from a quoted text.
             if starts && (open == 0 || self.is_quoted_from()) {
                 return;

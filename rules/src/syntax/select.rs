@@ -3,7 +3,7 @@
 use super::NESTING_MAX;
 use super::lexer::Token;
 use super::parser::{Parsed, Parser};
-use super::tree::{Assignment, Body, Expression, Form, Item, Name, Query, Select};
+use super::tree::{Assignment, Body, Expression, Form, Grouping, Item, Name, Query, Select};
 use crate::diagnostic::Span;
 
 impl Parser<'_> {
@@ -21,20 +21,37 @@ impl Parser<'_> {
             true => parser.topic_filter().map(Some),
             false => Ok(None),
         });
+        let time = self.clause(Self::time);
         let condition = self.clause(Self::condition);
-        let ended = self.clause(|parser| parser.end(&from, &condition));
+        let is_timed = time.is_some();
+        let grouping = self.clause(|parser| parser.grouping(time.flatten())).filter(|_| is_timed);
+        let ended = self.clause(|parser| parser.end(&from, &condition, &grouping));
         if ended.is_none() && self.at_keyword("WHERE") {
             // Behind a clause of another dialect stands the condition, which may have mistakes of its own.
             self.clause(Self::condition);
         }
         ended?;
-        Some(Select { variables: variables?, body: body?, from: from?, condition: condition? })
+        Some(Select {
+            variables: variables?,
+            body: body?,
+            from: from?,
+            condition: condition?,
+            grouping: grouping?,
+        })
     }
 
     /// Makes sure that nothing follows.
-    fn end(&self, from: &Option<Option<Name>>, condition: &Option<Option<Expression>>) -> Parsed<()> {
+    fn end(
+        &self,
+        from: &Option<Option<Name>>,
+        condition: &Option<Option<Expression>>,
+        grouping: &Option<Option<Box<Grouping>>>,
+    ) -> Parsed<()> {
         if self.ahead().token == Token::End {
             return Ok(());
+        }
+        if !matches!(grouping, Some(None)) {
+            return Err(self.unexpected("`,`, `HAVING`, an operator or the end"));
         }
         let has_from = !matches!(from, Some(None));
         let expected = match (has_from, condition) {

@@ -3,7 +3,7 @@
 use crate::diagnostic::Span;
 use crate::number::Number;
 
-/// `[SET …] SELECT … [FROM …] [WHERE …]`
+/// `[SET …] SELECT … [FROM …] [TIMESTAMP BY …] [WHERE …] [GROUP BY …] [HAVING …]`
 #[derive(Debug, Clone)]
 pub(crate) struct Select {
     pub(crate) variables: Vec<Assignment>,
@@ -11,6 +11,20 @@ pub(crate) struct Select {
     /// The text of the topic filter.
     pub(crate) from: Option<Name>,
     pub(crate) condition: Option<Expression>,
+    /// What makes it a statement over windows; boxed because few statements have it.
+    pub(crate) grouping: Option<Box<Grouping>>,
+}
+
+/// `[TIMESTAMP BY …] [GROUP BY …] [HAVING …]`, at least one of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Grouping {
+    /// The time of an event.
+    pub(crate) time: Option<Expression>,
+    /// What follows GROUP BY, the window among it, in which case it is a call.
+    pub(crate) keys: Vec<Expression>,
+    pub(crate) having: Option<Expression>,
+    /// The first of its keywords.
+    pub(crate) keyword: Span,
 }
 
 /// `@name = expression`

@@ -47,7 +47,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut message = Message::new(&arguments.topic, &payload, now_ms, &Random);
     message.client_id = Some(&arguments.client_id);
     let explanation = statement.explain(&message);
-    let matches = explanation.topic_matches && matches!(explanation.outcome, Ok(Outcome::Match(_)));
+    let matches =
+        explanation.topic_matches && matches!(explanation.outcome, Ok(Outcome::Match(_) | Outcome::Row(_)));
     if arguments.json {
         output::json(&as_json(&explanation, matches))?;
     } else {
@@ -63,7 +64,7 @@ fn text(output: &Output) -> String {
 fn as_json(explanation: &Explanation, matches: bool) -> serde_json::Value {
     let (output, fault) = match &explanation.outcome {
         Ok(Outcome::Match(output)) => (Some(text(output)), None),
-        Ok(Outcome::NoMatch) => (None, None),
+        Ok(Outcome::NoMatch | Outcome::Row(_)) => (None, None),
         Ok(Outcome::Ask(question)) => (None, Some(format!("`{question}` has no answer here"))),
         Err(fault) => (None, Some(fault.to_string())),
     };
@@ -94,6 +95,7 @@ fn print(statement: &Statement, explanation: &Explanation, arguments: &Arguments
             output::line("no match: the topic is not one that FROM lets through");
         }
         Ok(Outcome::Match(output)) => output::line(format!("output  {}", text(output))),
+        Ok(Outcome::Row(_)) => output::line("counts in its windows; the output comes when they close"),
         Ok(Outcome::NoMatch) => output::line("no match: WHERE is not true"),
         Ok(Outcome::Ask(question)) => output::line(format!("fault   `{question}` has no answer here")),
         Err(fault) => output::line(format!("fault   {fault}")),

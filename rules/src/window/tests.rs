@@ -1,0 +1,27 @@
+//! Statements with their messages and what their windows give, as text in `tests/*.txt`; the same over random messages
+//! against windows computed from their definition.
+
+mod scenario;
+
+use scenario::Scenario;
+
+#[test]
+fn windows_give_these_results() {
+    scenario::check("results.txt");
+}
+
+#[test]
+fn ordinary_statements_give_no_windows() {
+    let statement = crate::Statement::compile("SELECT * FROM 'a'", crate::CompileOptions::default()).unwrap();
+    assert!(super::Windows::new(&statement, super::Limits::default()).is_none());
+    assert!(!statement.is_windowed() && statement.fingerprint().is_none());
+}
+
+#[test]
+fn rows_of_another_statement_are_refused() {
+    let mut one = Scenario::of("SELECT count(*) AS n FROM '#' GROUP BY TUMBLINGWINDOW(ss, 10)");
+    let other = Scenario::of("SELECT sum(x) AS n FROM '#' GROUP BY TUMBLINGWINDOW(ss, 10)");
+    let row = other.row("{}", 1).unwrap();
+    let refused = super::Added::Refused(super::Refusal::OtherStatement);
+    assert_eq!(one.windows.add(&row, 1), refused);
+}
