@@ -3,12 +3,16 @@
 //! Text in, definition out; reading files is for others. Which targets exist isn't known here: a definition only names
 //! them.
 
+mod address;
 mod filled;
 mod place;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use address::{
+    ActionFault, Address, PARAMETER_BYTES_MAX, PARTITION_KEY_CHARACTERS_MAX, ParameterTemplate,
+};
 pub use filled::Filled;
 
 use std::fmt;
@@ -40,6 +44,8 @@ pub struct Definition {
     pub actions: Vec<Action>,
     /// Where a message goes for which the statement or an action failed.
     pub error_action: Option<Action>,
+    /// Whether the error action is also told of what is Undefined although its inputs were there. It is told of the rest anyway.
+    pub on_fault: bool,
     /// Whether it runs.
     pub enabled: bool,
     /// The whole definition as its author wrote it.
@@ -53,10 +59,12 @@ pub struct Definition {
 pub struct Action {
     /// The kind of the target.
     pub kind: TargetKind,
-    /// The name of the target in the settings.
-    pub target: String,
+    /// The name of the target in the settings; the topic for `republish`.
+    pub target: Template,
     /// What keeps messages in order: those with the same key. Streams only.
     pub partition_key: Option<Template>,
+    /// Further values that are filled in for each event, by name.
+    pub parameters: Vec<ParameterTemplate>,
     /// How the event is wrapped.
     pub format: Format,
     /// The line of the definition it stands on, from 1.
@@ -74,6 +82,8 @@ pub enum TargetKind {
     Function,
     /// A web server: a request is made.
     Http,
+    /// The broker: the result is published again.
+    Republish,
 }
 
 /// A kind of target as it stands in a definition.
@@ -81,16 +91,24 @@ pub(crate) struct KindEntry {
     pub(crate) kind: TargetKind,
     /// The key of the action.
     pub(crate) key: &'static str,
-    /// The keys its table may have beside `name`.
+    /// The key of its table that says where to.
+    pub(crate) name: &'static str,
+    /// The keys its table may have beside that.
     pub(crate) options: &'static [&'static str],
 }
 
 /// Every kind of target. A new kind is one line here and one variant above.
 pub(crate) const KINDS: &[KindEntry] = &[
-    KindEntry { kind: TargetKind::Queue, key: "queue", options: &[] },
-    KindEntry { kind: TargetKind::Stream, key: "stream", options: &["partition_key"] },
-    KindEntry { kind: TargetKind::Function, key: "function", options: &[] },
-    KindEntry { kind: TargetKind::Http, key: "http", options: &[] },
+    KindEntry { kind: TargetKind::Queue, key: "queue", name: "name", options: &[] },
+    KindEntry { kind: TargetKind::Stream, key: "stream", name: "name", options: &["partition_key"] },
+    KindEntry { kind: TargetKind::Function, key: "function", name: "name", options: &[] },
+    KindEntry { kind: TargetKind::Http, key: "http", name: "name", options: &["path", "query", "headers"] },
+    KindEntry {
+        kind: TargetKind::Republish,
+        key: "republish",
+        name: "topic",
+        options: &["qos", "retain", "headers"],
+    },
 ];
 
 impl TargetKind {

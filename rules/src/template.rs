@@ -8,6 +8,7 @@ use crate::check::{Check, Reach};
 use crate::diagnostic::{Diagnostic, Span, SqlErrors};
 use crate::evaluate::{Evaluation, Scope};
 use crate::message::Message;
+use crate::misfit::MisfitKinds;
 use crate::plan::{Plan, Variables};
 use crate::statement::{CompileOptions, Fault, SqlVersion};
 use crate::syntax::{Parser, SQL_BYTES_MAX};
@@ -74,13 +75,60 @@ impl Template {
         }
     }
 
+    /// Whether the text may come out as `name`, whatever its expressions give.
+    pub fn may_be(&self, name: &str) -> bool {
+        let parts = self.inner.parts.as_slice();
+        let mut rest = name;
+        for (at, part) in parts.iter().enumerate() {
+            let Part::Text(text) = part else { continue };
+            let is_last = at + 1 == parts.len();
+            let found = match (at, is_last) {
+                (0, true) => return rest == text,
+                (0, false) => rest.starts_with(text).then_some(0),
+                (_, true) => return rest.ends_with(text),
+                (_, false) => rest.find(text),
+            };
+            let Some(found) = found else { return false };
+            rest = &rest[found + text.len()..];
+        }
+        !parts.is_empty() || name.is_empty()
+    }
+
+    /// What every text that comes out begins with.
+    pub(crate) fn literal_start(&self) -> &str {
+        match self.inner.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// The pieces of the text that are there whatever the message is.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.inner.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Expression(_) => None,
+        })
+    }
+
     /// The text for one message. Undefined and Null leave nothing; what isn't a String is converted.
     ///
     /// # Errors
     /// When a limit of the options is exceeded.
     pub fn render(&self, message: &Message<'_>) -> Result<String, Fault> {
+        self.fill(message, None).map(|(text, _)| text)
+    }
+
+    /// The same with the misfits on the way; what expressions give goes through `escape`.
+    ///
+    /// # Errors
+    /// As for [`Template::render`].
+    pub(crate) fn fill(
+        &self,
+        message: &Message<'_>,
+        escape: Option<fn(&str) -> String>,
+    ) -> Result<(String, MisfitKinds), Fault> {
         if let Some(constant) = self.as_constant() {
-            return Ok(constant.to_owned());
+            return Ok((constant.to_owned(), MisfitKinds::default()));
         }
         let options = &self.inner.options;
         let evaluation = Evaluation::start(options, &self.inner.variables, message)?;
@@ -92,7 +140,12 @@ impl Template {
                     let value = evaluation.value(plan, Scope::Payload);
                     // Null converts to a String no more than Undefined does.
                     if value.is_there() {
+                        let start = rendered.len();
                         write_text(&value, options.version == SqlVersion::V2015, &mut rendered);
+                        if let Some(escape) = escape {
+                            let escaped = escape(&rendered[start..]);
+                            rendered.replace_range(start.., &escaped);
+                        }
                     }
                 }
             }
@@ -101,7 +154,7 @@ impl Template {
             }
         }
         evaluation.fault()?;
-        Ok(rendered)
+        Ok((rendered, evaluation.misfits()))
     }
 }
 
@@ -165,6 +218,21 @@ mod tests {
         assert_eq!(render("x${missing}y"), "xy");
         assert_eq!(render("x${none}y"), "xy");
         assert_eq!(render("${get({'}': 'brace'}, '}')}"), "brace");
+    }
+
+    #[test]
+    fn a_pattern_says_what_a_name_may_be() {
+        let may_be =
+            |text: &str, name: &str| Template::compile(text, CompileOptions::default()).unwrap().may_be(name);
+        assert!(may_be("alerts", "alerts") && !may_be("alerts", "alert"));
+        assert!(
+            may_be("alerts-${a}", "alerts-x")
+                && may_be("alerts-${a}", "alerts-")
+                && !may_be("alerts-${a}", "alert")
+        );
+        assert!(may_be("${a}-x", "y-x") && !may_be("${a}-x", "y-z"));
+        assert!(may_be("a${b}a", "aa") && !may_be("a${b}a", "a"));
+        assert!(may_be("${a}${b}", "x") && may_be("a${b}c${d}e", "axcye") && !may_be("a${b}c${d}e", "axye"));
     }
 
     #[test]

@@ -200,7 +200,10 @@ impl Commits {
         let record = match submitted.record.take() {
             Some(record) => record,
             None => {
-                let record = Record::new(Origin::Device, submitted.came_ms);
+                let mut record = Record::new(Origin::Device, submitted.came_ms);
+                if publish.dup {
+                    identify(gateway, client, &mut record, publish);
+                }
                 match evaluate::evaluate(gateway, Some(client), publish, record) {
                     Ok(record) => record,
                     // Who gets the message is looked up again when the answers are there.
@@ -236,7 +239,9 @@ impl Commits {
             return self.accept(accepted);
         }
         describe(&mut record, client, &publish);
-        identify(gateway, &mut record, &publish);
+        if !publish.dup {
+            identify(gateway, client, &mut record, &publish);
+        }
         record.source = self.source(accepted.token.as_ref());
         let appended = match self.producer.prepare(&record) {
             Ok(prepared) => self.producer.try_append(prepared),
@@ -474,18 +479,18 @@ fn traceparent(properties: &Properties) -> Option<String> {
     (value.len() <= 128 && value.is_ascii()).then(|| value.to_string())
 }
 
-/// A publish that the device sends again gets the id it had.
-fn identify(gateway: &Gateway, record: &mut Record, publish: &Publish) {
+/// A publish that the device sends again gets the id it had. Rules see the id, so it is found before they run.
+fn identify(gateway: &Gateway, client: &Client, record: &mut Record, publish: &Publish) {
     let Some(packet_id) = publish.packet_id.filter(|_| publish.qos > Qos::AtMostOnce) else { return };
     let content_digest = content_digest(&publish.topic, &publish.payload);
     let key = ResendKey { packet_id: packet_id.get(), content_digest };
     record.resend = Some(key);
     if publish.dup
-        && let Some(base) = gateway.resends.find(&record.client_id, key)
+        && let Some(base) = gateway.resends.find(client.client_id(), key)
     {
         record.base = base;
         crate::metrics::increment(&gateway.counters.resends_recognised);
-        tracing::debug!(client_id = record.client_id, base = %base, "publish sent again, its events keep their ids");
+        tracing::debug!(client_id = client.client_id(), base = %base, "publish sent again, its events keep their ids");
     }
 }
 

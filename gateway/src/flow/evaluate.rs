@@ -7,7 +7,7 @@ mod describe;
 mod draws;
 mod inquiry;
 mod report;
-mod route;
+pub(crate) mod route;
 
 use super::outside::Desk;
 use crate::client::Client;
@@ -19,11 +19,11 @@ pub(super) use inquiry::Inquiry;
 use inquiry::OpenRule;
 use mqtt::Publish;
 use registry::definitions::ActiveRules;
-use report::report;
+use report::{Failures, Sent, report};
 use route::route;
 use rules::definition::Definition;
 use rules::outside::{Answers, Question};
-use rules::{Fault, Message, Outcome, Output};
+use rules::{Fault, Message, Outcome, Output, Run};
 use std::sync::Arc;
 
 /// The record with the events of all rules; or, as rules wait for answers, what there is to wait for.
@@ -55,19 +55,20 @@ fn first_look(
 ) -> Vec<OpenRule> {
     let active = gateway.definitions.active();
     let held = std::cell::OnceCell::new();
-    let now_ms = record.accepted_at_ms;
+    let (now_ms, base) = (record.accepted_at_ms, record.base);
     let desk = Desk::new(gateway, None);
     let described = std::cell::OnceCell::new();
     let message = || {
         described.get_or_init(|| {
-            let held = held.get_or_init(|| Held::of(&publish.properties));
+            let held = held.get_or_init(|| Held::of(&publish.properties, base));
             describe(gateway, client, publish, held, now_ms, &Surroundings { draws, desk: &desk, answers })
         })
     };
     let (mut open, mut number) = (Vec::new(), 0);
-    for_each_rule(gateway, &active, &publish.topic, message, |rule, message| {
+    let topic = publish.topic.as_str();
+    for_each_rule(gateway, &active, topic, message, |rule, message| {
         draws.begin(number);
-        if let Some(question) = consider(gateway, client, rule, message, record) {
+        if let Some(question) = consider(gateway, &Sent { client, topic, message }, rule, record) {
             open.push(OpenRule { rule: Arc::clone(rule), number, question });
         }
         number += 1;
@@ -75,22 +76,27 @@ fn first_look(
     open
 }
 
-/// Shows the message to one rule. Gives the question that it waits for.
-fn consider(
-    gateway: &Gateway,
-    client: Option<&Client>,
-    rule: &Definition,
-    message: &Message<'_>,
-    record: &mut Record,
-) -> Option<Question> {
-    match apply(rule, message) {
-        Ok(Some(event)) => {
-            gateway.counters.rule_matches.increment(&rule.name);
-            record.add(event);
-        }
-        Ok(None) => {}
-        Err(Fault::Unanswered(question)) => return Some(*question),
-        Err(fault) => report(gateway, client, rule, message, &fault),
+/// Shows the message to one rule: adds to the record what the rule makes of it, and what failed on the way. One action that fails stops no
+/// other. Gives the question that the rule waits for.
+fn consider(gateway: &Gateway, sent: &Sent<'_>, rule: &Definition, record: &mut Record) -> Option<Question> {
+    let mut failures = Failures::default();
+    let Run { outcome, misfits } = rule.statement.run(sent.message);
+    failures.note(misfits);
+    match outcome {
+        // Windows are folded elsewhere; a row alone makes no event.
+        Ok(Outcome::NoMatch | Outcome::Row(_)) => {}
+        Ok(Outcome::Match(output)) => match event(gateway, rule, output, sent.message, &mut failures) {
+            Ok(event) => {
+                gateway.counters.rule_matches.increment(&rule.name);
+                record.add(event);
+            }
+            Err(question) => return Some(*question),
+        },
+        Ok(Outcome::Ask(question)) | Err(Fault::Unanswered(question)) => return Some(*question),
+        Err(fault) => failures.abort(fault),
+    }
+    if !failures.is_empty() {
+        report(gateway, sent, rule, failures, record);
     }
     None
 }
@@ -118,13 +124,14 @@ fn for_each_rule<'m: 'p, 'p>(
     }
 }
 
-fn apply(rule: &Definition, message: &Message<'_>) -> Result<Option<Event>, Fault> {
-    let output = match rule.statement.evaluate(message)? {
-        // Windows are folded elsewhere; a row alone makes no event.
-        Outcome::NoMatch | Outcome::Row(_) => return Ok(None),
-        Outcome::Match(output) => output,
-        Outcome::Ask(question) => return Err(Fault::Unanswered(question)),
-    };
+/// What the actions get, and where it goes.
+fn event<'r>(
+    gateway: &Gateway,
+    rule: &'r Definition,
+    output: Output,
+    message: &Message<'_>,
+    failures: &mut Failures<'r>,
+) -> Result<Event, Box<Question>> {
     let content_type = output.content_type().to_string();
     let data = match output {
         Output::Json(bytes) | Output::Raw(bytes) => bytes,
@@ -133,8 +140,16 @@ fn apply(rule: &Definition, message: &Message<'_>) -> Result<Option<Event>, Faul
     let mut event = Event::json(rule.name.as_str(), data);
     event.content_type = content_type;
     for action in &rule.actions {
-        event.routes.push(route(action, message)?);
+        match route(gateway, action, message, failures) {
+            Ok(route) => event.routes.push(route),
+            Err(fault) => failures.action(action, fault)?,
+        }
     }
-    event.error_route = rule.error_action.as_ref().map(|action| route(action, message)).transpose()?;
-    Ok(Some(event))
+    if let Some(action) = &rule.error_action {
+        match route(gateway, action, message, failures) {
+            Ok(route) => event.error_route = Some(route),
+            Err(fault) => failures.action(action, fault)?,
+        }
+    }
+    Ok(event)
 }

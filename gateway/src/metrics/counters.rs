@@ -35,6 +35,59 @@ impl ByLabel {
     }
 }
 
+/// What kind of thing failed while a rule was evaluated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FaultKind {
+    /// A value could not be converted.
+    Conversion,
+    /// Numbers without a result.
+    Arithmetic,
+    /// A function could make nothing of its arguments.
+    Function,
+    /// A limit was exceeded.
+    Limit,
+    /// A question to the world outside had no answer.
+    Unanswered,
+    /// An action leads nowhere.
+    Action,
+}
+
+impl FaultKind {
+    const NAMES: [&'static str; 6] =
+        ["conversion", "arithmetic", "function", "limit", "unanswered", "action"];
+}
+
+/// Counters for each rule and kind of fault.
+#[derive(Debug, Default)]
+pub(crate) struct RuleFaults(DashMap<String, [AtomicU64; FaultKind::NAMES.len()]>);
+
+impl RuleFaults {
+    /// Counts one more of `kind` in `rule`.
+    pub(crate) fn increment(&self, rule: &str, kind: FaultKind) {
+        if let Some(counters) = self.0.get(rule) {
+            return increment(&counters[kind as usize]);
+        }
+        let rule = if self.0.len() < LABELS_MAX { rule } else { "other" };
+        increment(&self.0.entry(rule.to_string()).or_default()[kind as usize]);
+    }
+
+    /// The samples, ordered by rule; kinds that never came are left out.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for entry in &self.0 {
+            for (kind, counter) in FaultKind::NAMES.into_iter().zip(entry.value()) {
+                let count = counter.load(Relaxed);
+                if count > 0 {
+                    let labels = vec![("rule", entry.key().clone()), ("kind", kind.to_string())];
+                    samples.push(Sample { suffix: "", labels, value: count as f64 });
+                }
+            }
+        }
+        samples.sort_by(|left, right| left.labels.cmp(&right.labels));
+        samples
+    }
+}
+
 /// Upper bounds of the latency buckets, in microseconds.
 const BUCKETS_US: [u64; 14] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
@@ -152,8 +205,8 @@ pub(crate) struct Counters {
     pub(crate) acknowledge_latency: Latency,
     /// Messages that a rule matched, by rule.
     pub(crate) rule_matches: ByLabel,
-    /// Messages whose evaluation failed, by rule.
-    pub(crate) rule_faults: ByLabel,
+    /// Messages for which something in a rule failed, by rule and kind.
+    pub(crate) rule_faults: RuleFaults,
     /// By rule: calls of functions without an answer.
     pub(crate) rule_calls_failed: ByLabel,
     /// Lines about peers that were refused something.

@@ -4,7 +4,7 @@ mod counters;
 mod exposition;
 mod process;
 
-pub(crate) use counters::{ByLabel, Counters, Lines, increment};
+pub(crate) use counters::{ByLabel, Counters, FaultKind, Lines, increment};
 pub(crate) use process::{Memory, memory};
 
 use crate::connection::{Direction, Totals};
@@ -160,8 +160,8 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_rule_matches_total", "Messages that a rule matched", |s| {
         s.gateway.counters.rule_matches.samples("rule")
     }),
-    counter("iot_gateway_rule_faults_total", "Messages whose evaluation failed", |s| {
-        s.gateway.counters.rule_faults.samples("rule")
+    counter("iot_gateway_rule_faults_total", "Messages for which something in a rule failed, by kind", |s| {
+        s.gateway.counters.rule_faults.samples()
     }),
     counter(
         "iot_gateway_rule_calls_failed_total",

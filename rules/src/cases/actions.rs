@@ -19,8 +19,8 @@ impl ActionCase {
         Ok(listed.map(|listed| listed.into_iter().map(Self).collect()))
     }
 
-    fn fits(&self, settings: &[(&'static str, String)]) -> bool {
-        let has = |name: &str, value: &str| settings.iter().any(|(n, v)| *n == name && v == value);
+    fn fits(&self, settings: &[(String, String)]) -> bool {
+        let has = |name: &str, value: &str| settings.iter().any(|(n, v)| n == name && v == value);
         self.0.iter().all(|(name, value)| has(name, value))
     }
 }

@@ -1,16 +1,15 @@
 //! Reads a definition from TOML, collecting every mistake instead of stopping at the first.
 
+mod target;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::place::Embedded;
-use super::{
-    ACTIONS_MAX, Action, DEFINITION_BYTES_MAX, Definition, FORMATS, Format, KINDS, KindEntry, NAME_BYTES_MAX,
-};
+use super::{ACTIONS_MAX, Action, DEFINITION_BYTES_MAX, Definition, FORMATS, Format, KINDS, NAME_BYTES_MAX};
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
 use crate::outside::Capabilities;
 use crate::statement::{CompileOptions, SqlVersion, Statement};
-use crate::template::Template;
 
 /// What a definition may have at its top.
 const KEYS: &[&str] = &["description", "sql", "sql_version", "enabled", "action", "error_action"];
@@ -90,12 +89,17 @@ impl<'t> Reader<'t> {
         self.in_error_action = true;
         let error_action =
             self.get(table, "error_action").and_then(|value| self.action(value, statement.as_ref()));
+        let on_fault = match self.get(table, "error_action").map(|value| value.get_ref()) {
+            Some(DeValue::Table(table)) => self.boolean(table, "on_fault").unwrap_or(false),
+            _ => false,
+        };
         Some(Definition {
             name: name.to_owned(),
             description,
             statement: statement?,
             actions,
             error_action,
+            on_fault,
             enabled,
             text: self.text.into(),
             warnings: std::mem::take(&mut self.warnings),
@@ -206,7 +210,8 @@ impl<'t> Reader<'t> {
             return None;
         };
         let kinds: Vec<&str> = KINDS.iter().map(|entry| entry.key).collect();
-        let known: Vec<&str> = kinds.iter().copied().chain(["format"]).collect();
+        let further: &[&str] = if self.in_error_action { &["format", "on_fault"] } else { &["format"] };
+        let known: Vec<&str> = kinds.iter().chain(further).copied().collect();
         self.check_keys(table, &known, "an action");
         let format = self.format(table);
         let mut named = KINDS.iter().filter_map(|entry| Some((entry, self.get(table, entry.key)?)));
@@ -236,61 +241,6 @@ impl<'t> Reader<'t> {
         };
         self.error(span, format!("unknown format `{text}`"), hint);
         Format::default()
-    }
-
-    /// The target of an action: its name alone, or a table with the name and options.
-    fn target(
-        &mut self,
-        entry: &KindEntry,
-        value: &Value<'t>,
-        format: Format,
-        statement: Option<&Statement>,
-    ) -> Option<Action> {
-        let span = span_of(value);
-        let mut partition_key = None;
-        let target = match value.get_ref() {
-            DeValue::String(name) => name.to_string(),
-            DeValue::Table(table) => {
-                let known: Vec<&str> = ["name"].into_iter().chain(entry.options.iter().copied()).collect();
-                self.check_keys(table, &known, &format!("`{}`", entry.key));
-                partition_key = self.template(table, "partition_key", statement);
-                if self.get(table, "name").is_none() {
-                    let hint = format!("write for example `{} = {{ name = \"…\" }}`", entry.key);
-                    self.error(span, format!("`{}` has no `name`", entry.key), hint);
-                }
-                self.string(table, "name")?.0.to_owned()
-            }
-            _ => {
-                self.error(span, format!("`{}` is the name of a target or a table", entry.key), None);
-                return None;
-            }
-        };
-        if target.is_empty() {
-            self.error(span, format!("name of the `{}` is empty", entry.key), None);
-        }
-        let line = Diagnostic::new(self.text, span, "").line;
-        Some(Action { kind: entry.kind, target, partition_key, format, line })
-    }
-
-    /// A text with `${…}` in it. Without a statement only the variables of SET would be missing, so nothing is said.
-    fn template(
-        &mut self,
-        table: &DeTable<'t>,
-        key: &str,
-        statement: Option<&Statement>,
-    ) -> Option<Template> {
-        let (text, span) = self.string(table, key)?;
-        let statement = statement?;
-        let compiled =
-            if self.in_error_action { statement.error_template(text) } else { statement.template(text) };
-        match compiled {
-            Ok(template) => Some(template),
-            Err(errors) => {
-                let embedded = Embedded { file: self.text, span, value: text };
-                self.embedded_errors(&embedded, errors);
-                None
-            }
-        }
     }
 }
 

@@ -30,7 +30,7 @@ fn a_definition_names_statement_and_targets() {
     assert_eq!(definition.description, "Kilns above their limit");
     assert_eq!(definition.statement.topic_filter().unwrap().as_str(), "plant/+/telemetry");
     let actions: Vec<(TargetKind, &str)> =
-        definition.actions.iter().map(|action| (action.kind, action.target.as_str())).collect();
+        definition.actions.iter().map(|action| (action.kind, action.target.source())).collect();
     assert_eq!(
         actions,
         [(TargetKind::Queue, "alerts"), (TargetKind::Stream, "telemetry"), (TargetKind::Function, "notify")]
@@ -38,7 +38,7 @@ fn a_definition_names_statement_and_targets() {
     assert_eq!(definition.actions[1].partition_key.as_ref().unwrap().source(), "${deviceId}");
     assert_eq!(definition.actions[1].format, Format::CloudEvents);
     assert_eq!(definition.actions[1].line, 10);
-    assert_eq!(definition.error_action.unwrap().target, "rule-errors");
+    assert_eq!(definition.error_action.unwrap().target.source(), "rule-errors");
     assert!(definition.enabled);
 }
 

@@ -32,6 +32,22 @@ impl DeclaredTargets {
         Capabilities::none().with(Service::Registry).with_functions(functions)
     }
 
+    /// Whether an action has a target that exists or, with a template for a name, may have one.
+    fn may_lead(&self, action: &Action) -> bool {
+        match action.kind {
+            kind => self.names(kind).any(|declared| action.target.may_be(declared)),
+        }
+    }
+
+    fn hint_of_pattern(&self, kind: TargetKind) -> String {
+        const NAMED_MAX: usize = 10;
+        let names: Vec<String> = self.names(kind).take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
+        match names.is_empty() {
+            true => format!("declare the {kind} in the settings"),
+            false => format!("the settings declare {}", names.join(", ")),
+        }
+    }
+
     fn hint(&self, kind: TargetKind, name: &str) -> String {
         if let Some(nearest) = nearest(name, self.names(kind)) {
             return format!("did you mean `{nearest}`?");
@@ -59,7 +75,7 @@ pub(super) fn compile(
     })?;
     let actions = definition.actions.iter().chain(&definition.error_action);
     let unknown: Vec<Fault> = actions
-        .filter(|action| !targets.names(action.kind).any(|declared| declared == action.target))
+        .filter(|action| !targets.may_lead(action))
         .map(|action| unknown_target(name, file, action, targets))
         .collect();
     if !unknown.is_empty() {
@@ -74,8 +90,16 @@ pub(super) fn compile(
 
 fn unknown_target(name: &str, file: &Path, action: &Action, targets: &DeclaredTargets) -> Fault {
     let Action { kind, target, line, .. } = action;
-    let fault = Fault::of_file(file, format!("unknown {kind} `{target}` in rule `{name}`"));
-    Fault { place: Some((*line, 1)), ..fault.with_hint(targets.hint(*kind, target)) }
+    let fault = match target.as_constant() {
+        Some(constant) => Fault::of_file(file, format!("unknown {kind} `{constant}` in rule `{name}`"))
+            .with_hint(targets.hint(*kind, constant)),
+        None => {
+            let message =
+                format!("no {kind} has a name that `{}` could become, in rule `{name}`", target.source());
+            Fault::of_file(file, message).with_hint(targets.hint_of_pattern(*kind))
+        }
+    };
+    Fault { place: Some((*line, 1)), ..fault }
 }
 
 fn fault(file: &Path, diagnostic: Diagnostic) -> Fault {

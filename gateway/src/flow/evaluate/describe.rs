@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mqtt::{Properties, Publish, Text};
 use rules::outside::Answers;
 use rules::{Message, PublishProperties};
+use uuid::Uuid;
 
 /// What rules find beside the publish itself.
 pub(super) struct Surroundings<'m> {
@@ -33,13 +34,16 @@ pub(super) fn describe<'m>(
     message.principal = client.map(Client::principal_name);
     message.source_ip = client.map(Client::source_ip);
     message.account_id = Some(&gateway.settings.raw.account_id);
+    message.trace_id = Some(&held.trace_id);
     message.properties = held.lend();
     message
 }
 
-/// What a statement may ask of the packet's properties, held while the rules look at it.
+/// What a statement may ask of the packet beside topic and payload, held while the rules look at it.
 #[derive(Default)]
 pub(super) struct Held {
+    /// The message's id, with which the ids of its events begin.
+    trace_id: String,
     content_type: Option<Text>,
     payload_is_utf8: Option<bool>,
     response_topic: Option<Text>,
@@ -48,11 +52,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn of(properties: &Properties) -> Self {
+    pub(super) fn of(properties: &Properties, base: Uuid) -> Self {
+        let trace_id = base.to_string();
         if properties.is_empty() {
-            return Self::default();
+            return Self { trace_id, ..Self::default() };
         }
         Self {
+            trace_id,
             content_type: properties.content_type(),
             payload_is_utf8: properties.payload_is_utf8(),
             response_topic: properties.response_topic(),

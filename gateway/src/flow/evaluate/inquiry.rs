@@ -4,6 +4,7 @@
 
 use super::describe::{Held, Surroundings, describe};
 use super::draws::Draws;
+use super::report::Sent;
 use super::{Evaluated, consider};
 use crate::client::Client;
 use crate::flow::outside::{self, Desk};
@@ -123,18 +124,19 @@ impl Inquiry {
     }
 
     fn look_again(&mut self, gateway: &Gateway, client: Option<&Client>, publish: &Publish) {
-        let held = Held::of(&publish.properties);
+        let held = Held::of(&publish.properties, self.record.base);
         let desk = Desk::new(gateway, self.refusal);
         let surroundings = Surroundings { draws: &self.draws, desk: &desk, answers: &self.answers };
         let now_ms = self.record.accepted_at_ms;
         let message = describe(gateway, client, publish, &held, now_ms, &surroundings);
+        let sent = Sent { client, topic: &publish.topic, message: &message };
         for OpenRule { rule, number, question } in std::mem::take(&mut self.open) {
             let answer = self.answers.find(&question).or_else(|| message.outside.answer(&question));
             if let Some(Answer::Failed(reason)) = answer {
                 report_failed(gateway, &rule, &question, &reason, &publish.topic);
             }
             self.draws.begin(number);
-            if let Some(question) = consider(gateway, client, &rule, &message, &mut self.record) {
+            if let Some(question) = consider(gateway, &sent, &rule, &mut self.record) {
                 self.open.push(OpenRule { rule, number, question });
             }
         }
