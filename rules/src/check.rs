@@ -14,6 +14,7 @@ use crate::plan::{CallPlan, CasePlan, Constant, ItemPlan, Plan, Projection, Quer
 use crate::statement::SqlVersion;
 use crate::syntax::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Query};
 
+pub(crate) use frame::window_call;
 pub(crate) use outside::Reach;
 
 /// The most variables one SET may define.

@@ -1,128 +1,174 @@
-//! Why a message does or doesn't match: every part of WHERE with its value.
+//! Why a message does or doesn't match: every part of a statement with its value.
 //!
-//! For people: each part is compiled anew from the tree, so that evaluation proper carries no cost for it.
+//! ```text
+//! tree ─ build ─► pieces, each with a plan of its own ─ look ─► pieces with values ─► parts, cause, verdict ─ text ─► a person
+//! ```
+//!
+//! For people: each piece is compiled anew from the tree, so that evaluation proper carries no cost for it. How many pieces
+//! are looked at, and how much is shown of a value, is bounded.
 
-use crate::check::{Check, Reach};
-use crate::evaluate::{Evaluation, Scope};
+mod build;
+mod cause;
+mod json;
+mod look;
+mod parts;
+mod text;
+mod topic;
+mod value;
+mod verdict;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
 use crate::message::Message;
-use crate::statement::{Fault, Outcome, Statement};
-use crate::syntax::{Expression, Form, Operator};
-use crate::value::write_json;
+use crate::misfit::Misfit;
+use crate::statement::{Fault, Outcome, Output, Statement};
+use look::Looked;
 
 /// What a statement makes of a message, and why.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// Whether FROM lets the topic through; true without FROM.
-    pub topic_matches: bool,
-    /// WHERE and its parts, each before the parts it is made of; empty without WHERE.
-    pub parts: Vec<Part>,
+    /// Whether FROM lets the topic through.
+    pub topic: TopicVerdict,
+    /// The variables of SET with their parts.
+    pub variables: Vec<Named>,
+    /// WHERE and its parts; `None` without WHERE.
+    pub condition: Option<Vec<Part>>,
+    /// What SELECT makes, item by item; empty where WHERE isn't true.
+    pub items: Vec<Named>,
+    /// What the message adds to windows, if the statement is about windows: TIMESTAMP BY, GROUP BY and what is aggregated.
+    pub row: Vec<Named>,
     /// The result, were the topic to match.
     pub outcome: Result<Outcome, Fault>,
+    /// What was Undefined although its inputs were there.
+    pub misfits: Vec<Misfit>,
+    /// Why the message doesn't match, in a sentence without a full stop; `None` if it does.
+    pub why_not: Option<String>,
 }
 
-/// A piece of WHERE.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Explanation {
+    /// Whether the message passes FROM and WHERE: the actions get what is made of it, or it counts in windows.
+    pub fn is_match(&self) -> bool {
+        self.topic.matches && is_match(&self.outcome)
+    }
+}
+
+/// Whether FROM lets a topic through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopicVerdict {
+    /// The filter of FROM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// The topic as the rule sees it.
+    pub topic: String,
+    /// Whether the message gets to WHERE.
+    pub matches: bool,
+    /// Which level differs, or why FROM isn't asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A variable of SET or an item of SELECT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The variable with its `@`, or where the item goes in the output; empty for `SELECT VALUE` and `*`.
+    pub name: String,
+    /// The expression and its parts.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a statement and its value, before the pieces it is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// As it is written in the statement.
-    pub sql: String,
-    /// Its value as JSON, or `Undefined`.
-    pub value: String,
-    /// How deep it stands: 0 for WHERE as a whole.
+    /// How deep it stands: 0 for the whole.
     pub depth: usize,
+    /// As it is written in the statement, cut where it is long; for an element of a subquery, which one it is.
+    pub sql: String,
+    /// Its value.
+    #[serde(flatten)]
+    pub value: Shown,
+    /// Why it is Undefined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The value of a part, as far as it is shown.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Shown {
+    /// The whole value as JSON.
+    Value(Box<RawValue>),
+    /// The beginning of its JSON.
+    Excerpt(String),
+    /// Undefined.
+    #[serde(serialize_with = "as_true")]
+    Undefined,
+    /// What stopped the evaluation.
+    Fault(String),
+    /// Not a value but a remark, such as how many elements are left out.
+    Remark(String),
+}
+
+fn as_true<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(true)
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Shown {}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Value(json) => json.get(),
+            Self::Excerpt(text) | Self::Fault(text) | Self::Remark(text) => text,
+            Self::Undefined => "Undefined",
+        })
+    }
+}
+
+fn is_match(outcome: &Result<Outcome, Fault>) -> bool {
+    matches!(outcome, Ok(Outcome::Match(_) | Outcome::Row(_)))
 }
 
 impl Statement {
-    /// Evaluates the statement and says what each part of WHERE is.
+    /// Evaluates the statement and says what each part of it is.
     pub fn explain(&self, message: &Message<'_>) -> Explanation {
-        let topic_matches = self.topic_filter().is_none_or(|filter| filter.matches(message.topic()));
-        let mut parts = Vec::new();
-        if let Some(condition) = &self.select().condition {
-            self.collect(condition, 0, message, &mut parts);
-        }
-        Explanation { topic_matches, parts, outcome: self.evaluate(message) }
-    }
-
-    fn collect(&self, expression: &Expression, depth: usize, message: &Message<'_>, parts: &mut Vec<Part>) {
-        let sql = self.sql()[expression.span.start..expression.span.end].to_owned();
-        parts.push(Part { sql, value: self.value_of(expression, message), depth });
-        match &expression.form {
-            Form::Binary(_, left, right) | Form::In(left, right) => {
-                for operand in [left, right].into_iter().filter(|operand| is_telling(operand)) {
-                    self.collect(operand, depth + 1, message, parts);
-                }
-            }
-            Form::Not(inner) | Form::Negate(inner) => self.collect(inner, depth + 1, message, parts),
-            Form::Call(_, arguments) => {
-                for argument in arguments.iter().filter(|argument| is_telling(argument)) {
-                    self.collect(argument, depth + 1, message, parts);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn value_of(&self, expression: &Expression, message: &Message<'_>) -> String {
+        let topic = topic::verdict(self.topic_filter(), message);
+        let run = self.run(message);
+        let is_match = topic.matches && is_match(&run.outcome);
+        let is_raw = matches!(run.outcome, Ok(Outcome::Match(Output::Raw(_))));
+        let pieces = build::build(self);
         let options = self.options();
-        // The statement was accepted, so this part of it is.
-        let mut check = Check::new(self.sql(), options.version).reaching(Reach::Everybody);
-        check.know_variables(self.variables());
-        let plan = check.expression(expression);
-        let mut text = String::new();
-        let evaluated = Evaluation::start(&options, self.variables(), message).and_then(|evaluation| {
-            write_json(&evaluation.value(&plan, Scope::Payload), false, &mut text);
-            evaluation.fault()
-        });
-        if let Err(fault) = evaluated {
-            text = fault.to_string();
+        let looked = Looked::look(self, &options, &pieces, message, is_match);
+        let named = |(name, seen): &(String, look::Seen<'_>)| Named {
+            name: name.clone(),
+            parts: parts::parts(self, seen, message),
+        };
+        let why_not = match &run.outcome {
+            _ if !topic.matches => topic.why.clone(),
+            Ok(Outcome::Match(_) | Outcome::Row(_)) => None,
+            Ok(Outcome::NoMatch) => {
+                let condition = looked.condition.as_ref();
+                Some(condition.map_or_else(String::new, |seen| verdict::verdict(self, seen, message)))
+            }
+            Ok(Outcome::Ask(question)) => Some(format!("`{question}` has no answer yet")),
+            Err(fault) => Some(fault.to_string()),
+        };
+        Explanation {
+            topic,
+            variables: looked.variables.iter().map(named).collect(),
+            condition: looked.condition.as_ref().map(|seen| parts::parts(self, seen, message)),
+            items: looked.items.iter().filter(|(_, seen)| !seen.is_whole(is_raw)).map(named).collect(),
+            row: looked.row.iter().map(named).collect(),
+            misfits: if run.misfits.is_empty() { Vec::new() } else { self.misfits(message) },
+            outcome: run.outcome,
+            why_not,
         }
-        if text.is_empty() { "Undefined".to_owned() } else { text }
-    }
-}
-
-/// Whether a part's value says more than its text.
-fn is_telling(expression: &Expression) -> bool {
-    let is_operator = matches!(expression.form, Form::Binary(Operator::And | Operator::Or, ..));
-    let is_literal = matches!(
-        expression.form,
-        Form::Null | Form::Boolean(_) | Form::Number(_) | Form::String(_) | Form::Star
-    );
-    is_operator || !is_literal
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::statement::CompileOptions;
-
-    fn explain(sql: &str) -> String {
-        let statement = Statement::compile(sql, CompileOptions::default()).unwrap();
-        let randomness = || [7u8; 16];
-        let message =
-            Message::new("plant/kiln/telemetry", br#"{"temperature":75,"on":true}"#, 0, &randomness);
-        let explanation = statement.explain(&message);
-        let mut text = format!("topic {}\n", explanation.topic_matches);
-        for part in explanation.parts {
-            text.push_str(&format!("{}{} = {}\n", "  ".repeat(part.depth), part.sql, part.value));
-        }
-        text
-    }
-
-    #[test]
-    fn every_part_of_where_is_shown_with_its_value() {
-        assert_eq!(
-            explain(
-                "SELECT * FROM 'plant/+/telemetry' WHERE temperature > 80 AND (on = true OR humidity < 5)"
-            ),
-            "topic true\n\
-             temperature > 80 AND (on = true OR humidity < 5) = Undefined\n\
-             \x20 temperature > 80 = false\n\
-             \x20   temperature = 75\n\
-             \x20 (on = true OR humidity < 5) = Undefined\n\
-             \x20   on = true = true\n\
-             \x20     on = true\n\
-             \x20   humidity < 5 = Undefined\n\
-             \x20     humidity = Undefined\n"
-        );
-        assert_eq!(explain("SELECT * FROM 'hall/#'"), "topic false\n");
     }
 }

@@ -49,7 +49,7 @@ pub mod window;
 
 pub use check::VARIABLES_MAX;
 pub use diagnostic::{Diagnostic, Position, Span, SqlErrors};
-pub use explain::{Explanation, Part};
+pub use explain::{Explanation, Named, Part, Shown, TopicVerdict};
 pub use filter::{BasicIngest, FILTER_BYTES_MAX, FilterError, TopicFilter, basic_ingest};
 pub use index::Index;
 pub use json::DEPTH_MAX;

@@ -43,6 +43,7 @@ pub struct PublishProperties<'m> {
 /// One message, shared by all rules that look at it: the payload is read once, when the first rule asks for a field.
 pub struct Message<'m> {
     topic: &'m str,
+    is_basic_ingest: bool,
     payload: Payload<'m>,
     /// The moment `timestamp()` shows: milliseconds since 1970, the same for all rules of this message.
     pub now_ms: u64,
@@ -73,8 +74,10 @@ impl<'m> Message<'m> {
     ///
     /// `topic` is the topic it was published to; the prefix of Basic Ingest is hidden from the rules here.
     pub fn new(topic: &'m str, payload: &'m [u8], now_ms: u64, randomness: &'m dyn Randomness) -> Self {
+        let ingest = basic_ingest(topic);
         Self {
-            topic: basic_ingest(topic).map_or(topic, |ingest| ingest.rest),
+            topic: ingest.map_or(topic, |ingest| ingest.rest),
+            is_basic_ingest: ingest.is_some(),
             payload: Payload::new(payload),
             now_ms,
             client_id: None,
@@ -93,6 +96,11 @@ impl<'m> Message<'m> {
     /// The topic as `topic()` shows it: without the prefix of Basic Ingest.
     pub fn topic(&self) -> &'m str {
         self.topic
+    }
+
+    /// Whether its topic named the rule, so that FROM isn't asked.
+    pub fn is_basic_ingest(&self) -> bool {
+        self.is_basic_ingest
     }
 
     /// The payload.

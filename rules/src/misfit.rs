@@ -13,7 +13,7 @@ use base64::Engine as _;
 use crate::functions::{self, Function};
 use crate::message::Message;
 use crate::statement::Statement;
-use crate::syntax::Operator;
+use crate::syntax::{Form, Operator};
 use crate::value::Value;
 
 /// What kind of thing did not fit.
@@ -144,6 +144,11 @@ fn holds_null(arguments: &[Value<'_>]) -> bool {
     base64::engine::general_purpose::STANDARD
         .decode(text.as_bytes())
         .is_ok_and(|json| json.trim_ascii() == b"null")
+}
+
+/// What is wrong with an expression that gives nothing although its inputs are there; `None` where nothing is.
+pub(crate) fn describe(form: &Form, inputs: &[Value<'_>], result: &Value<'_>) -> Option<String> {
+    examine::misfit(form, inputs, result).map(|(_, message)| message)
 }
 
 impl Statement {

@@ -22,7 +22,7 @@ enum Action {
     /// Run the cases of definitions, or of a .jsonl file of vectors
     Test(test::Arguments),
     /// Show what a statement makes of one message, and why
-    Eval(eval::Arguments),
+    Eval(Box<eval::Arguments>),
     /// List the functions of the SQL, or show one with examples
     Functions(functions::Arguments),
 }

@@ -105,10 +105,15 @@ impl<'l> Expectation<'l> {
                 let got = describe(outcome, why_not);
                 Err(Failure::of_sides("", "a fault that ends the evaluation", got).into())
             }
-            (Ok(Outcome::Match(_)), None) if self.matches == Some(false) => {
+            (Ok(Outcome::Match(_) | Outcome::Row(_)), None) if self.matches == Some(false) => {
                 Err(Failure::of_sides("", "no match", describe(outcome, why_not)).into())
             }
             (Ok(Outcome::Match(output)), None) => self.check_output(output.bytes()),
+            (Ok(Outcome::Row(_)), None) if self.has_output() => {
+                Err(Failure::because("the message counts in windows, which have an output when they close")
+                    .into())
+            }
+            (Ok(Outcome::Row(_)), None) => Ok(()),
             (Ok(Outcome::Ask(question)), None) => {
                 Err(Failure::because(format!("{question} has no answer among the fixtures")).into())
             }
@@ -147,6 +152,7 @@ fn describe(outcome: &Result<Outcome, Fault>, why_not: impl Fn() -> String) -> S
         Ok(Outcome::Match(output)) => {
             format!("a match: {}", String::from_utf8_lossy(output.bytes()))
         }
+        Ok(Outcome::Row(_)) => "a match: it counts in its windows".to_owned(),
         Ok(_) => format!("no match: {}", why_not()),
         Err(fault) => fault.to_string(),
     }

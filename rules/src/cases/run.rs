@@ -97,12 +97,5 @@ impl TemplateCase {
 }
 
 fn why_not(statement: &Statement, message: &Message<'_>) -> String {
-    let explanation = statement.explain(message);
-    if !explanation.topic_matches {
-        return "FROM does not let the topic through".to_owned();
-    }
-    match explanation.parts.first() {
-        Some(part) => format!("`{}` is {}", part.sql, part.value),
-        None => "the message does not reach the rule".to_owned(),
-    }
+    statement.explain(message).why_not.unwrap_or_else(|| "the message does not reach the rule".to_owned())
 }

@@ -58,7 +58,7 @@ struct Lengths<'e> {
 }
 
 /// The call that names a window, if the expression is one.
-pub(super) fn window_call(expression: &Expression) -> Option<(&Name, &[Expression])> {
+pub(crate) fn window_call(expression: &Expression) -> Option<(&Name, &[Expression])> {
     let Form::Call(name, arguments) = &expression.form else { return None };
     let is_window =
         kind(name).is_some() || OTHER_KINDS.iter().any(|other| other.eq_ignore_ascii_case(&name.text));

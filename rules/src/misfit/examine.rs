@@ -229,7 +229,7 @@ impl<'v> Examiner<'v> {
 }
 
 /// Whether an expression gives nothing although its inputs, all there, would let it; and what to say then.
-fn misfit(form: &Form, inputs: &[Value<'_>], result: &Value<'_>) -> Option<(MisfitKind, String)> {
+pub(super) fn misfit(form: &Form, inputs: &[Value<'_>], result: &Value<'_>) -> Option<(MisfitKind, String)> {
     let types: Vec<&str> = inputs.iter().map(Value::type_name).collect();
     let types = types.join(" and ");
     let conversion = |message: String| Some((MisfitKind::Conversion, message));

@@ -136,6 +136,19 @@ pub(super) mod strength {
 }
 
 impl Operator {
+    /// Whether it compares its sides.
+    pub(crate) fn compares(self) -> bool {
+        matches!(
+            self,
+            Self::Equal
+                | Self::NotEqual
+                | Self::Less
+                | Self::LessOrEqual
+                | Self::Greater
+                | Self::GreaterOrEqual
+        )
+    }
+
     /// How tightly it binds its operands.
     pub(super) fn strength(self) -> u8 {
         match self {

@@ -1,103 +1,98 @@
-//! `iot-gateway rules eval`: what a statement makes of one message, and why.
+//! `iot-gateway rules eval`: what a statement, or a rule with its actions, makes of one message, and why.
+
+mod message;
 
 use super::output;
+use super::test::load;
 use anyhow::Context;
 use clap::Args;
-use rules::{CompileOptions, Explanation, Message, Outcome, Output, Randomness, Statement};
-use serde_json::json;
+use message::{Fixed, MessageArguments};
+use rules::cases::Fixtures;
+use rules::definition::Definition;
+use rules::{Capabilities, CompileOptions, SqlVersion, Statement};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    iot-gateway rules eval --rule rules/definitions/overheating --topic plant/kiln-7/telemetry --payload '{\"temperature\": 81.5}'\n  \
+    iot-gateway rules eval --sql \"SELECT temperature FROM 'plant/+/telemetry' WHERE temperature > 80\" \\\n    \
+    --topic plant/kiln-7/telemetry --payload @reading.json\n\n\
+    Ends with status 0 if the message matches, with 3 if it doesn't, and with 1 if the rule or the message can't be read.")]
 pub(super) struct Arguments {
     /// The statement
-    #[arg(long)]
-    sql: String,
-    /// The topic of the message
-    #[arg(long)]
-    topic: String,
-    /// Its payload, or @FILE
-    #[arg(long, default_value = "{}")]
-    payload: String,
-    /// The client that published it
-    #[arg(long, default_value = "example")]
-    client_id: String,
+    #[arg(long, required_unless_present = "rule", conflicts_with = "rule")]
+    sql: Option<String>,
+    /// A definition: its folder, or the file itself
+    #[arg(long, value_name = "FOLDER")]
+    rule: Option<PathBuf>,
+    /// The version that the statement is read as
+    #[arg(long, value_name = "VERSION", conflicts_with = "rule")]
+    sql_version: Option<String>,
+    /// Answers for functions that ask other services, as cases have them under `fixtures`
+    #[arg(long, value_name = "FILE")]
+    fixtures: Option<PathBuf>,
+    #[command(flatten)]
+    message: MessageArguments,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-struct Random;
-
-impl Randomness for Random {
-    fn bytes(&self) -> [u8; 16] {
-        rand::random()
-    }
-}
-
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let payload = match arguments.payload.strip_prefix('@') {
-        Some(file) => std::fs::read(file).with_context(|| format!("{file} can't be read"))?,
-        None => arguments.payload.clone().into_bytes(),
-    };
-    let statement = Statement::compile(&arguments.sql, CompileOptions::default())
-        .map_err(|errors| anyhow::anyhow!("\n{}", errors.render(&arguments.sql, "--sql")))?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    let mut message = Message::new(&arguments.topic, &payload, now_ms, &Random);
-    message.client_id = Some(&arguments.client_id);
+    let (statement, definition) = arguments.statement()?;
+    let payload = arguments.message.payload()?;
+    let randomness = Fixed::new();
+    let mut message = arguments.message.message(&payload, &randomness)?;
+    let fixtures = arguments.fixtures()?;
+    if let Some(fixtures) = &fixtures {
+        message.outside = fixtures;
+    }
     let explanation = statement.explain(&message);
-    let matches =
-        explanation.topic_matches && matches!(explanation.outcome, Ok(Outcome::Match(_) | Outcome::Row(_)));
+    let actions = definition.iter().flat_map(|definition| &definition.actions);
+    let actions: Vec<_> = actions.map(|action| action.filled(&message)).collect();
     if arguments.json {
-        output::json(&as_json(&explanation, matches))?;
+        output::json(&explanation.json(&actions)?)?;
     } else {
-        print(&statement, &explanation, arguments);
+        output::line(explanation.text(&actions).trim_end());
     }
-    Ok(if matches { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    Ok(if explanation.is_match() { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(output.bytes()).into_owned()
-}
-
-fn as_json(explanation: &Explanation, matches: bool) -> serde_json::Value {
-    let (output, fault) = match &explanation.outcome {
-        Ok(Outcome::Match(output)) => (Some(text(output)), None),
-        Ok(Outcome::NoMatch | Outcome::Row(_)) => (None, None),
-        Ok(Outcome::Ask(question)) => (None, Some(format!("`{question}` has no answer here"))),
-        Err(fault) => (None, Some(fault.to_string())),
-    };
-    let parts: Vec<_> = explanation
-        .parts
-        .iter()
-        .map(|part| json!({ "sql": part.sql, "value": part.value, "depth": part.depth }))
-        .collect();
-    json!({
-        "matches": matches,
-        "topicMatches": explanation.topic_matches,
-        "where": parts,
-        "output": output.map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
-        "fault": fault,
-    })
-}
-
-fn print(statement: &Statement, explanation: &Explanation, arguments: &Arguments) {
-    let filter = statement.topic_filter().map_or("(none)".to_string(), ToString::to_string);
-    let verdict = if explanation.topic_matches { "matches" } else { "does not match" };
-    output::line(format!("FROM    '{filter}' {verdict} '{}'", arguments.topic));
-    for part in &explanation.parts {
-        let heading = if part.depth == 0 { "WHERE  " } else { "       " };
-        output::line(format!("{heading} {}{} is {}", "  ".repeat(part.depth), part.sql, part.value));
-    }
-    match &explanation.outcome {
-        _ if !explanation.topic_matches => {
-            output::line("no match: the topic is not one that FROM lets through");
+impl Arguments {
+    fn statement(&self) -> anyhow::Result<(Statement, Option<Definition>)> {
+        if let Some(rule) = &self.rule {
+            let file = if rule.is_dir() { rule.join("rule.toml") } else { rule.clone() };
+            let definition = load(&file).map_err(|reason| located(&file, &reason))?;
+            return Ok((definition.statement.clone(), Some(definition)));
         }
-        Ok(Outcome::Match(output)) => output::line(format!("output  {}", text(output))),
-        Ok(Outcome::Row(_)) => output::line("counts in its windows; the output comes when they close"),
-        Ok(Outcome::NoMatch) => output::line("no match: WHERE is not true"),
-        Ok(Outcome::Ask(question)) => output::line(format!("fault   `{question}` has no answer here")),
-        Err(fault) => output::line(format!("fault   {fault}")),
+        let sql = self.sql.as_deref().unwrap_or_default();
+        let version = match &self.sql_version {
+            None => SqlVersion::default(),
+            Some(text) => SqlVersion::parse(text).with_context(|| {
+                let known: Vec<&str> = SqlVersion::ALL.into_iter().map(SqlVersion::text).collect();
+                format!("unknown SQL version `{text}`; there are {}", known.join(" and "))
+            })?,
+        };
+        let options = CompileOptions { version, ..CompileOptions::default() };
+        let statement = Statement::compile_for(sql, options, &Capabilities::all())
+            .map_err(|errors| anyhow::anyhow!("\n{}", errors.render(sql, "--sql")))?;
+        Ok((statement, None))
+    }
+
+    fn fixtures(&self) -> anyhow::Result<Option<Fixtures>> {
+        let Some(file) = &self.fixtures else { return Ok(None) };
+        let read = || format!("{} can't be read", file.display());
+        let text = std::fs::read_to_string(file).with_context(read)?;
+        Ok(Some(Fixtures::parse(&text).with_context(read)?))
+    }
+}
+
+/// A reason with the file it is about, which the compiler's lines name themselves.
+fn located(file: &Path, reason: &str) -> anyhow::Error {
+    if reason.contains('\n') {
+        anyhow::anyhow!("\n{reason}")
+    } else {
+        anyhow::anyhow!("{}: {reason}", file.display())
     }
 }
