@@ -14,6 +14,7 @@ mod properties;
 mod run;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use crate::definition::Definition;
 use format::Case;

@@ -9,6 +9,7 @@ mod place;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use address::{
     ActionFault, Address, PARAMETER_BYTES_MAX, PARTITION_KEY_CHARACTERS_MAX, ParameterTemplate,
@@ -21,6 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::outside::Capabilities;
 use crate::statement::{SqlVersion, Statement};
 use crate::template::Template;
+use crate::window::Limits;
 
 /// The most actions a rule has, the error action not counted.
 pub const ACTIONS_MAX: usize = 10;
@@ -40,6 +42,8 @@ pub struct Definition {
     pub description: String,
     /// The compiled statement.
     pub statement: Statement,
+    /// How long its windows wait and how much they hold; `None` when it has none.
+    pub window: Option<Limits>,
     /// Where the result goes.
     pub actions: Vec<Action>,
     /// Where a message goes for which the statement or an action failed.

@@ -339,6 +339,11 @@ impl Statement {
         self.inner.window.is_some()
     }
 
+    /// Whether it has TIMESTAMP BY, so that messages count at a time of their own.
+    pub fn has_event_time(&self) -> bool {
+        self.inner.window.as_ref().is_some_and(|window| window.time.is_some())
+    }
+
     /// Tells the rows and states of a statement over windows from those of any other; `None` for other statements. Equal
     /// for equal texts of the same SQL version.
     pub fn fingerprint(&self) -> Option<[u8; 8]> {

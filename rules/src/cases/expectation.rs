@@ -8,6 +8,7 @@ use super::actions::ActionCase;
 use super::compare;
 use super::failure::Failure;
 use super::fields::Fields;
+use super::window::WindowExpectation;
 use crate::statement::{Fault, Outcome};
 
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Expectation<'l> {
     pub(super) aborted: Option<Refusal>,
     /// The actions that get the event, in order; only beside a definition.
     pub(super) actions: Option<Vec<ActionCase>>,
+    /// What windows give.
+    pub(super) windows: Option<WindowExpectation<'l>>,
 }
 
 /// That something must be refused, and a text that the message must contain; empty for any.
@@ -54,22 +57,28 @@ impl Refusal {
 }
 
 impl<'l> Expectation<'l> {
-    /// Reads `expect` out of the fields of a case.
+    /// Reads `expect` out of the fields of a case, one with several messages for windows or one with its own.
     pub(super) fn read(
         fields: &mut Fields<'l>,
         tolerance: Option<f64>,
+        of_windows: bool,
         remarks: &mut Vec<String>,
     ) -> Result<Self, String> {
         let mut fields = fields.inside("expect")?.ok_or("not a case: it has no `expect`")?;
+        let tolerance = fields.take("tolerance")?.or(tolerance);
         let expectation = Self {
             matches: fields.take("match")?,
             output: fields.raw("output"),
             output_text: fields.take("output_text")?,
             output_base64: fields.take("output_base64")?,
-            tolerance: fields.take("tolerance")?.or(tolerance),
+            tolerance,
             parse_error: Refusal::read(&mut fields, "parse_error")?,
             aborted: Refusal::read(&mut fields, "aborted")?,
             actions: ActionCase::read_all(&mut fields)?,
+            windows: of_windows
+                .then(|| WindowExpectation::read(&mut fields, tolerance))
+                .transpose()?
+                .flatten(),
         };
         fields.left_over("`expect`", remarks);
         if expectation.is_empty() {
@@ -86,6 +95,7 @@ impl<'l> Expectation<'l> {
             && self.parse_error.is_none()
             && self.aborted.is_none()
             && self.actions.is_none()
+            && self.windows.is_none()
     }
 
     fn has_output(&self) -> bool {
@@ -117,6 +127,14 @@ impl<'l> Expectation<'l> {
             (Ok(Outcome::Ask(question)), None) => {
                 Err(Failure::because(format!("{question} has no answer among the fixtures")).into())
             }
+            (Ok(Outcome::Row(_)), None) if self.has_output() || self.actions.is_some() => {
+                let reason = "one message gives no output, as its statement has a window; write `messages` and `outputs`";
+                Err(Failure::because(reason).into())
+            }
+            (Ok(Outcome::Row(_)), None) if self.matches == Some(false) => {
+                Err(Failure::of_sides("", "no match", "the message counts in a window").into())
+            }
+            (Ok(Outcome::Row(_)), None) => Ok(()),
             (Ok(_), None) if self.wants_match() => {
                 Err(Failure::of_sides("", "a match", describe(outcome, why_not)).into())
             }

@@ -26,6 +26,11 @@ impl<'l> Fields<'l> {
         Ok(Self { members, asked: Vec::new() })
     }
 
+    /// Whether there is a member of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, _)| key == name)
+    }
+
     /// The text of a member; of repeated ones the last, as anywhere in JSON.
     pub(super) fn raw(&mut self, name: &'static str) -> Option<&'l RawValue> {
         self.asked.push(name);

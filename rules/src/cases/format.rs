@@ -9,6 +9,7 @@ use super::expectation::Expectation;
 use super::fields::Fields;
 use super::fixtures::Fixtures;
 use super::properties::{Properties, user_properties};
+use super::window::History;
 use crate::message::Message;
 
 /// The moment of a case that names none, so that time functions give something that looks like a time.
@@ -30,6 +31,8 @@ pub(super) struct Case<'l> {
     pub(super) sql_version: Option<String>,
     pub(super) rule_name: Option<String>,
     pub(super) sent: Sent<'l>,
+    /// Several messages, for windows, instead of the one.
+    pub(super) history: Option<History<'l>>,
     /// Answers of other services.
     pub(super) fixtures: Option<Fixtures>,
     pub(super) templates: Vec<TemplateCase>,
@@ -70,15 +73,18 @@ impl<'l> Case<'l> {
         let mut remarks = Vec::new();
         let id = fields.take("id")?.unwrap_or_else(|| format!("line {line}"));
         let tolerance = fields.take("tolerance")?;
+        let of_windows = fields.has("messages");
+        let sent = Sent::read(&mut fields, of_windows.then_some(""))?;
         let case = Self {
             id,
             sql: fields.take("sql")?,
             sql_version: fields.take("sql_version")?,
             rule_name: fields.take("rule_name")?,
-            sent: Sent::read(&mut fields)?,
+            history: History::read(&mut fields, &sent, &mut remarks)?,
+            sent,
             fixtures: Fixtures::read(&mut fields, &mut remarks)?,
             templates: templates(&mut fields)?,
-            expect: Expectation::read(&mut fields, tolerance, &mut remarks)?,
+            expect: Expectation::read(&mut fields, tolerance, of_windows, &mut remarks)?,
             remarks: Vec::new(),
         };
         for not_ours in ["confidence", "source", "note"] {
@@ -104,8 +110,8 @@ fn templates(fields: &mut Fields<'_>) -> Result<Vec<TemplateCase>, String> {
 }
 
 impl<'l> Sent<'l> {
-    /// Reads the fields of a message.
-    pub(super) fn read(fields: &mut Fields<'l>) -> Result<Self, String> {
+    /// Reads the fields of a message; without a topic of its own it has this one.
+    pub(super) fn read(fields: &mut Fields<'l>, topic: Option<&str>) -> Result<Self, String> {
         let user_properties = user_properties(fields.raw("user_properties"))?;
         let mut mqtt_properties = match fields.inside("mqtt_properties")? {
             Some(inside) => Properties::read(inside)?,
@@ -113,7 +119,10 @@ impl<'l> Sent<'l> {
         };
         let more = std::mem::take(&mut mqtt_properties.user_properties);
         Ok(Self {
-            topic: fields.take("topic")?.ok_or("not a case: it has no `topic`")?,
+            topic: fields
+                .take("topic")?
+                .or_else(|| topic.map(str::to_owned))
+                .ok_or("not a case: it has no `topic`")?,
             payload: fields.raw("payload"),
             payload_encoding: fields.take("payload_encoding")?,
             clientid: fields.take("clientid")?,

@@ -2,11 +2,11 @@
 
 use super::actions;
 use super::failure::Failure;
-use super::format::{Case, TemplateCase};
+use super::format::{Case, Sent, TemplateCase};
 use crate::definition::Definition;
 use crate::filter::basic_ingest;
 use crate::message::Message;
-use crate::outside::Capabilities;
+use crate::outside::{Capabilities, Outside};
 use crate::statement::{CompileOptions, Outcome, SqlVersion, Statement};
 
 impl Case<'_> {
@@ -25,12 +25,21 @@ impl Case<'_> {
             (Err(message), Some(wanted)) => return wanted.check(&message),
             (Err(message), None) => return self.refused(message),
         };
+        if let Some(history) = &self.history {
+            let Some(expected) = &self.expect.windows else {
+                let reason = "`messages` are for windows: write `outputs`, `late`, `refused` or `faults` into `expect`";
+                return Err(Failure::because(reason).into());
+            };
+            let outside = self.fixtures.as_ref().map(|fixtures| fixtures as &dyn Outside);
+            let reaches = |sent: &Sent<'_>| self.reaches(sent, &statement, definition);
+            return history.check(&statement, definition, outside, expected, reaches);
+        }
         let payload = self.sent.payload().map_err(Failure::because)?;
         let mut message = self.sent.message(&payload);
         if let Some(fixtures) = &self.fixtures {
             message.outside = fixtures;
         }
-        let outcome = if self.reaches(&statement, definition) {
+        let outcome = if self.reaches(&self.sent, &statement, definition) {
             statement.evaluate(&message)
         } else {
             Ok(Outcome::NoMatch)
@@ -68,8 +77,8 @@ impl Case<'_> {
     }
 
     /// Whether the message gets to the rule: named by Basic Ingest, or through FROM.
-    fn reaches(&self, statement: &Statement, definition: Option<&Definition>) -> bool {
-        let topic = &self.sent.topic;
+    fn reaches(&self, sent: &Sent<'_>, statement: &Statement, definition: Option<&Definition>) -> bool {
+        let topic = &sent.topic;
         let rule = self.rule_name.as_deref().or(definition.map(|definition| definition.name.as_str()));
         match basic_ingest(topic) {
             Some(ingest) => rule.is_none_or(|rule| rule == ingest.rule),

@@ -302,3 +302,45 @@ fn files_may_begin_with_a_mark_end_lines_as_windows_does_and_be_filtered() {
         |filter: &'static str| Suite { filter: Some(filter), ..Suite::default() }.run(text.as_bytes());
     assert_eq!((filtered("line 3").passed, filtered("b").passed), (1, 0));
 }
+
+const COUNTS: &str = "SELECT k, count(*) AS n FROM 'a/+' TIMESTAMP BY t GROUP BY k, TUMBLINGWINDOW(ss, 10)";
+
+fn windowed(rest: &str) -> Report {
+    let sql = serde_json::Value::from(COUNTS);
+    let messages = r#"[{"topic":"a/1","at_ms":20000,"payload":{"k":1,"t":1000}},{"at_ms":20001,"payload":{"k":1,"t":12000}},
+        {"at_ms":30000,"payload":{"k":1,"t":28000}},{"at_ms":30001,"payload":{"k":1,"t":2000}},{"at_ms":30001,"payload":{"k":1}},
+        {"at_ms":30002,"payload":{"t":99999}},{"topic":"b","at_ms":30003,"payload":{"t":1}}]"#;
+    let line = format!(r#"{{"id":"w","sql":{sql},"topic":"a/2","messages":{messages},{rest}}}"#);
+    run(&line.replace('\n', " "), None)
+}
+
+#[test]
+fn windows_are_played_through() {
+    let first = r#"{"k":1,"n":1}"#;
+    let rest = format!(
+        r#""advance_to_ms":40000,"expect":{{"outputs":[{first},{first},{first}],"late":1,"refused":1,"faults":1}}"#
+    );
+    let report = windowed(&rest);
+    assert_eq!((report.passed, report.failures, report.remarks), (1, vec![], vec![]));
+    let report = windowed(r#""expect":{"outputs":[],"late":1,"refused":1,"faults":1}"#);
+    assert_eq!(report.failures[0].got.as_deref(), Some(r#"[{"k":1,"n":1},{"k":1,"n":1}]"#));
+    let report = windowed(r#""expect":{"outputs":[]}"#);
+    assert_eq!(report.failures[0].got.as_deref(), Some("1 late, 1 refused, 1 faults"));
+}
+
+#[test]
+fn windows_need_messages_and_messages_windows() {
+    let reason = |line: &str| run(line, None).failures[0].reason.clone();
+    let sql = serde_json::Value::from(COUNTS);
+    let one = |expect: &str| {
+        format!(r#"{{"id":"w","sql":{sql},"topic":"a/1","payload":{{"t":1}},"expect":{expect}}}"#)
+    };
+    assert!(reason(&one(r#"{"output":{}}"#)).contains("write `messages`"));
+    let several = r#"{"id":"w","sql":"SELECT * FROM 'a'","messages":[],"expect":{"match":true}}"#;
+    assert!(reason(several).contains("`messages` are for windows"));
+    assert_eq!(run(&one(r#"{"match":true}"#), None).passed, 1);
+    let several = r#"{"id":"w","sql":"SELECT * FROM 'a'","messages":[],"expect":{"outputs":[]}}"#;
+    assert!(reason(several).contains("has no window"));
+    let unread = r#"{"id":"w","sql":"SELECT * FROM 'a'","messages":[{"payload":1}],"expect":{"outputs":[]}}"#;
+    assert!(reason(unread).contains("a message has no `at_ms`"));
+}

@@ -12,11 +12,11 @@ use crate::outside::Capabilities;
 use crate::statement::{CompileOptions, SqlVersion, Statement};
 
 /// What a definition may have at its top.
-const KEYS: &[&str] = &["description", "sql", "sql_version", "enabled", "action", "error_action"];
+const KEYS: &[&str] = &["description", "sql", "sql_version", "enabled", "window", "action", "error_action"];
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-struct Reader<'t> {
+pub(super) struct Reader<'t> {
     text: &'t str,
     capabilities: &'t Capabilities,
     /// What is read is the error action, which may ask nobody.
@@ -59,14 +59,18 @@ fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or("not TOML")
 }
 
-fn span_of<T>(spanned: &Spanned<T>) -> Span {
+pub(super) fn span_of<T>(spanned: &Spanned<T>) -> Span {
     Span::new(spanned.span().start, spanned.span().end)
 }
 
 impl<'t> Reader<'t> {
-    fn error(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub(super) fn error(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
         let diagnostic = Diagnostic::new(self.text, span, message);
         self.errors.push(Diagnostic { hint: hint.into(), ..diagnostic });
+    }
+
+    pub(super) fn warn(&mut self, span: Span, message: impl Into<String>, hint: &str) {
+        self.warnings.push(Diagnostic::new(self.text, span, message).with_hint(hint));
     }
 
     fn check_name(&mut self, name: &str) {
@@ -85,6 +89,7 @@ impl<'t> Reader<'t> {
             self.string(table, "description").map(|(text, _)| text.to_owned()).unwrap_or_default();
         let version = self.version(table);
         let statement = self.statement(table, CompileOptions { version, ..CompileOptions::default() });
+        let window = self.window(table, statement.as_ref());
         let actions = self.actions(table, statement.as_ref());
         self.in_error_action = true;
         let error_action =
@@ -97,6 +102,7 @@ impl<'t> Reader<'t> {
             name: name.to_owned(),
             description,
             statement: statement?,
+            window,
             actions,
             error_action,
             on_fault,
@@ -106,7 +112,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    fn check_keys(&mut self, table: &DeTable<'t>, known: &[&str], whose: &str) {
+    pub(super) fn check_keys(&mut self, table: &DeTable<'t>, known: &[&str], whose: &str) {
         for (key, _) in table {
             if known.contains(&key.get_ref().as_ref()) {
                 continue;
@@ -119,7 +125,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn get<'a>(&self, table: &'a DeTable<'t>, key: &str) -> Option<&'a Value<'t>> {
+    pub(super) fn get<'a>(&self, table: &'a DeTable<'t>, key: &str) -> Option<&'a Value<'t>> {
         table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 
@@ -134,7 +140,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn string<'a>(&mut self, table: &'a DeTable<'t>, key: &str) -> Option<(&'a str, Span)> {
+    pub(super) fn string<'a>(&mut self, table: &'a DeTable<'t>, key: &str) -> Option<(&'a str, Span)> {
         let value = self.get(table, key)?;
         match value.get_ref() {
             DeValue::String(text) => Some((text, span_of(value))),
@@ -244,7 +250,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
 }

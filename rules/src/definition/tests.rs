@@ -148,3 +148,57 @@ proptest::proptest! {
         }
     }
 }
+
+const WINDOWED: &str =
+    "sql = \"SELECT count(*) AS n FROM 'a' TIMESTAMP BY t GROUP BY TUMBLINGWINDOW(ss, 10)\"\n";
+
+#[test]
+fn the_limits_of_windows_are_read() {
+    let read = |text: &str| Definition::parse("counts", "rule.toml", text).unwrap();
+    assert_eq!(read(WINDOWED).window, Some(Limits::default()));
+    assert_eq!(read("sql = \"SELECT * FROM 'a'\"").window, None);
+    let text = format!(
+        "{WINDOWED}[window]\nlateness_secs = 90\nfuture_secs_max = 0\nidle_secs = 1_0\ngroups_max = 0x10\n\
+         state_bytes_max = 65536\nlate_events = 'adjust'"
+    );
+    let expected = Limits {
+        lateness_ms: 90_000,
+        future_ms_max: 0,
+        idle_ms: 10_000,
+        groups_max: 16,
+        state_bytes_max: 65_536,
+        late_events: crate::window::LateEvents::Adjust,
+    };
+    assert_eq!(read(&text).window, Some(expected));
+    let by_arrival = WINDOWED.replace("TIMESTAMP BY t ", "") + "[window]\nlateness_secs = 9\ngroups_max = 5";
+    let warnings = read(&by_arrival).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].message.starts_with("`lateness_secs` changes nothing"), "{}", warnings[0].message);
+}
+
+#[test]
+fn wrong_limits_of_windows_are_told() {
+    for (table, expected) in [
+        (
+            "[window]\nlatenes_secs = 5",
+            "line 3, column 1: unknown key `latenes_secs` in `window`; did you mean `lateness_secs`?",
+        ),
+        (
+            "[window]\nlateness_secs = -1",
+            "line 3, column 17: `lateness_secs` is a whole number from 0 to 1814400",
+        ),
+        (
+            "[window]\ngroups_max = 0.5",
+            "line 3, column 14: `groups_max` is a whole number from 1 to 10000000",
+        ),
+        (
+            "[window]\nlate_events = 'drop'",
+            "line 3, column 15: unknown `late_events` `drop`; there are `leave_out`, `adjust`",
+        ),
+        ("window = 5", "line 2, column 10: `window` is a table; write `[window]`"),
+    ] {
+        assert_eq!(errors(&format!("{WINDOWED}{table}")), format!("`rule.toml`, {expected}"));
+    }
+    let ordinary = errors("sql = \"SELECT * FROM 'a'\"\n[window]\n");
+    assert!(ordinary.contains("`window` is for statements with a window"), "{ordinary}");
+}
