@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod oracle;
+
 fn number(text: &str) -> Number {
     Number::parse_json(text).unwrap_or_else(|| panic!("`{text}` is a number"))
 }
