@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::config::{Checked, HttpError, Settings};
-use super::request::encode;
+use super::request::{address, encode};
 use super::retry_after::{self, RetryAfter};
 use super::trust::client_config;
 
@@ -81,10 +81,11 @@ impl Http {
         let _request = self.requests.acquire().await.expect("the semaphore is never closed");
         let (headers, body) = encode(delivery, &self.headers);
         let deadline = Instant::now() + self.settings.timeout;
-        let outcome = match self.client.post(self.url.clone()).headers(headers).body(body).send().await {
-            Ok(response) => self.answered(response, deadline).await,
-            Err(error) => self.not_answered(&error),
-        };
+        let outcome =
+            match self.client.post(address(&self.url, delivery)).headers(headers).body(body).send().await {
+                Ok(response) => self.answered(response, deadline).await,
+                Err(error) => self.not_answered(&error),
+            };
         *self.health.lock() = match &outcome {
             Outcome::Retry { reason, .. } => Health::Unhealthy(reason.clone()),
             Outcome::Delivered | Outcome::Reject { .. } => Health::Healthy,

@@ -2,16 +2,43 @@
 
 use bus::{Delivery, Format};
 use bytes::Bytes;
+use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The headers and the body of an event; `own` are the operator's, which win.
+/// Where an event is posted to: below the operator's URL, whose server and path stay what they are.
+pub(super) fn address(url: &Url, delivery: &Delivery) -> Url {
+    let mut address = url.clone();
+    for (name, value) in &delivery.parameters {
+        if name == "path" {
+            // No segment of it leads upwards: that was checked when it was made, and is again here, where it would do harm.
+            let base = url.path().trim_end_matches('/');
+            address.set_path(&format!("{base}/{}", value.trim_start_matches('/')));
+            if !address.path().strip_prefix(base).is_some_and(|below| below.starts_with('/')) {
+                address.set_path(url.path());
+            }
+        } else if let Some(name) = name.strip_prefix("query.") {
+            address.query_pairs_mut().append_pair(name, value);
+        }
+    }
+    address
+}
+
+/// The headers and the body of an event. Of one name the operator's wins over the gateway's, and that over the rule's; but a rule says itself
+/// what its content is.
 pub(super) fn encode(delivery: &Delivery, own: &HeaderMap) -> (HeaderMap, Bytes) {
     let (body, content_type) = delivery.body();
     let mut headers = HeaderMap::new();
     put(&mut headers, CONTENT_TYPE, content_type);
+    for (name, value) in &delivery.parameters {
+        let header = name.strip_prefix("headers.").and_then(|name| HeaderName::try_from(name).ok());
+        // What isn't ASCII goes out as its UTF-8, as the rule wrote it.
+        if let (Some(header), Ok(value)) = (header, HeaderValue::from_bytes(value.as_bytes())) {
+            headers.insert(header, value);
+        }
+    }
     put(&mut headers, IDEMPOTENCY_KEY, &percent_encoded(delivery.id.as_str()));
     if let Some(traceparent) = &delivery.traceparent {
         put(&mut headers, TRACEPARENT, traceparent);
@@ -26,7 +53,10 @@ pub(super) fn encode(delivery: &Delivery, own: &HeaderMap) -> (HeaderMap, Bytes)
             }
         }
     }
-    headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+    // Not `extend`, which adds a second value of a name that is there.
+    for (name, value) in own {
+        headers.insert(name.clone(), value.clone());
+    }
     (headers, body)
 }
 
@@ -53,6 +83,59 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bus::record::{Event, Origin, Record, Route};
+    use bus::{Offset, TargetName};
+
+    fn delivery(parameters: &[(&str, &str)]) -> Delivery {
+        let target = TargetName::parse("http/a").unwrap();
+        let mut record = Record::new(Origin::Device, 0);
+        let parameters =
+            parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let routes = vec![Route { parameters, ..Route::to(target.clone()) }];
+        record.add(Event { routes, ..Event::json("hot", "1") });
+        Delivery::from_record(&record, &target, Offset(1), 0).unwrap()
+    }
+
+    #[test]
+    fn path_and_query_go_below_the_url() {
+        for (url, parameters, expected) in [
+            ("http://h/base/", &[("path", "/lines/a%2Fb")][..], "http://h/base/lines/a%2Fb"),
+            ("http://h", &[("path", "/x")], "http://h/x"),
+            (
+                "http://h/b?k=1",
+                &[("query.site", "a b&c=d"), ("path", "/x")],
+                "http://h/b/x?k=1&site=a+b%26c%3Dd",
+            ),
+            ("http://h/b", &[("path", "/../../secret")], "http://h/b"),
+            ("http://h/b", &[("path", "/../bsecret")], "http://h/b"),
+            ("http://h/b", &[("path", "//evil.example/x")], "http://h/b/evil.example/x"),
+            ("http://h", &[("path", "//evil.example/x")], "http://h/evil.example/x"),
+            ("http://h/b", &[("headers.x", "y")], "http://h/b"),
+        ] {
+            assert_eq!(address(&Url::parse(url).unwrap(), &delivery(parameters)).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn headers_of_a_rule_come_after_those_of_the_operator_and_the_gateway() {
+        let own = HeaderMap::from_iter([(
+            HeaderName::from_static("authorization"),
+            HeaderValue::from_static("secret"),
+        )]);
+        let parameters = [
+            ("headers.X-Line", "ofen-ü"),
+            ("headers.Content-Type", "text/plain"),
+            ("headers.Authorization", "stolen"),
+            ("headers.Idempotency-Key", "mine"),
+            ("headers.X-Bad", "a\r\nb: c"),
+        ];
+        let (headers, _) = encode(&delivery(&parameters), &own);
+        assert_eq!(headers["x-line"].as_bytes(), "ofen-ü".as_bytes());
+        assert_eq!(headers[CONTENT_TYPE], "text/plain");
+        assert_eq!(headers["authorization"], "secret");
+        assert!(headers[IDEMPOTENCY_KEY].to_str().unwrap().ends_with(":hot"));
+        assert!(!headers.contains_key("x-bad") && !headers.contains_key("b"));
+    }
 
     #[test]
     fn cloudevents_http_3_1_3_2_header_values_are_percent_encoded() {
