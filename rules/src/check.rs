@@ -2,6 +2,7 @@
 //!
 //! Knows the catalogue of functions and the SQL versions; must not know messages.
 
+mod decode;
 mod frame;
 mod outside;
 mod window;
@@ -11,6 +12,7 @@ use crate::filter::TopicFilter;
 use crate::functions::{self, ArgumentKind, Function};
 use crate::outside::Service;
 use crate::plan::{CallPlan, CasePlan, Constant, ItemPlan, Plan, Projection, QueryPlan, Shape, Variables};
+use crate::protobuf::Descriptors;
 use crate::statement::SqlVersion;
 use crate::syntax::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Query};
 
@@ -32,6 +34,8 @@ pub(crate) struct Check<'t> {
     /// Expressions seen so far.
     nodes: usize,
     reach: Reach<'t>,
+    /// The descriptor files that `decode` may name.
+    descriptors: Option<&'t Descriptors>,
     /// The services that were asked and may be asked once.
     asked_once: Vec<Service>,
     /// Which names there are: those of a message, or those of a window that closes.
@@ -49,6 +53,7 @@ impl<'t> Check<'t> {
             query_depth: 0,
             nodes: 0,
             reach: Reach::default(),
+            descriptors: None,
             asked_once: Vec::new(),
             stage: window::Stage::default(),
             errors: Vec::new(),
@@ -296,6 +301,9 @@ impl<'t> Check<'t> {
             return Plan::Constant(Constant::Undefined);
         }
         let is_payload = matches!(plans.as_slice(), [Plan::Star, Plan::Constant(Constant::String(scheme))] if **scheme == *"base64");
+        if let Some(plan) = self.scheme(function.name, name, arguments) {
+            return plan;
+        }
         if function.name == "encode" && self.query_depth == 0 && is_payload {
             return Plan::EncodedPayload;
         }

@@ -140,6 +140,7 @@ impl<'v> Evaluation<'v> {
             Plan::Constant(constant) => constant_value(constant),
             Plan::Path(names) => self.path(names, scope),
             Plan::Star => self.whole(scope),
+            Plan::Decode(decode) => self.decoded(decode, scope),
             Plan::EncodedPayload => self.bounded(Value::string(base64_text(self.message.payload().bytes()))),
             Plan::Variable(number) => self.variable(*number),
             Plan::Member(inner, name) => {

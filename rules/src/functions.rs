@@ -18,7 +18,7 @@ mod time;
 
 use std::borrow::Cow;
 
-pub(crate) use encoding::base64_text;
+pub(crate) use encoding::{base64_bytes, base64_text};
 pub use outside::EXAMPLE_FIXTURES;
 pub(crate) use pattern::{Expression, ForeignPatterns};
 pub use reference::{describe, look_up, markdown, overview};
@@ -232,10 +232,7 @@ pub fn find(name: &str) -> Option<&'static Function> {
 
 /// What is wrong with a literal argument of this kind, known when the rule is created.
 pub(crate) fn check_literal(kind: ArgumentKind, text: &str) -> Result<(), String> {
-    match kind {
-        ArgumentKind::Scheme if text == "proto" => Err("scheme `proto` is not supported".to_owned()),
-        other => time::check_literal(other, text),
-    }
+    time::check_literal(kind, text)
 }
 
 const fn one(name: &'static str, kind: ArgumentKind) -> Argument {

@@ -24,7 +24,9 @@
 
 mod ask;
 pub mod cases;
+mod cbor;
 mod check;
+mod decode;
 pub mod definition;
 mod diagnostic;
 mod equality;
@@ -40,6 +42,7 @@ mod number;
 mod output;
 pub mod outside;
 mod plan;
+mod protobuf;
 mod rule_set;
 mod statement;
 mod syntax;
@@ -57,6 +60,7 @@ pub use message::{Message, Payload, PublishProperties, Randomness};
 pub use misfit::{Misfit, MisfitKind, MisfitKinds};
 pub use number::Number;
 pub use outside::Capabilities;
+pub use protobuf::{DESCRIPTOR_BYTES_MAX, DescriptorError, Descriptors};
 pub use rule_set::RuleSet;
 pub use statement::{CompileOptions, Fault, Outcome, Output, Run, SqlVersion, Statement};
 pub use syntax::{CHAIN_MAX, NESTING_MAX, SQL_BYTES_MAX};

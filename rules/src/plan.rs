@@ -9,6 +9,7 @@ use crate::ask::AskPlan;
 use crate::functions::{Expression, Function};
 use crate::json::write_string;
 use crate::number::Number;
+use crate::protobuf::MessageType;
 use crate::syntax::CastTarget;
 use crate::syntax::Operator;
 
@@ -21,6 +22,8 @@ pub(crate) enum Plan {
     Star,
     /// `encode(*, 'base64')`: the payload's bytes, JSON or not.
     EncodedPayload,
+    /// `decode` with a scheme that makes more of bytes than text.
+    Decode(Box<DecodePlan>),
     /// The variable with this number.
     Variable(usize),
     Member(Box<Plan>, Box<str>),
@@ -55,6 +58,20 @@ pub(crate) struct CallPlan {
     pub(crate) arguments: Vec<Plan>,
     /// The compiled pattern, when the function takes one and it is a literal.
     pub(crate) pattern: Option<Expression>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DecodePlan {
+    /// What gives the base64 text; the payload's bytes when there is nothing.
+    pub(crate) source: Option<Plan>,
+    pub(crate) scheme: Scheme,
+}
+
+/// How bytes are decoded.
+#[derive(Debug)]
+pub(crate) enum Scheme {
+    Proto(MessageType),
+    Cbor,
 }
 
 #[derive(Debug)]

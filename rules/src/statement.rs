@@ -323,7 +323,12 @@ impl Statement {
     /// # Errors
     /// As above.
     pub fn error_template(&self, text: &str) -> Result<Template, SqlErrors> {
-        Template::with_variables(text, self.inner.options, &self.inner.variables, Reach::ErrorAction)
+        Template::with_variables(
+            text,
+            self.inner.options,
+            &self.inner.variables,
+            Reach::ErrorAction(&self.inner.capabilities),
+        )
     }
 
     /// The plan as text, to compare plans.
@@ -352,6 +357,10 @@ impl Statement {
 
     pub(crate) fn window_plan(&self) -> Option<&WindowPlan> {
         self.inner.window.as_ref()
+    }
+
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        &self.inner.capabilities
     }
 
     pub(crate) fn select(&self) -> &Select {

@@ -16,15 +16,21 @@ pub(crate) enum Reach<'c> {
     Nobody,
     /// Whoever is offered.
     Offered(&'c Capabilities),
-    /// Whoever it wants, as the text was looked at before.
-    Everybody,
-    /// Nobody: an error action must not fail for the reason that it is told of.
-    ErrorAction,
+    /// Whoever it wants, as the text was looked at before with these.
+    Everybody(&'c Capabilities),
+    /// Nobody, whoever is offered: an error action must not fail for the reason that it is told of.
+    ErrorAction(&'c Capabilities),
 }
 
 impl<'t> Check<'t> {
     /// Says whom the text may ask.
     pub(crate) fn reaching(mut self, reach: Reach<'t>) -> Self {
+        self.descriptors = match reach {
+            Reach::Nobody => None,
+            Reach::Offered(offered) | Reach::Everybody(offered) | Reach::ErrorAction(offered) => {
+                offered.descriptors()
+            }
+        };
         self.reach = reach;
         self
     }
@@ -80,9 +86,9 @@ impl<'t> Check<'t> {
     fn may_ask(&mut self, service: Service, span: Span) -> bool {
         let function = service.function();
         match self.reach {
-            Reach::Everybody => return true,
+            Reach::Everybody(_) => return true,
             Reach::Offered(capabilities) if capabilities.offers(service) => return true,
-            Reach::ErrorAction => {
+            Reach::ErrorAction(_) => {
                 let message = format!("`{function}` can't be called in an error action");
                 let hint = "call it in the statement, as in `SET @found = …`, and write `${@found}` here";
                 self.error(span, message, hint.to_owned());

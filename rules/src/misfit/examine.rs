@@ -66,8 +66,8 @@ impl<'t> Builder<'t> {
     fn piece(&mut self, expression: &'t Expression) -> Piece<'t> {
         self.pieces += 1;
         // The statement was accepted, so this piece of it is.
-        let mut check =
-            Check::new(self.statement.sql(), self.statement.options().version).reaching(Reach::Everybody);
+        let mut check = Check::new(self.statement.sql(), self.statement.options().version)
+            .reaching(Reach::Everybody(self.statement.capabilities()));
         check.know_variables(self.statement.variables());
         check.stand_in_subquery(self.query_depth);
         let plan = check.expression(expression);

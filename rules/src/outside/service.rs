@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::protobuf::Descriptors;
+
 /// A service that a function of the SQL asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
@@ -121,6 +123,7 @@ impl Service {
 pub struct Capabilities {
     services: Vec<Service>,
     functions: Option<Arc<[String]>>,
+    descriptors: Option<Arc<Descriptors>>,
 }
 
 impl Capabilities {
@@ -131,7 +134,11 @@ impl Capabilities {
 
     /// Everybody can be asked, functions of any name.
     pub fn all() -> Self {
-        Self { services: SERVICES.iter().map(|entry| entry.service).collect(), functions: None }
+        Self {
+            services: SERVICES.iter().map(|entry| entry.service).collect(),
+            functions: None,
+            descriptors: None,
+        }
     }
 
     /// The same and this service.
@@ -146,6 +153,17 @@ impl Capabilities {
     pub fn with_functions(self, names: impl IntoIterator<Item = String>) -> Self {
         let functions = Some(names.into_iter().collect());
         Self { functions, ..self.with(Service::Lambda) }
+    }
+
+    /// The same and these descriptor files, for `decode` with the scheme `proto`.
+    #[must_use]
+    pub fn with_descriptors(self, descriptors: Arc<Descriptors>) -> Self {
+        Self { descriptors: Some(descriptors), ..self }
+    }
+
+    /// The descriptor files, where there are some.
+    pub fn descriptors(&self) -> Option<&Descriptors> {
+        self.descriptors.as_deref()
     }
 
     /// Whether the service can be asked.
