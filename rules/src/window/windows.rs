@@ -83,6 +83,11 @@ impl Windows {
         self.open.len()
     }
 
+    /// When the first of the open windows ends, in milliseconds since 1970.
+    pub fn first_end_ms(&self) -> Option<i64> {
+        self.due.first().map(|(end_ms, ..)| *end_ms)
+    }
+
     /// How many bytes of memory the groups take, roughly.
     pub fn state_bytes(&self) -> usize {
         self.bytes
