@@ -19,10 +19,11 @@ use journal::{Clock, Journal};
 use mqtt::{Properties, ReasonCode};
 use registry::definitions::Definitions;
 use registry::{Registry, UserRefused};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use windows::Windows;
 
 /// Bytes of a PUBLISH beside its payload: fixed header, topic, packet identifier and properties.
 const PACKET_OVERHEAD_BYTES: usize = 64 * 1024 + 16;
@@ -57,6 +58,8 @@ pub(crate) struct Gateway {
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
     /// What rules call with `aws_lambda`.
     pub(crate) functions: Functions,
+    /// The windows of rules, once they are taken up.
+    pub(crate) windows: OnceLock<Arc<Windows>>,
     /// Places for publishes by HTTP request that wait for the disk.
     pub(crate) http_publishes: Arc<Semaphore>,
     /// Cancelled when no new work is to be taken.

@@ -4,7 +4,7 @@
 //! a repeat, and a consumer must be able to tell: a publish with DUP set, from the same client, with the same packet identifier and the
 //! same content as one that was accepted not long ago, gets the base id of that one.
 
-use bus::{Record, ResendKey};
+use bus::{Offset, Record, ResendKey};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,7 +34,16 @@ struct Shard {
 #[derive(Debug, Clone, Copy)]
 struct Accepted {
     content_digest: u64,
-    base: Uuid,
+    earlier: Earlier,
+}
+
+/// A publish that was accepted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    /// The base of its events' ids.
+    pub(crate) base: Uuid,
+    /// Where it is in the journal, if it became durable.
+    pub(crate) offset: Offset,
 }
 
 /// The digest of what a publish says.
@@ -47,27 +56,28 @@ pub(crate) fn content_digest(topic: &str, payload: &[u8]) -> u64 {
 }
 
 impl Resends {
-    /// The base id under which the same publish was accepted before.
-    pub(crate) fn find(&self, client_id: &str, key: ResendKey) -> Option<Uuid> {
+    /// How the same publish was accepted before.
+    pub(crate) fn find(&self, client_id: &str, key: ResendKey) -> Option<Earlier> {
         let client = xxh3_64(client_id.as_bytes());
         let shard = self.shard(client).lock();
         let entry = (client, key.packet_id);
         let accepted = shard.young.get(&entry).or_else(|| shard.old.get(&entry))?;
-        (accepted.content_digest == key.content_digest).then_some(accepted.base)
+        (accepted.content_digest == key.content_digest).then_some(accepted.earlier)
     }
 
     /// Notes that a publish was written to the journal.
-    pub(crate) fn remember(&self, client_id: &str, key: ResendKey, base: Uuid, now_ms: u64) {
+    pub(crate) fn remember(&self, client_id: &str, key: ResendKey, earlier: Earlier, now_ms: u64) {
         let client = xxh3_64(client_id.as_bytes());
         let mut shard = self.shard(client).lock();
         shard.turn(now_ms);
-        shard.young.insert((client, key.packet_id), Accepted { content_digest: key.content_digest, base });
+        shard.young.insert((client, key.packet_id), Accepted { content_digest: key.content_digest, earlier });
     }
 
     /// The same for a record that was found in the journal at start.
-    pub(crate) fn recall(&self, record: &Record) {
+    pub(crate) fn recall(&self, record: &Record, offset: Offset) {
         if let Some(key) = record.resend {
-            self.remember(&record.client_id, key, record.base, record.accepted_at_ms);
+            let earlier = Earlier { base: record.base, offset };
+            self.remember(&record.client_id, key, earlier, record.accepted_at_ms);
         }
     }
 
@@ -95,12 +105,16 @@ mod tests {
         ResendKey { packet_id, content_digest: content_digest("t", content) }
     }
 
+    fn earlier() -> Earlier {
+        Earlier { base: Uuid::now_v7(), offset: Offset(7) }
+    }
+
     #[test]
     fn only_the_same_publish_of_the_same_client_is_recognised() {
         let resends = Resends::default();
-        let base = Uuid::now_v7();
-        resends.remember("kiln", key(1, b"a"), base, 0);
-        assert_eq!(resends.find("kiln", key(1, b"a")), Some(base));
+        let earlier = earlier();
+        resends.remember("kiln", key(1, b"a"), earlier, 0);
+        assert_eq!(resends.find("kiln", key(1, b"a")), Some(earlier));
         assert_eq!(resends.find("kiln", key(1, b"b")), None, "another content is another message");
         assert_eq!(resends.find("kiln", key(2, b"a")), None);
         assert_eq!(resends.find("oven", key(1, b"a")), None);
@@ -109,11 +123,11 @@ mod tests {
     #[test]
     fn what_is_long_ago_is_forgotten() {
         let resends = Resends::default();
-        resends.remember("kiln", key(1, b"a"), Uuid::now_v7(), 0);
+        resends.remember("kiln", key(1, b"a"), earlier(), 0);
         let step_ms = REMEMBERED.as_millis() as u64;
-        resends.remember("kiln", key(2, b"a"), Uuid::now_v7(), step_ms);
+        resends.remember("kiln", key(2, b"a"), earlier(), step_ms);
         assert!(resends.find("kiln", key(1, b"a")).is_some());
-        resends.remember("kiln", key(3, b"a"), Uuid::now_v7(), 2 * step_ms);
+        resends.remember("kiln", key(3, b"a"), earlier(), 2 * step_ms);
         assert!(resends.find("kiln", key(1, b"a")).is_none());
     }
 }

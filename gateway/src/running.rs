@@ -27,7 +27,7 @@ use journal::{Clock, Journal};
 use mqtt::ReasonCode;
 use registry::definitions::Definitions;
 use registry::{Affected, Registry};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -67,9 +67,11 @@ impl Running {
         let (announcements, waiting) = flow::announce::queue();
         let (gateway, state) = tokio::task::block_in_place(|| open(settings, announcements))?;
         let targets = Arc::new(Targets::open(&gateway, &state).await?);
+        flow::windows::open(&gateway, &state).await?;
         gateway.bus.begin_trimming();
         let running = Self { gateway, targets, tasks: TaskTracker::new() };
         running.tasks.spawn(flow::announce::run(Arc::clone(&running.gateway), waiting));
+        running.tasks.spawn(flow::windows::emit(Arc::clone(&running.gateway)));
         let (told, first_values) = oneshot::channel();
         running.until_shutdown(crate::system::run(Arc::clone(&running.gateway), told));
         // Whoever connects finds them; a target that is behind holds up what rules make of them, but not the start.
@@ -165,6 +167,7 @@ impl Running {
         }
         let closing = Arc::clone(&gateway);
         let closed = tokio::task::spawn_blocking(move || {
+            flow::windows::close(&closing);
             closing.sessions.close();
             closing.journal.close();
         });
@@ -223,6 +226,7 @@ pub(crate) fn open(
         listeners: parking_lot::RwLock::default(),
         functions: flow::outside::Functions::default(),
         http_publishes: Arc::new(Semaphore::new(HTTP_PUBLISHES_MAX)),
+        windows: OnceLock::new(),
         shutdown: CancellationToken::new(),
         ended: CancellationToken::new(),
         connection_tasks: TaskTracker::new(),
@@ -290,7 +294,7 @@ fn recall_resends(journal: &Journal, now_ms: u64) -> anyhow::Result<Resends> {
     for _ in 0..RECALLED_RECORDS_MAX {
         let Some(entry) = reader.next()? else { break };
         if let Ok(record) = Record::decode(&entry.payload) {
-            resends.recall(&record);
+            resends.recall(&record, entry.offset);
         }
     }
     Ok(resends)

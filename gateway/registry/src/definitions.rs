@@ -90,6 +90,14 @@ impl Definitions {
         Ok(Arc::new(definitions))
     }
 
+    /// Reads a definition again that was in force once, as it was read then, but for its targets: one may be gone since.
+    ///
+    /// # Errors
+    /// What is wrong with it now.
+    pub fn parse_kept(&self, name: &str, text: &str) -> Result<Definition, Vec<Fault>> {
+        compile::parse(name, Path::new(name), text, &self.targets)
+    }
+
     /// The rules in force. Cheap; take it anew for each message.
     pub fn active(&self) -> arc_swap::Guard<Arc<ActiveRules>> {
         self.active.load()

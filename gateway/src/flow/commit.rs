@@ -9,7 +9,7 @@ use super::evaluate;
 use super::held::{ForAnswers, ForSubscriber, Freed, Held};
 use crate::client::Client;
 use crate::gateway::Gateway;
-use crate::resends::content_digest;
+use crate::resends::{Earlier, content_digest};
 use access::Permitted;
 use broker::{AckToken, Message, Route, WillKey};
 use bus::{AppendError, CommitError, NotNow, Offset, Origin, Owed, Producer, Record, ResendKey, Source};
@@ -281,7 +281,7 @@ impl Commits {
         if let Some(token) = &mut accepted.token {
             token.recorded(offset.0);
         }
-        remember(gateway, record);
+        remember(gateway, record, offset);
         explain(client, record, offset);
         self.accept(Accepted { offset: Some(offset), ..accepted });
     }
@@ -486,17 +486,19 @@ fn identify(gateway: &Gateway, client: &Client, record: &mut Record, publish: &P
     let key = ResendKey { packet_id: packet_id.get(), content_digest };
     record.resend = Some(key);
     if publish.dup
-        && let Some(base) = gateway.resends.find(client.client_id(), key)
+        && let Some(Earlier { base, offset }) = gateway.resends.find(client.client_id(), key)
     {
         record.base = base;
+        windows::row::mark_repeat(&mut record.events, offset);
         crate::metrics::increment(&gateway.counters.resends_recognised);
         tracing::debug!(client_id = client.client_id(), base = %base, "publish sent again, its events keep their ids");
     }
 }
 
-fn remember(gateway: &Gateway, record: &Record) {
+fn remember(gateway: &Gateway, record: &Record, offset: Offset) {
     if let Some(key) = record.resend {
-        gateway.resends.remember(&record.client_id, key, record.base, record.accepted_at_ms);
+        let earlier = Earlier { base: record.base, offset };
+        gateway.resends.remember(&record.client_id, key, earlier, record.accepted_at_ms);
     }
 }
 

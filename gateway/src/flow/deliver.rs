@@ -146,11 +146,16 @@ fn delivery(raw: &Raw, attempts_max: Option<u32>, age_secs_max: Option<u64>) -> 
             backoff_first: Duration::from_millis(general.backoff_first_ms),
             backoff_max: Duration::from_millis(general.backoff_max_ms),
         },
-        limits: LaneLimits {
-            waiting_events_max: general.waiting_events_max,
-            waiting_bytes_max: general.waiting_bytes_max,
-            overflow,
-        },
+        limits: LaneLimits { overflow, ..limits(raw) },
         ..DeliverySettings::default()
+    }
+}
+
+/// How much may wait in a lane.
+pub(super) fn limits(raw: &Raw) -> LaneLimits {
+    LaneLimits {
+        waiting_events_max: raw.delivery.waiting_events_max,
+        waiting_bytes_max: raw.delivery.waiting_bytes_max,
+        overflow: bus::Overflow::Block,
     }
 }

@@ -8,6 +8,7 @@ mod draws;
 mod inquiry;
 mod report;
 pub(crate) mod route;
+mod windowed;
 
 use super::outside::Desk;
 use crate::client::Client;
@@ -25,6 +26,7 @@ use rules::definition::Definition;
 use rules::outside::{Answers, Question};
 use rules::{Fault, Message, Outcome, Output, Run};
 use std::sync::Arc;
+pub(super) use windowed::WindowedRules;
 
 /// The record with the events of all rules; or, as rules wait for answers, what there is to wait for.
 pub(super) type Evaluated = Result<Record, Box<Inquiry>>;
@@ -83,8 +85,11 @@ fn consider(gateway: &Gateway, sent: &Sent<'_>, rule: &Definition, record: &mut 
     let Run { outcome, misfits } = rule.statement.run(sent.message);
     failures.note(misfits);
     match outcome {
-        // Windows are folded elsewhere; a row alone makes no event.
-        Ok(Outcome::NoMatch | Outcome::Row(_)) => {}
+        Ok(Outcome::NoMatch) => {}
+        Ok(Outcome::Row(row)) => {
+            gateway.counters.rule_matches.increment(&rule.name);
+            record.add(windows::row::event(rule, &row.encode()));
+        }
         Ok(Outcome::Match(output)) => match event(gateway, rule, output, sent.message, &mut failures) {
             Ok(event) => {
                 gateway.counters.rule_matches.increment(&rule.name);

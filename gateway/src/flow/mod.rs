@@ -11,6 +11,9 @@
 //! | 6 | MQTT subscribers | [`fan_out`] | copies in the outboxes of sessions; the PUBACK |
 //! | 7 | targets | [`deliver`] | delivered, retried, or a dead letter |
 //!
+//! What a windowed statement makes of a message is one more event, for a lane of the gateway's own; what its windows make when they close
+//! ([`windows`]) joins at step 5.
+//!
 //! Messages of the gateway itself ([`announce`]) and of clients that are gone ([`wills`]) join at step 4 and step 3.
 //!
 //! Steps 2 to 6 run on the connection's own task: a slow step slows this device alone, and work is parallel by connection. Step 7 runs
@@ -36,3 +39,4 @@ mod patience;
 mod rate;
 mod serve;
 pub(crate) mod wills;
+pub(crate) mod windows;

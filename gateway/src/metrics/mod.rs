@@ -3,6 +3,7 @@
 mod counters;
 mod exposition;
 mod process;
+mod windows;
 
 pub(crate) use counters::{ByLabel, Counters, FaultKind, Lines, increment};
 pub(crate) use process::{Memory, memory};
@@ -14,6 +15,7 @@ use exposition::{Kind, Sample};
 use listener::Reason;
 use mqtt::{PacketType, Version};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use windows::WindowFigures;
 
 /// One metric: its name, what it says, what it is, and where its samples come from.
 struct Metric {
@@ -30,6 +32,7 @@ struct Snapshot<'g> {
     bus: bus::BusStats,
     ledger: Vec<bus::LedgerRow>,
     journal: journal::Stats,
+    windows: WindowFigures,
     received: Totals,
     sent: Totals,
     listeners: Vec<(listener::Handle, listener::Stats)>,
@@ -245,6 +248,43 @@ const METRICS: &[Metric] = &[
     gauge("iot_gateway_deliveries_in_flight", "Calls of a target under way", |s| {
         lanes(s, |lane| lane.in_flight as u64)
     }),
+    counter("iot_gateway_window_rows_folded_total", "Rows that windows have counted, by rule", |s| {
+        s.windows.by_rule(|rule| rule.counts.folded)
+    }),
+    counter(
+        "iot_gateway_window_rows_late_total",
+        "Rows whose windows were closed already, by rule and reason",
+        |s| s.windows.by_reason(|counts| &counts.late),
+    ),
+    counter(
+        "iot_gateway_window_rows_refused_total",
+        "Rows that no window could take, by rule and reason",
+        |s| s.windows.by_reason(|counts| &counts.refused),
+    ),
+    counter(
+        "iot_gateway_window_rows_repeated_total",
+        "Rows of messages that were sent again and are counted already, by rule",
+        |s| s.windows.by_rule(|rule| rule.counts.repeated),
+    ),
+    gauge("iot_gateway_window_groups_open", "Groups in open windows, by rule", |s| {
+        s.windows.by_rule(|rule| rule.open.groups)
+    }),
+    gauge(
+        "iot_gateway_window_first_end_timestamp_seconds",
+        "End of the oldest open window in seconds since 1970, by rule",
+        |s| s.windows.first_ends(),
+    ),
+    counter("iot_gateway_window_results_total", "Results of closed windows, by rule", |s| {
+        s.windows.by_rule(|rule| rule.counts.results)
+    }),
+    gauge("iot_gateway_window_results_waiting", "Results that wait to be sent on, by rule", |s| {
+        s.windows.results_waiting()
+    }),
+    counter(
+        "iot_gateway_window_results_dropped_total",
+        "Results, and groups of rules that can't be read, that could not be sent on, by rule and reason",
+        |s| s.windows.results_dropped(),
+    ),
     counter("iot_gateway_journal_records_total", "Records made durable", |s| {
         Sample::plain(s.journal.records)
     }),
@@ -276,6 +316,7 @@ pub(crate) fn render(gateway: &Gateway) -> String {
         bus: gateway.bus.stats(),
         ledger: gateway.bus.ledger(),
         journal: gateway.journal.stats(),
+        windows: WindowFigures::of(gateway.windows.get().map(AsRef::as_ref)),
         received: gateway.traffic.totals(Direction::Received),
         sent: gateway.traffic.totals(Direction::Sent),
         listeners: gateway

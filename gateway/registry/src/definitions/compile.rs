@@ -69,10 +69,7 @@ pub(super) fn compile(
     text: &str,
     targets: &DeclaredTargets,
 ) -> Result<Definition, Vec<Fault>> {
-    let parsed = Definition::parse_for(name, &file.to_string_lossy(), text, &targets.capabilities());
-    let definition = parsed.map_err(|errors| {
-        errors.diagnostics.into_iter().map(|error| fault(file, error)).collect::<Vec<_>>()
-    })?;
+    let definition = parse(name, file, text, targets)?;
     let actions = definition.actions.iter().chain(&definition.error_action);
     let unknown: Vec<Fault> = actions
         .filter(|action| !targets.may_lead(action))
@@ -86,6 +83,20 @@ pub(super) fn compile(
         tracing::warn!(rule = name, file = %file.display(), line, column, hint, "{message}");
     }
     Ok(definition)
+}
+
+/// Compiles a definition, wherever its actions go.
+///
+/// # Errors
+/// As [`compile`], but for targets.
+pub(super) fn parse(
+    name: &str,
+    file: &Path,
+    text: &str,
+    targets: &DeclaredTargets,
+) -> Result<Definition, Vec<Fault>> {
+    Definition::parse_for(name, &file.to_string_lossy(), text, &targets.capabilities())
+        .map_err(|errors| errors.diagnostics.into_iter().map(|error| fault(file, error)).collect())
 }
 
 fn unknown_target(name: &str, file: &Path, action: &Action, targets: &DeclaredTargets) -> Fault {
