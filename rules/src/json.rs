@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 pub(crate) use string::write_string;
 pub(crate) use tape::Tape;
-use tape::{Entry, MARK_PLAIN, mark};
+use tape::{ESCAPED_NAME, Entry, PLAIN_NUMBER, mark};
 
 /// The deepest nesting of arrays and objects that is read; anything deeper isn't JSON to us.
 pub const DEPTH_MAX: usize = 127;
@@ -65,11 +65,6 @@ impl<'d> Node<'d> {
         self.text.get(entry.start as usize - 1..entry.end as usize + 1).unwrap_or_default()
     }
 
-    fn raw_bytes(self) -> &'d [u8] {
-        let entry = self.entry();
-        self.text.as_bytes().get(entry.start as usize..entry.end as usize).unwrap_or_default()
-    }
-
     /// How long the text of the value is, without the quotes of a string.
     pub(crate) fn bytes_len(self) -> usize {
         let entry = self.entry();
@@ -92,22 +87,7 @@ impl<'d> Node<'d> {
     /// Whether this is a number that is printed as it is written.
     pub(crate) fn is_plain_number(self) -> bool {
         let entry = self.entry();
-        entry.kind == Kind::Number && entry.mark == MARK_PLAIN
-    }
-
-    fn string_is(self, text: &str) -> bool {
-        match self.kind() {
-            Kind::Escaped => string::unescape(self.raw()) == text,
-            _ => self.raw_bytes() == text.as_bytes(),
-        }
-    }
-
-    /// Whether two strings are the same once their escapes are resolved.
-    pub(crate) fn is_same_string(self, other: Self) -> bool {
-        match (self.kind(), other.kind()) {
-            (Kind::Plain, Kind::Plain) => self.raw_bytes() == other.raw_bytes(),
-            _ => self.string() == other.string(),
-        }
+        entry.kind == Kind::Number && entry.flags & PLAIN_NUMBER != 0
     }
 
     /// The elements of an array; nothing for other kinds.
@@ -128,19 +108,27 @@ impl<'d> Node<'d> {
         }
         let entries = &self.tape.entries[..object.next as usize];
         let wanted = mark(name.as_bytes());
+        let has_escapes = self.tape.has_escapes();
         let mut found = None;
         let mut place = self.index as usize + 1;
-        while let [key, value, ..] = entries.get(place..).unwrap_or_default() {
+        while let Some(entry) = entries.get(place) {
             // Most names are told apart by their marks; only those with escapes aren't.
-            if key.mark == wanted || key.kind == Kind::Escaped {
+            if entry.name_mark == wanted || has_escapes {
                 let node = Node { index: place as u32, ..self };
-                if node.string_is(name) {
-                    found = Some(Node { index: place as u32 + 1, ..self });
+                if node.name().is(name) {
+                    found = Some(node);
                 }
             }
-            place = value.next as usize;
+            place = entry.next as usize;
         }
         found
+    }
+
+    /// The name it has as a member.
+    fn name(self) -> MemberName<'d> {
+        let entry = self.entry();
+        let raw = self.text.get(entry.name_start as usize..entry.name_end as usize).unwrap_or_default();
+        MemberName { raw, is_escaped: entry.flags & ESCAPED_NAME != 0 }
     }
 
     fn inside(self, container: Kind) -> Inside<'d> {
@@ -181,9 +169,44 @@ impl<'d> Iterator for Inside<'d> {
 pub(crate) struct Members<'d>(Inside<'d>);
 
 impl<'d> Iterator for Members<'d> {
-    type Item = (Node<'d>, Node<'d>);
+    type Item = (MemberName<'d>, Node<'d>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some((self.0.next()?, self.0.next()?))
+        let node = self.0.next()?;
+        Some((node.name(), node))
+    }
+}
+
+/// The name of a member of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemberName<'d> {
+    raw: &'d str,
+    is_escaped: bool,
+}
+
+impl<'d> MemberName<'d> {
+    /// The name with escapes resolved.
+    pub(crate) fn string(self) -> Cow<'d, str> {
+        if self.is_escaped { Cow::Owned(string::unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+
+    fn is(self, name: &str) -> bool {
+        if self.is_escaped { string::unescape(self.raw) == name } else { self.raw == name }
+    }
+
+    /// Whether two names are the same once their escapes are resolved.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        if other.is_escaped { self.is(&other.string()) } else { self.is(other.raw) }
+    }
+
+    /// Appends the name as a JSON string.
+    pub(crate) fn write(self, out: &mut String) {
+        if self.is_escaped {
+            write_string(&self.string(), out);
+            return;
+        }
+        out.push('"');
+        out.push_str(self.raw);
+        out.push('"');
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Everything here is inlined into two loops, so that the place in the text stays in a register.
 
-use super::tape::{Entry, MARK_NONE, MARK_PLAIN, mark};
+use super::tape::{ESCAPED_NAME, Entry, PLAIN_NUMBER, mark};
 use super::token::Cursor;
 use super::{DEPTH_MAX, Kind};
 
@@ -12,6 +12,7 @@ pub(super) struct Scan {
     pub(super) entries: Vec<Entry>,
     /// Whether the text is already as it would be printed, repeated names aside: no spaces, no escapes, numbers in plain form.
     pub(super) is_terse: bool,
+    pub(super) has_escapes: bool,
     /// Whether a folded array has objects inside.
     pub(super) folds_objects: bool,
 }
@@ -27,26 +28,29 @@ pub(super) fn scan(bytes: &[u8], start: usize, fold: bool) -> Option<Scan> {
     loop {
         let byte = cursor.after_space()?;
         let start = cursor.at();
-        if byte == b'{' || (byte == b'[' && !fold) {
-            cursor.pass();
-            marks.open(byte == b'{', start)?;
-            if cursor.after_space()? != marks.closing() {
-                marks.name_if_object(&mut cursor)?;
-                continue;
+        match byte {
+            b'"' => marks.string(&mut cursor)?,
+            b'[' if fold => {
+                folds_objects |= folded(&mut cursor, marks.depth)?;
+                marks.push(Kind::Array, false, start, cursor.at());
             }
-        } else if byte == b'[' {
-            let objects = folded(&mut cursor, marks.depth)?;
-            folds_objects |= objects;
-            marks.push(Kind::Array, MARK_NONE, start, cursor.at());
-        } else {
-            marks.scalar(&mut cursor, byte)?;
+            b'{' | b'[' => {
+                cursor.pass();
+                marks.open(byte == b'{', start)?;
+                if cursor.after_space()? != marks.closing() {
+                    marks.name_if_object(&mut cursor)?;
+                    continue;
+                }
+            }
+            byte => marks.scalar(&mut cursor, byte)?,
         }
         if !marks.goes_on(&mut cursor)? {
             break;
         }
     }
     let is_whole = cursor.end_of_space() == bytes.len();
-    is_whole.then_some(Scan { entries: marks.entries, is_terse: cursor.is_terse(), folds_objects })
+    let (is_terse, has_escapes) = (cursor.is_terse(), cursor.has_escapes());
+    is_whole.then_some(Scan { entries: marks.entries, is_terse, has_escapes, folds_objects })
 }
 
 /// No container is open.
@@ -59,19 +63,28 @@ struct Marks {
     open: u32,
     in_object: bool,
     depth: usize,
+    /// The name of the member whose value comes: where it starts and ends, its mark and its flags.
+    name: (u32, u32, u16, u8),
 }
 
 impl Marks {
     #[inline(always)]
     fn with_room_for(bytes: usize) -> Self {
-        let entries = Vec::with_capacity((bytes / 6).clamp(8, 256));
-        Self { entries, open: NONE, in_object: false, depth: 0 }
+        let entries = Vec::with_capacity((bytes / 8).clamp(8, 256));
+        Self { entries, open: NONE, in_object: false, depth: 0, name: (0, 0, 0, 0) }
     }
 
     #[inline(always)]
-    fn push(&mut self, kind: Kind, mark: u16, start: usize, end: usize) {
+    fn push(&mut self, kind: Kind, is_plain: bool, start: usize, end: usize) {
         let next = self.entries.len() as u32 + 1;
-        self.entries.push(Entry { kind, mark, start: start as u32, end: end as u32, next });
+        self.entry(kind, if is_plain { PLAIN_NUMBER } else { 0 }, start, end, next);
+    }
+
+    #[inline(always)]
+    fn entry(&mut self, kind: Kind, flags: u8, start: usize, end: usize, next: u32) {
+        let (name_start, name_end, name_mark, name_flags) = self.name;
+        let (start, end, flags) = (start as u32, end as u32, flags | name_flags);
+        self.entries.push(Entry { start, end, next, name_start, name_end, name_mark, kind, flags });
     }
 
     #[inline(always)]
@@ -82,7 +95,7 @@ impl Marks {
         self.depth += 1;
         let index = self.entries.len() as u32;
         let kind = if is_object { Kind::Object } else { Kind::Array };
-        self.entries.push(Entry { kind, mark: MARK_NONE, start: start as u32, end: 0, next: self.open });
+        self.entry(kind, 0, start, 0, self.open);
         self.open = index;
         self.in_object = is_object;
         Some(())
@@ -108,29 +121,31 @@ impl Marks {
     fn name_if_object(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         if self.in_object {
             let (start, end, is_escaped) = cursor.name()?;
-            let kind = if is_escaped { Kind::Escaped } else { Kind::Plain };
-            self.push(kind, mark(&cursor.bytes()[start..end]), start, end);
+            let mark = mark(&cursor.bytes()[start..end]);
+            self.name = (start as u32, end as u32, mark, if is_escaped { ESCAPED_NAME } else { 0 });
         }
         Some(())
     }
 
     #[inline(always)]
+    fn string(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        let start = cursor.at() + 1;
+        let kind = if cursor.string()? { Kind::Escaped } else { Kind::Plain };
+        self.push(kind, false, start, cursor.at() - 1);
+        Some(())
+    }
+
+    /// A number or a word.
+    #[inline(always)]
     fn scalar(&mut self, cursor: &mut Cursor<'_>, byte: u8) -> Option<()> {
         let start = cursor.at();
-        let (kind, mark) = match byte {
-            b'"' => {
-                let is_escaped = cursor.string()?;
-                let kind = if is_escaped { Kind::Escaped } else { Kind::Plain };
-                self.push(kind, MARK_NONE, start + 1, cursor.at() - 1);
-                return Some(());
-            }
+        let (kind, is_plain) = match byte {
             b't' => (Kind::True, cursor.word(b"true")?),
             b'f' => (Kind::False, cursor.word(b"false")?),
             b'n' => (Kind::Null, cursor.word(b"null")?),
             _ => (Kind::Number, cursor.number()?),
         };
-        let mark = if kind == Kind::Number && mark { MARK_PLAIN } else { MARK_NONE };
-        self.push(kind, mark, start, cursor.at());
+        self.push(kind, is_plain, start, cursor.at());
         Some(())
     }
 

@@ -4,21 +4,28 @@ use std::cell::OnceCell;
 
 use super::{Kind, Node, repeated, scan};
 
+/// A value, with its name when it is a member of an object. What is no member has a name that means nothing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) kind: Kind,
-    /// Of a name what tells it from most others, see [`mark`]; of a number whether it is [`MARK_PLAIN`].
-    pub(super) mark: u16,
     pub(super) start: u32,
     pub(super) end: u32,
     /// The entry after this one and all that is inside it.
     pub(super) next: u32,
+    /// Where the name is, without its quotes.
+    pub(super) name_start: u32,
+    pub(super) name_end: u32,
+    /// What tells the name from most others, see [`mark`].
+    pub(super) name_mark: u16,
+    pub(super) kind: Kind,
+    /// Of these [`PLAIN_NUMBER`] and [`ESCAPED_NAME`]. In one byte, so that an entry has 24.
+    pub(super) flags: u8,
 }
 
-pub(super) const MARK_NONE: u16 = 0;
-
 /// A number that is printed as it is written.
-pub(super) const MARK_PLAIN: u16 = 1;
+pub(super) const PLAIN_NUMBER: u8 = 1;
+
+/// A name with escapes.
+pub(super) const ESCAPED_NAME: u8 = 2;
 
 /// Length, first and last byte of a name, mixed: names that differ in them needn't be compared.
 #[inline(always)]
@@ -39,6 +46,7 @@ pub(super) fn mark(name: &[u8]) -> u16 {
 pub(crate) struct Tape {
     pub(super) entries: Vec<Entry>,
     is_terse: bool,
+    has_escapes: bool,
     folds_objects: bool,
     /// The arrays that are folded, by the place of their entry; made when the first is looked into.
     folded: OnceCell<Box<[Folded]>>,
@@ -63,9 +71,15 @@ impl Tape {
     }
 
     fn of(text: &str, start: usize, fold: bool) -> Option<Self> {
-        let scan::Scan { entries, is_terse, folds_objects } = scan::scan(text.as_bytes(), start, fold)?;
+        let scan::Scan { entries, is_terse, has_escapes, folds_objects } =
+            scan::scan(text.as_bytes(), start, fold)?;
         let folded = if fold { OnceCell::new() } else { OnceCell::from(Box::default()) };
-        Some(Self { entries, is_terse, folds_objects, folded, is_as_printed: OnceCell::new() })
+        Some(Self { entries, is_terse, has_escapes, folds_objects, folded, is_as_printed: OnceCell::new() })
+    }
+
+    /// Whether strings or names have escapes.
+    pub(super) fn has_escapes(&self) -> bool {
+        self.has_escapes
     }
 
     /// The outermost value of the text the tape was made from.
@@ -114,17 +128,30 @@ impl Tape {
     }
 
     /// The same of one object, whose members are `entries` from `place` on.
-    fn repeats_name(&self, text: &str, entries: &[Entry], mut place: usize) -> bool {
-        let mut names: Vec<&Entry> = Vec::with_capacity(repeated::COMPARED_NAMES_MAX);
-        let bytes = |entry: &Entry| text.as_bytes().get(entry.start as usize..entry.end as usize);
-        while let [name, value, ..] = entries.get(place..).unwrap_or_default() {
-            let is_same = |earlier: &&Entry| earlier.mark == name.mark && bytes(earlier) == bytes(name);
-            if names.len() == repeated::COMPARED_NAMES_MAX || names.iter().any(is_same) {
-                return true;
+    fn repeats_name(&self, text: &str, entries: &[Entry], place: usize) -> bool {
+        let bytes = |entry: &Entry| text.as_bytes().get(entry.name_start as usize..entry.name_end as usize);
+        // Names of different marks are different, and most marks fall on different bits.
+        let mut seen = 0u128;
+        for (count, name) in members(entries, place).enumerate() {
+            let bit = 1 << ((name.name_mark ^ name.name_mark >> 7) & 127);
+            if seen & bit != 0 {
+                let is_same =
+                    |other: &Entry| other.name_mark == name.name_mark && bytes(other) == bytes(name);
+                if count >= repeated::COMPARED_NAMES_MAX || members(entries, place).take(count).any(is_same) {
+                    return true;
+                }
             }
-            names.push(name);
-            place = value.next as usize;
+            seen |= bit;
         }
         false
     }
+}
+
+/// The members from `place` on.
+fn members(entries: &[Entry], mut place: usize) -> impl Iterator<Item = &Entry> {
+    std::iter::from_fn(move || {
+        let entry = entries.get(place)?;
+        place = entry.next as usize;
+        Some(entry)
+    })
 }

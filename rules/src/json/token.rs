@@ -8,12 +8,13 @@ pub(super) struct Cursor<'t> {
     bytes: &'t [u8],
     at: usize,
     is_terse: bool,
+    has_escapes: bool,
 }
 
 impl<'t> Cursor<'t> {
     #[inline(always)]
     pub(super) fn new(bytes: &'t [u8], at: usize) -> Self {
-        Self { bytes, at, is_terse: true }
+        Self { bytes, at, is_terse: true, has_escapes: false }
     }
 
     #[inline(always)]
@@ -30,6 +31,12 @@ impl<'t> Cursor<'t> {
     #[inline(always)]
     pub(super) fn is_terse(&self) -> bool {
         self.is_terse
+    }
+
+    /// Whether there were strings with escapes.
+    #[inline(always)]
+    pub(super) fn has_escapes(&self) -> bool {
+        self.has_escapes
     }
 
     /// Passes a byte that was looked at.
@@ -60,13 +67,13 @@ impl<'t> Cursor<'t> {
     /// Passes the name of a member and the colon after it: where its text starts and ends, and whether it has escapes.
     #[inline(always)]
     pub(super) fn name(&mut self) -> Option<(usize, usize, bool)> {
-        if self.after_space()? != b'"' {
+        if self.bytes.get(self.at) != Some(&b'"') && self.after_space()? != b'"' {
             return None;
         }
         let start = self.at + 1;
         let is_escaped = self.string()?;
         let end = self.at - 1;
-        if self.after_space()? != b':' {
+        if self.bytes.get(self.at) != Some(&b':') && self.after_space()? != b':' {
             return None;
         }
         self.at += 1;
@@ -96,6 +103,7 @@ impl<'t> Cursor<'t> {
         }
         self.at = escaped_end(self.bytes, end)? + 1;
         self.is_terse = false;
+        self.has_escapes = true;
         Some(true)
     }
 

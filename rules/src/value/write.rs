@@ -64,13 +64,13 @@ pub(crate) fn write_node(node: Node<'_>, keep_decimal_point: bool, out: &mut Str
             let mut members = node.members();
             while let Some((name, member)) = members.next() {
                 // Of repeated names the last counts.
-                if members.clone().any(|(later, _)| later.is_same_string(name)) {
+                if members.clone().any(|(later, _)| later.is_same(name)) {
                     continue;
                 }
                 if out.len() > start {
                     out.push(',');
                 }
-                write_node(name, keep_decimal_point, out);
+                name.write(out);
                 out.push(':');
                 write_node(member, keep_decimal_point, out);
             }
