@@ -35,6 +35,11 @@ pub(super) fn show_select(select: &Select) -> String {
     lines.push(show_body(&select.body));
     lines.extend(select.from.iter().map(|from| format!("from {:?}", from.text)));
     lines.extend(select.condition.iter().map(|condition| format!("where {}", show(condition))));
+    if let Some(grouping) = &select.grouping {
+        lines.extend(grouping.time.iter().map(|time| format!("timestamp by {}", show(time))));
+        lines.push(format!("group by{}", show_all(&grouping.keys)));
+        lines.extend(grouping.having.iter().map(|having| format!("having {}", show(having))));
+    }
     lines.join("\n")
 }
 

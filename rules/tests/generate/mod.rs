@@ -88,6 +88,56 @@ impl<'b> Choices<'b> {
 
     /// A statement that the parser takes; the check may still refuse it.
     pub(crate) fn statement(&mut self) -> String {
+        if self.below(8) == 7 { self.windowed() } else { self.unwindowed() }
+    }
+
+    /// A statement over windows.
+    fn windowed(&mut self) -> String {
+        let mut sql = format!("{} {} AS k", self.keyword("SELECT"), self.one_of(&["a", "upper(a)", "1"]));
+        for number in 0..self.below(4) {
+            sql.push_str(&format!(", {} AS n{number}", self.aggregate()));
+        }
+        sql.push_str(&format!(" {} '#'", self.keyword("FROM")));
+        if self.below(2) == 1 {
+            sql.push_str(&format!(" {} BY {}", self.keyword("TIMESTAMP"), self.expression(2).0));
+        }
+        if self.below(2) == 1 {
+            sql.push_str(&format!("{}{} {}", self.space(), self.keyword("WHERE"), self.expression(3).0));
+        }
+        let keys = self.one_of(&["a, ", "upper(a), ", "", "a, b.a, "]);
+        let window = self.one_of(&[
+            "TUMBLINGWINDOW(ss, 10)",
+            "tumblingwindow(hour, 1)",
+            "HOPPINGWINDOW(mi, 10, 5)",
+            "SessionWindow(ms, 500)",
+            "SESSIONWINDOW(ss, 5, 60)",
+        ]);
+        sql.push_str(&format!(" {} BY {keys}{window}", self.keyword("GROUP")));
+        if self.below(2) == 1 {
+            sql.push_str(&format!(
+                " {} {} > {}",
+                self.keyword("HAVING"),
+                self.aggregate(),
+                self.one_of(&NUMBERS)
+            ));
+        }
+        sql
+    }
+
+    fn aggregate(&mut self) -> String {
+        let argument = self.expression(2).0;
+        match self.below(5) {
+            0 => "count(*)".to_owned(),
+            1 => format!("percentile({argument}, 0.95)"),
+            2 => format!("(max({argument}) - min({argument})) / 2"),
+            _ => format!(
+                "{}({argument})",
+                self.one_of(&["count", "SUM", "avg", "min", "max", "first", "Last"])
+            ),
+        }
+    }
+
+    fn unwindowed(&mut self) -> String {
         let mut sql = String::new();
         let assignments = self.below(VARIABLES.len() + 1);
         for (variable, name) in VARIABLES.into_iter().enumerate().take(assignments) {
