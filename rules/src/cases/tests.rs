@@ -181,7 +181,7 @@ fn expected_refusals_may_say_which() {
         ),
         ("SELECT * FROM 'a/b' WHERE x", r#""aborted":true"#, "got      no match"),
         ("SELECT * FROM 'a/b' WHERE x", r#""match":true"#, "got      no match"),
-        ("SELECT * FROM 'a/c'", r#""output":{}"#, "FROM does not let the topic through"),
+        ("SELECT * FROM 'a/c'", r#""output":{}"#, "level 2 of the topic is `b`; the rule wants `c`"),
         ("SELECT * FROM 'a/b'", r#""match":false"#, "got      a match: "),
     ] {
         let text = told(&case(sql, "", expect));
