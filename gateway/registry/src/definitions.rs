@@ -10,6 +10,7 @@
 mod active;
 mod catalogue;
 mod compile;
+mod descriptors;
 mod fault;
 mod folder;
 
@@ -20,7 +21,9 @@ pub use fault::Fault;
 
 use arc_swap::ArcSwap;
 use catalogue::{Catalogue, Removal};
+use descriptors::DescriptorFiles;
 use parking_lot::Mutex;
+use rules::Capabilities;
 use rules::definition::{DEFINITION_BYTES_MAX, Definition};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -59,6 +62,7 @@ pub struct RuleStatus {
 pub struct Definitions {
     folder: PathBuf,
     targets: DeclaredTargets,
+    descriptors: Mutex<DescriptorFiles>,
     limits: Limits,
     catalogue: Mutex<Catalogue<Definition>>,
     active: ArcSwap<ActiveRules>,
@@ -79,6 +83,7 @@ impl Definitions {
         folder::scan(folder, limits)?;
         let definitions = Self {
             folder: folder.to_path_buf(),
+            descriptors: Mutex::new(DescriptorFiles::new(targets.descriptors.clone())),
             targets,
             limits,
             catalogue: Mutex::new(Catalogue::new()),
@@ -95,7 +100,7 @@ impl Definitions {
     /// # Errors
     /// What is wrong with it now.
     pub fn parse_kept(&self, name: &str, text: &str) -> Result<Definition, Vec<Fault>> {
-        compile::parse(name, Path::new(name), text, &self.targets)
+        compile::parse(name, Path::new(name), text, &self.capabilities())
     }
 
     /// The rules in force. Cheap; take it anew for each message.
@@ -152,12 +157,19 @@ impl Definitions {
     pub fn faults(&self) -> Vec<Fault> {
         let catalogue = self.catalogue.lock();
         let of_rules = catalogue.entries.values().flat_map(|entry| &entry.faults);
-        catalogue.folder_faults.iter().chain(of_rules).cloned().collect()
+        let of_descriptors = self.descriptors.lock().faults.clone();
+        catalogue.folder_faults.iter().chain(of_rules).cloned().chain(of_descriptors).collect()
     }
 
     fn reload(&self, removal: Removal) -> Reload {
         let mut catalogue = self.catalogue.lock();
-        let compile = |name: &str, file: &Path, text: &str| compile::compile(name, file, text, &self.targets);
+        if self.look_at_descriptors() {
+            catalogue.forget_contents();
+        }
+        let capabilities = self.capabilities();
+        let compile = |name: &str, file: &Path, text: &str| {
+            compile::compile(name, file, text, &self.targets, &capabilities)
+        };
         let folder_faults = catalogue.folder_faults.clone();
         let reload = catalogue.reload(&self.folder, self.limits, removal, &compile);
         if catalogue.folder_faults != folder_faults {
@@ -172,6 +184,26 @@ impl Definitions {
             self.swap(&catalogue, &reload);
         }
         reload
+    }
+
+    /// Whether rules may name other descriptors than before.
+    fn look_at_descriptors(&self) -> bool {
+        let mut descriptors = self.descriptors.lock();
+        let faults = descriptors.faults.clone();
+        let have_changed = descriptors.look();
+        if descriptors.faults != faults {
+            descriptors.faults.iter().for_each(report);
+        }
+        have_changed
+    }
+
+    /// What rules may ask and name.
+    fn capabilities(&self) -> Capabilities {
+        let capabilities = self.targets.capabilities();
+        match self.descriptors.lock().in_force() {
+            Some(descriptors) => capabilities.with_descriptors(descriptors),
+            None => capabilities,
+        }
     }
 
     /// Still under the lock of the catalogue, so that generations come in order.

@@ -88,5 +88,6 @@ pub(crate) fn declared_targets(settings: &Settings) -> DeclaredTargets {
     let streams = raw.stream.iter().map(|stream| (TargetKind::Stream, stream.name.clone()));
     let functions = raw.function.iter().map(|function| (TargetKind::Function, function.name.clone()));
     let http = raw.http.iter().map(|http| (TargetKind::Http, http.name.clone()));
-    queues.chain(streams).chain(functions).chain(http).collect()
+    let declared: DeclaredTargets = queues.chain(streams).chain(functions).chain(http).collect();
+    declared.with_descriptors(raw.rules.descriptors.clone())
 }

@@ -40,6 +40,7 @@ fn make_absolute(raw: &mut Raw, directory: &Path) {
     raw.tls.authorities.iter_mut().for_each(absolute);
     raw.tls.revocation_lists.iter_mut().for_each(absolute);
     raw.rules.definitions.iter_mut().for_each(absolute);
+    raw.rules.descriptors.iter_mut().for_each(absolute);
     raw.access.policies.iter_mut().for_each(absolute);
     raw.function.iter_mut().filter_map(|function| function.directory.as_mut()).for_each(absolute);
     raw.api.access_key.iter_mut().filter_map(|key| key.secret_file.as_mut()).for_each(absolute);

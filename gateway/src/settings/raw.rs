@@ -306,6 +306,9 @@ pub(crate) enum Overflow {
 pub(crate) struct Rules {
     /// The folder of definitions; read again when something in it changes. Without it no rule runs.
     pub(crate) definitions: Option<PathBuf>,
+    /// The folder of descriptor files (`protoc --include_imports --descriptor_set_out`) that `decode(…, 'proto', bucket, key, …)`
+    /// names: `{bucket}/{key}` below it, at most 256 of 4 MiB; read again when one changes. Without it such rules are refused.
+    pub(crate) descriptors: Option<PathBuf>,
 }
 
 /// `[api]`

@@ -78,6 +78,13 @@ impl<R> Catalogue<R> {
         Self { entries: BTreeMap::new(), folder_faults: Vec::new() }
     }
 
+    /// Has every definition compiled again at the next look: what it is compiled with has changed.
+    pub(crate) fn forget_contents(&mut self) {
+        for entry in self.entries.values_mut().filter(|entry| entry.seen != Seen::Missing) {
+            entry.seen = Seen::Unusable;
+        }
+    }
+
     /// Looks at the folder and takes over what changed. If the folder cannot be read, everything stays as it is.
     pub(crate) fn reload(
         &mut self,
@@ -197,7 +204,7 @@ impl Seen {
 }
 
 impl Stamp {
-    fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         let age = self.modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
         age.is_some_and(|age| age >= STAMP_SETTLES)
     }

@@ -6,17 +6,18 @@ use rules::definition::{Action, Definition, TargetKind};
 use rules::outside::Service;
 use rules::{Capabilities, Diagnostic};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The targets that the settings declare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredTargets {
     targets: BTreeSet<(TargetKind, String)>,
+    pub(super) descriptors: Option<PathBuf>,
 }
 
 impl FromIterator<(TargetKind, String)> for DeclaredTargets {
     fn from_iter<I: IntoIterator<Item = (TargetKind, String)>>(targets: I) -> Self {
-        Self { targets: targets.into_iter().collect() }
+        Self { targets: targets.into_iter().collect(), descriptors: None }
     }
 }
 
@@ -24,6 +25,12 @@ impl DeclaredTargets {
     /// The names of the targets of a kind.
     fn names(&self, kind: TargetKind) -> impl Iterator<Item = &str> {
         self.targets.iter().filter(move |(declared, _)| *declared == kind).map(|(_, name)| name.as_str())
+    }
+
+    /// The same and the folder of descriptor files that rules decode by: `{bucket}/{key}` below it.
+    #[must_use]
+    pub fn with_descriptors(self, folder: Option<PathBuf>) -> Self {
+        Self { descriptors: folder, ..self }
     }
 
     /// Whom rules may ask: the registry, and the functions that are declared.
@@ -68,8 +75,9 @@ pub(super) fn compile(
     file: &Path,
     text: &str,
     targets: &DeclaredTargets,
+    capabilities: &Capabilities,
 ) -> Result<Definition, Vec<Fault>> {
-    let definition = parse(name, file, text, targets)?;
+    let definition = parse(name, file, text, capabilities)?;
     let actions = definition.actions.iter().chain(&definition.error_action);
     let unknown: Vec<Fault> = actions
         .filter(|action| !targets.may_lead(action))
@@ -93,9 +101,9 @@ pub(super) fn parse(
     name: &str,
     file: &Path,
     text: &str,
-    targets: &DeclaredTargets,
+    capabilities: &Capabilities,
 ) -> Result<Definition, Vec<Fault>> {
-    Definition::parse_for(name, &file.to_string_lossy(), text, &targets.capabilities())
+    Definition::parse_for(name, &file.to_string_lossy(), text, capabilities)
         .map_err(|errors| errors.diagnostics.into_iter().map(|error| fault(file, error)).collect())
 }
 

@@ -115,7 +115,7 @@ fn state_of(file: &Path, limits: Limits) -> FoundState {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { modified: metadata.modified().ok(), bytes: metadata.len() }
     }
 }

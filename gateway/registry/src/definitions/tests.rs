@@ -199,3 +199,42 @@ fn who_asks_is_told_of_a_change_before_it_is_in_force() {
     assert_eq!(*told.lock(), [(names, 2, Some(1))]);
     assert_eq!(definitions.active().generation(), 2);
 }
+
+/// A descriptor file for `message Reading { string id = 1; }` in `kiln.proto`, as `protoc` writes it.
+const DESCRIPTOR: &[u8] =
+    b"\x0a+\x0a\x0akiln.proto\x22\x15\x0a\x07Reading\x12\x0a\x0a\x02id\x18\x01 \x01(\x09b\x06proto3";
+
+#[test]
+fn descriptor_files_come_go_and_stay_in_force_when_they_break() {
+    let (rules, files) = (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
+    let sql = "SELECT decode(*, 'proto', 'plant', 'v1/kiln.desc', 'kiln', 'Reading').id AS id FROM 'a'";
+    put(&rules, "decoded.toml", &format!("sql = \"{sql}\"\n[[action]]\nqueue = \"alerts\"\n"));
+    let targets: DeclaredTargets = [(TargetKind::Queue, "alerts".to_owned())].into_iter().collect();
+    let targets = targets.with_descriptors(Some(files.path().to_path_buf()));
+    let definitions =
+        Definitions::open(rules.path(), targets, Limits::default()).expect("the folder can be read");
+    let faults = |definitions: &Definitions| -> Vec<String> {
+        definitions.faults().into_iter().map(|fault| fault.message).collect()
+    };
+    assert_eq!(faults(&definitions), ["there is no descriptor file `plant/v1/kiln.desc`"]);
+
+    put_bytes(&files, "plant/v1/kiln.desc", DESCRIPTOR);
+    assert_eq!(definitions.reload_now().added, ["decoded"]);
+    assert!(faults(&definitions).is_empty());
+    assert_eq!(definitions.reload_now(), Default::default(), "nothing changed since");
+
+    put_bytes(&files, "plant/v1/kiln.desc", b"no descriptor");
+    definitions.reload_now();
+    assert!(faults(&definitions)[0].contains("no complete descriptor set"), "{:?}", faults(&definitions));
+    assert_eq!(matching(&definitions, "a"), ["decoded"], "the version before stays in force");
+
+    fs::remove_file(files.path().join("plant/v1/kiln.desc")).expect("it is there");
+    assert_eq!(definitions.reload_now().refused, ["decoded"]);
+    assert_eq!(matching(&definitions, "a"), ["decoded"], "a rule in force keeps what it was compiled with");
+}
+
+fn put_bytes(folder: &TempDir, file: &str, bytes: &[u8]) {
+    let path = folder.path().join(file);
+    fs::create_dir_all(path.parent().expect("it is in the folder")).expect("the folder can be written");
+    fs::write(path, bytes).expect("the folder can be written");
+}
