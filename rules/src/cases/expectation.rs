@@ -115,7 +115,7 @@ impl<'l> Expectation<'l> {
                 let got = describe(outcome, why_not);
                 Err(Failure::of_sides("", "a fault that ends the evaluation", got).into())
             }
-            (Ok(Outcome::Match(_) | Outcome::Row(_)), None) if self.matches == Some(false) => {
+            (Ok(Outcome::Match(_)), None) if self.matches == Some(false) => {
                 Err(Failure::of_sides("", "no match", describe(outcome, why_not)).into())
             }
             (Ok(Outcome::Match(output)), None) => self.check_output(output.bytes()),
