@@ -12,8 +12,17 @@ pub fn markdown() -> String {
          Every function of the SQL, with calls and what they give. `iot-gateway rules functions --markdown` prints this page,\n\
          `iot-gateway rules functions NAME` one entry of it. Names may be written in any case. What the language does with\n\
          values that don't fit, and what AWS leaves open, is in [DIALECT.md](DIALECT.md).\n\n\
-         The examples see this payload, published to `plant/kiln7/telemetry` by the client `kiln7` at 1718000000123:\n\n\
-         ```json\n{EXAMPLE_PAYLOAD}\n```\n\n\
+         They stand wherever a value may stand:\n\n\
+         ```sql\n\
+         SELECT upper(name) AS name, topic(2) AS line, parse_time('yyyy-MM-dd', timestamp()) AS day\n\
+         FROM 'plant/+/telemetry' WHERE regexp_matches(name, '^Kiln') AND round(temperature) > 80\n\
+         ```\n\n\
+         ```json message plant/kiln7/telemetry\n{EXAMPLE_PAYLOAD}\n```\n\n\
+         gives\n\n\
+         ```json result\n\
+         {{\"name\":\"KILN 7\",\"line\":\"kiln7\",\"day\":\"2024-06-10\"}}\n\
+         ```\n\n\
+         The examples see this payload, published to `plant/kiln7/telemetry` by the client `kiln7` at 1718000000123.\n\n\
          A call with too few or too many arguments is Undefined, and the author is warned when the rule is created.\n\n"
     );
     for family in FAMILIES {
