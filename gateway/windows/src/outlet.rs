@@ -11,7 +11,7 @@ use crate::store::Waiting;
 
 /// Results of one statement that may wait before its rows have to. A window that closes may go beyond it once, by as many
 /// results as it has groups.
-const RESULTS_WAITING_MAX: u64 = 10_000;
+pub(crate) const RESULTS_WAITING_MAX: u64 = if cfg!(test) { 100 } else { 10_000 };
 
 /// Bytes of them.
 const RESULTS_BYTES_MAX: u64 = 64 << 20;

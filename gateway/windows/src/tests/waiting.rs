@@ -1,6 +1,7 @@
 //! Results whose target has no room, rows that wait for them, and publishes that were sent again.
 
 use super::*;
+use crate::outlet::RESULTS_WAITING_MAX;
 
 /// Messages of as many groups as there are keys.
 fn groups(definition: &Definition, keys: std::ops::Range<u32>, at_ms: u64) -> Vec<Record> {
@@ -9,7 +10,7 @@ fn groups(definition: &Definition, keys: std::ops::Range<u32>, at_ms: u64) -> Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_target_is_full_results_wait_then_rows_and_nothing_is_lost() {
-    const GROUPS: u32 = 12_000;
+    const GROUPS: u32 = 120;
     let counts = definition("counts", "");
     let mut place = Place::new(&[&counts]);
     place.sink_limits = LaneLimits { waiting_events_max: 10, ..LaneLimits::default() };
@@ -19,7 +20,7 @@ async fn while_a_target_is_full_results_wait_then_rows_and_nothing_is_lost() {
     run.append(&groups(&counts, 0..GROUPS, START_MS + 5_000)).await;
     until("rows are folded", || run.rows("counts") == u64::from(GROUPS)).await;
     place.set_clock(15);
-    until("results wait", || run.windows.waiting()["counts"] >= 10_000).await;
+    until("results wait", || run.windows.waiting()["counts"] >= RESULTS_WAITING_MAX).await;
     run.append(&groups(&counts, 0..5, START_MS + 15_000)).await;
     until("rows are tried again", || {
         run.bus.stats().lanes.iter().any(|lane| lane.failures.contains_key("RESULTS_WAITING"))
