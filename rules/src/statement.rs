@@ -314,7 +314,11 @@ impl Statement {
     /// # Errors
     /// Everything that is wrong with the expressions in it.
     pub fn template(&self, text: &str) -> Result<Template, SqlErrors> {
-        let reach = Reach::Offered(&self.inner.capabilities);
+        let capabilities = &self.inner.capabilities;
+        let reach = match self.is_windowed() {
+            true => Reach::ResultOfWindow(capabilities),
+            false => Reach::Offered(capabilities),
+        };
         Template::with_variables(text, self.inner.options, &self.inner.variables, reach)
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Reach<'c> {
     Everybody(&'c Capabilities),
     /// Nobody, whoever is offered: an error action must not fail for the reason that it is told of.
     ErrorAction(&'c Capabilities),
+    /// Whoever is offered and answers at once: windows close when no message is there to wait.
+    ResultOfWindow(&'c Capabilities),
 }
 
 impl<'t> Check<'t> {
@@ -27,9 +29,10 @@ impl<'t> Check<'t> {
     pub(crate) fn reaching(mut self, reach: Reach<'t>) -> Self {
         self.descriptors = match reach {
             Reach::Nobody => None,
-            Reach::Offered(offered) | Reach::Everybody(offered) | Reach::ErrorAction(offered) => {
-                offered.descriptors()
-            }
+            Reach::Offered(offered)
+            | Reach::Everybody(offered)
+            | Reach::ErrorAction(offered)
+            | Reach::ResultOfWindow(offered) => offered.descriptors(),
         };
         self.reach = reach;
         self
@@ -88,6 +91,14 @@ impl<'t> Check<'t> {
         match self.reach {
             Reach::Everybody(_) => return true,
             Reach::Offered(capabilities) if capabilities.offers(service) => return true,
+            Reach::ResultOfWindow(capabilities) if capabilities.offers(service) => {
+                if service != Service::Lambda {
+                    return true;
+                }
+                let message = format!("`{function}` can't be called in an action of a rule with windows");
+                let hint = "call it in the statement, and select what is needed of its answer";
+                self.error(span, message, hint.to_owned());
+            }
             Reach::ErrorAction(_) => {
                 let message = format!("`{function}` can't be called in an error action");
                 let hint = "call it in the statement, as in `SET @found = …`, and write `${@found}` here";

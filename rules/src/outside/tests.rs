@@ -229,3 +229,15 @@ fn a_function_that_is_not_declared_is_refused_where_it_is_named() {
         assert!(Statement::compile_for(&sql, CompileOptions::default(), &capabilities).is_ok(), "{fine}");
     }
 }
+
+/// When a window closes no message is there that could wait.
+#[test]
+fn actions_of_windows_ask_only_who_answers_at_once() {
+    let statement = compile("SELECT count(*) AS n FROM 'a' GROUP BY TUMBLINGWINDOW(ss, 10)");
+    assert!(statement.template("${get_registry_data('DescribeThing', 'kiln').version}").is_ok());
+    assert_eq!(
+        statement.template("${aws_lambda('limit', n)}").unwrap_err().to_string(),
+        "line 1, column 3: `aws_lambda` can't be called in an action of a rule with windows; call it in the \
+         statement, and select what is needed of its answer"
+    );
+}
