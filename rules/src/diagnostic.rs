@@ -21,6 +21,11 @@ impl Span {
         Self { start, end }
     }
 
+    /// Whether all of another range lies in this one.
+    pub fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest range that holds both.
     pub fn join(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }

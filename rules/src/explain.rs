@@ -23,6 +23,7 @@ use serde_json::value::RawValue;
 use crate::message::Message;
 use crate::misfit::Misfit;
 use crate::statement::{Fault, Outcome, Output, Statement};
+pub(crate) use build::aggregate_arguments;
 use look::Looked;
 
 /// What a statement makes of a message, and why.

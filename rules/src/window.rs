@@ -37,3 +37,4 @@ pub use windows::{Added, Refusal, Windows};
 pub(crate) use aggregate::{Aggregate, Make, find as find_aggregate};
 pub(crate) use frame::{Frame, LENGTH_MS_MAX, WINDOWS_OF_EVENT_MAX};
 pub(crate) use plan::{AggregatePlan, END_NAME, InputPlan, START_NAME, WindowPlan, aggregate_name, key_name};
+pub(crate) use row::is_aggregated;

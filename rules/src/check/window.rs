@@ -12,7 +12,7 @@ use crate::diagnostic::Span;
 use crate::number::Number;
 use crate::plan::{Constant, Plan, Variables};
 use crate::statement::SqlVersion;
-use crate::syntax::{Assignment, Expression, Form, Grouping, Name, Select, is_same};
+use crate::syntax::{Assignment, Body, Expression, Form, Grouping, Name, Select, is_same};
 use crate::window::{
     Aggregate, AggregateFunction, AggregatePlan, END_NAME, InputPlan, Make, START_NAME, WindowPlan,
     aggregate_name, find_aggregate, key_name,
@@ -65,6 +65,8 @@ pub(super) struct Closing {
     variables: Vec<bool>,
     inputs: Vec<(Expression, InputPlan)>,
     aggregates: Vec<AggregatePlan>,
+    /// What results are called, and what they are made of.
+    results: Vec<(String, Span)>,
 }
 
 impl<'t> Check<'t> {
@@ -94,6 +96,7 @@ impl<'t> Check<'t> {
         let key_plans = keys.iter().map(|key| self.expression(key)).collect();
         self.stage = Stage::Closing(Box::new(Closing {
             keys: keys.into_iter().cloned().collect(),
+            results: results(&select.body),
             ..Closing::default()
         }));
         let variables = self.closing_variables(&select.variables);
@@ -210,8 +213,16 @@ impl<'t> Check<'t> {
 
     /// A name outside of aggregates, which is none of the values of GROUP BY.
     fn name_of_window(&mut self, expression: &Expression) -> Option<Plan> {
-        let known: Vec<bool> = self.closing()?.variables.clone();
+        let closing = self.closing()?;
         let span = expression.span;
+        let known = closing.variables.clone();
+        let result = match &expression.form {
+            Form::Field(name) => {
+                closing.results.iter().find(|(result, of)| result == name && !of.contains(span))
+            }
+            _ => None,
+        };
+        let result = result.map(|(_, of)| *of);
         let written = self.written(span);
         if let Form::Variable(name) = &expression.form {
             // An unknown variable is refused as anywhere.
@@ -224,6 +235,14 @@ impl<'t> Check<'t> {
             let hint = "list what you need: values of GROUP BY and aggregates such as `last(*) AS latest`"
                 .to_owned();
             return Some(self.refused(span, "`*` is one message, but a window has many", hint));
+        }
+        if let Some(of) = result {
+            let hint = format!("write what the result stands for: `{}`", self.written(of));
+            return Some(self.refused(
+                span,
+                format!("`{written}` is the name of a result, not of a value"),
+                hint,
+            ));
         }
         let hint = format!("add `{written}` to GROUP BY, or write `first({written})` or `last({written})`");
         Some(self.refused(span, format!("`{written}` differs from message to message"), hint))
@@ -312,15 +331,23 @@ impl<'t> Check<'t> {
         };
         let known = closing.inputs.iter().position(|(known, _)| is_same(known, argument));
         let number = known.unwrap_or_else(|| {
-            let input = InputPlan { plan: self.expression(argument), need: aggregate.need() };
-            closing.inputs.push((argument.clone(), input));
+            closing.inputs.push((argument.clone(), InputPlan::of(self.expression(argument))));
             closing.inputs.len() - 1
         });
-        let need = &mut closing.inputs[number].1.need;
-        *need = aggregate.need().max(*need);
+        closing.inputs[number].1.is_for(aggregate.need());
         self.stage = Stage::Closing(closing);
         Some(number)
     }
+}
+
+/// The results that have a name of one level, and the places of what they are made of.
+fn results(body: &Body) -> Vec<(String, Span)> {
+    let Body::Items(items) = body else { return Vec::new() };
+    let named = items.iter().filter_map(|item| match item.alias.as_slice() {
+        [alias] => Some((alias.text.clone(), item.expression.span)),
+        _ => None,
+    });
+    named.collect()
 }
 
 fn fingerprint(sql: &str, version: SqlVersion) -> [u8; 8] {

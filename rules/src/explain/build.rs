@@ -91,14 +91,12 @@ impl<'t> Builder<'t> {
     }
 
     fn row(&mut self, grouping: &'t Grouping, body: &'t Body) -> Vec<(String, Piece<'t>)> {
-        let mut arguments = Vec::new();
-        match body {
-            Body::Value(value) => collect_aggregates(value, &mut arguments),
-            Body::Items(items) => {
-                items.iter().for_each(|item| collect_aggregates(&item.expression, &mut arguments));
+        let mut arguments: Vec<(&str, &'t Expression)> = Vec::new();
+        for (name, argument) in aggregate_arguments(grouping, body) {
+            if !arguments.iter().any(|(_, known)| is_same(known, argument)) {
+                arguments.push((name, argument));
             }
         }
-        grouping.having.iter().for_each(|having| collect_aggregates(having, &mut arguments));
         let time = grouping.time.iter().map(|time| ("TIMESTAMP BY", time));
         let keys = grouping.keys.iter().filter(|key| window_call(key).is_none()).map(|key| ("GROUP BY", key));
         let row: Vec<(&str, &'t Expression)> = time.chain(keys).chain(arguments).collect();
@@ -135,20 +133,29 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// The arguments of the aggregates in an expression about a window, each once.
-fn collect_aggregates<'t>(expression: &'t Expression, found: &mut Vec<(&'t str, &'t Expression)>) {
-    let mut inside: Vec<&'t Expression> = vec![expression];
+/// The aggregates of a statement over windows, by name, with their arguments but `*`.
+pub(crate) fn aggregate_arguments<'t>(
+    grouping: &'t Grouping,
+    body: &'t Body,
+) -> Vec<(&'t str, &'t Expression)> {
+    let mut inside: Vec<&'t Expression> = match body {
+        Body::Value(value) => vec![value],
+        Body::Items(items) => items.iter().map(|item| &item.expression).collect(),
+    };
+    inside.extend(&grouping.having);
+    inside.reverse();
+    let mut found = Vec::new();
     while let Some(expression) = inside.pop() {
         match &expression.form {
             Form::Call(name, arguments) if find_aggregate(&name.text).is_some() => {
                 let argument = arguments.first().filter(|argument| !matches!(argument.form, Form::Star));
-                let is_new =
-                    |argument: &&Expression| !found.iter().any(|(_, known)| is_same(known, argument));
-                found.extend(argument.filter(is_new).map(|argument| (name.text.as_str(), argument)));
+                found.extend(argument.map(|argument| (name.text.as_str(), argument)));
             }
-            _ => inside.extend(inputs(expression)),
+            Form::Query(query) | Form::Exists(query) => inside.push(&query.source),
+            _ => inside.extend(inputs(expression).into_iter().rev()),
         }
     }
+    found
 }
 
 /// The expressions directly inside one; a subquery has a scope of its own.

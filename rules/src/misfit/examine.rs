@@ -3,15 +3,17 @@
 //! For people and error documents: each piece is compiled anew, so that evaluation proper carries no cost for it.
 
 use super::{Misfit, MisfitKind, expects_misfits, is_failure};
-use crate::check::{Check, Reach};
+use crate::check::{Check, Reach, window_call};
 use crate::diagnostic::{Position, Span};
 use crate::evaluate::{Evaluation, Scope};
+use crate::explain::aggregate_arguments;
 use crate::functions;
 use crate::message::Message;
 use crate::plan::Plan;
 use crate::statement::Statement;
-use crate::syntax::{Body, Expression, Form, Operator, Query};
+use crate::syntax::{Body, Expression, Form, Grouping, Operator, Query};
 use crate::value::{Value, write_json};
+use crate::window::is_aggregated;
 
 /// The most misfits that are told of one message.
 const MISFITS_MAX: usize = 16;
@@ -29,7 +31,10 @@ pub(super) fn examine(statement: &Statement, message: &Message<'_>) -> Vec<Misfi
     let variables: Vec<Piece<'_>> =
         select.variables.iter().map(|assignment| builder.piece(&assignment.value)).collect();
     let condition = select.condition.as_ref().map(|condition| builder.piece(condition));
-    let body = builder.body(&select.body);
+    let (body, row) = match &select.grouping {
+        None => (builder.body(&select.body), Vec::new()),
+        Some(grouping) => (Vec::new(), builder.row(grouping, &select.body)),
+    };
     let options = statement.options();
     let Ok(evaluation) = Evaluation::start(&options, statement.variables(), message) else {
         return Vec::new();
@@ -38,6 +43,7 @@ pub(super) fn examine(statement: &Statement, message: &Message<'_>) -> Vec<Misfi
     variables.iter().for_each(|piece| examiner.look(piece, Scope::Payload));
     if condition.as_ref().is_none_or(|condition| examiner.holds(condition, Scope::Payload)) {
         body.iter().for_each(|piece| examiner.look(piece, Scope::Payload));
+        row.iter().for_each(|part| examiner.look_at_row(part));
     }
     examiner.found
 }
@@ -54,6 +60,12 @@ struct Piece<'t> {
 struct Subquery<'t> {
     condition: Option<Piece<'t>>,
     body: Vec<Piece<'t>>,
+}
+
+/// What a message adds to windows: a value of GROUP BY or TIMESTAMP BY, or the argument of an aggregate.
+struct RowPart<'t> {
+    piece: Piece<'t>,
+    aggregate: Option<&'t str>,
 }
 
 struct Builder<'t> {
@@ -106,6 +118,17 @@ impl<'t> Builder<'t> {
         Subquery { condition, body }
     }
 
+    fn row(&mut self, grouping: &'t Grouping, body: &'t Body) -> Vec<RowPart<'t>> {
+        let keys = grouping.keys.iter().filter(|key| window_call(key).is_none());
+        let others = grouping.time.iter().chain(keys).map(|expression| (None, expression));
+        let arguments = aggregate_arguments(grouping, body);
+        let arguments = arguments.into_iter().map(|(name, argument)| (Some(name), argument));
+        let all: Vec<_> = others.chain(arguments).collect();
+        all.into_iter()
+            .map(|(aggregate, expression)| RowPart { piece: self.piece(expression), aggregate })
+            .collect()
+    }
+
     fn body(&mut self, body: &'t Body) -> Vec<Piece<'t>> {
         match body {
             Body::Value(value) => vec![self.piece(value)],
@@ -137,6 +160,17 @@ impl<'v> Examiner<'v> {
             self.tell(MisfitKind::Conversion, condition.expression.span, message, &[value]);
         }
         holds == Some(true)
+    }
+
+    /// An aggregate leaves out what it can't use.
+    fn look_at_row(&mut self, part: &'v RowPart<'v>) {
+        self.look(&part.piece, Scope::Payload);
+        let Some(aggregate) = part.aggregate else { return };
+        let value = self.evaluation.value(&part.piece.plan, Scope::Payload);
+        if value.is_there() && !is_aggregated(aggregate, &value) {
+            let message = format!("`{aggregate}` leaves out this {}", value.type_name());
+            self.tell(MisfitKind::Conversion, part.piece.expression.span, message, &[value]);
+        }
     }
 
     /// Looks at everything in a piece that the evaluator looks at, then at the piece itself.

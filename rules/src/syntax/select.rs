@@ -51,7 +51,11 @@ impl Parser<'_> {
             return Ok(());
         }
         if !matches!(grouping, Some(None)) {
-            return Err(self.unexpected("`,`, `HAVING`, an operator or the end"));
+            let diagnostic = self.unexpected("`,`, `HAVING`, an operator or the end");
+            return Err(match ["WHERE", "TIMESTAMP"].into_iter().find(|word| self.at_keyword(word)) {
+                Some(word) => diagnostic.with_hint(format!("{word} stands before GROUP BY")),
+                None => diagnostic,
+            });
         }
         let has_from = !matches!(from, Some(None));
         let expected = match (has_from, condition) {

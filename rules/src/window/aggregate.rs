@@ -59,8 +59,8 @@ pub const AGGREGATES: &[AggregateFunction] = &[
     AggregateFunction {
         name: "count",
         aliases: &[],
-        signature: "count(*) or count(x)",
-        description: "How many messages there were, or how many had an `x` that is neither Undefined nor Null.",
+        signature: "count(x)",
+        description: "How many messages had an `x` that is neither Undefined nor Null; `count(*)`: how many there were.",
         make: Make::Plain(Aggregate::Count),
     },
     AggregateFunction {

@@ -43,6 +43,8 @@ pub(crate) struct InputPlan {
     pub(crate) plan: Plan,
     /// The most that any aggregate over it needs.
     pub(crate) need: Need,
+    /// The least that an aggregate is content with, leaving out those that only count.
+    pub(crate) strictest: Need,
 }
 
 #[derive(Debug)]

@@ -6,12 +6,15 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::aggregate::Need;
+use super::aggregate::{Make, Need, find};
 use super::bytes::{Reader, push_bytes, push_signed, push_unsigned};
 use super::datum::Datum;
 use super::plan::{InputPlan, WindowPlan};
 use super::time::milliseconds;
 use crate::evaluate::{Evaluation, Scope};
+use crate::misfit::MisfitKind;
+use crate::number::Number;
+use crate::plan::Plan;
 use crate::statement::Fault;
 use crate::value::Value;
 
@@ -108,8 +111,7 @@ impl<'v> Evaluation<'v> {
         for key in &plan.keys {
             Datum::key_of(&self.value(key, Scope::Payload)).write(&mut group);
         }
-        let inputs = plan.inputs.iter().map(|input| input.reduced(&self.value(&input.plan, Scope::Payload)));
-        let inputs = inputs.collect();
+        let inputs = plan.inputs.iter().map(|input| self.input(input)).collect();
         self.fault()?;
         if group.len() > GROUP_KEY_BYTES_MAX {
             return Err(Fault::GroupKeyTooLarge { bytes_max: GROUP_KEY_BYTES_MAX });
@@ -123,9 +125,31 @@ impl<'v> Evaluation<'v> {
         };
         Ok(Row { fingerprint: plan.fingerprint, time, group: group.into(), inputs })
     }
+
+    fn input(&self, input: &'v InputPlan) -> Datum {
+        let value = self.value(&input.plan, Scope::Payload);
+        let reduced = input.reduced(&value);
+        if input.is_misfit(&value, &reduced) {
+            self.misfit(MisfitKind::Conversion);
+        }
+        reduced
+    }
 }
 
 impl InputPlan {
+    /// The argument of no aggregate yet.
+    pub(crate) fn of(plan: Plan) -> Self {
+        Self { plan, need: Need::Presence, strictest: Need::Whole }
+    }
+
+    /// Notes that an aggregate over it has this need.
+    pub(crate) fn is_for(&mut self, need: Need) {
+        self.need = self.need.max(need);
+        if need > Need::Presence {
+            self.strictest = self.strictest.min(need);
+        }
+    }
+
     /// As little of a value as the aggregates need.
     fn reduced(&self, value: &Value<'_>) -> Datum {
         match value {
@@ -138,14 +162,42 @@ impl InputPlan {
         {
             return Datum::Number(number);
         }
-        let is_useful = match self.need {
-            Need::Presence | Need::Number => false,
-            Need::NumberOrText => matches!(value, Value::String(_)),
-            Need::Whole => true,
-        };
+        if !self.need.is_met_by(value) {
+            return Datum::Present;
+        }
         match Datum::of(value) {
-            datum if is_useful && datum.weight() <= VALUE_BYTES_MAX => datum,
-            _ => Datum::Present,
+            datum if datum.weight() <= VALUE_BYTES_MAX => datum,
+            _ => value.to_number().map_or(Datum::Present, Datum::Number),
+        }
+    }
+
+    /// Whether there is a value that an aggregate leaves out because it can't use it.
+    fn is_misfit(&self, value: &Value<'_>, reduced: &Datum) -> bool {
+        let is_lost = *reduced == Datum::Present || !self.strictest.is_met_by(value);
+        self.need > Need::Presence && reduced.is_present() && is_lost
+    }
+}
+
+/// Whether an aggregate of this name uses a value that is there.
+pub(crate) fn is_aggregated(name: &str, value: &Value<'_>) -> bool {
+    let need = match find(name).map(|function| function.make) {
+        Some(Make::Plain(aggregate)) => aggregate.need(),
+        Some(Make::WithShare(make)) => make(Number::ZERO).need(),
+        None => Need::Presence,
+    };
+    let is_kept = need < Need::NumberOrText
+        || value.to_number().is_some()
+        || Datum::of(value).weight() <= VALUE_BYTES_MAX;
+    need.is_met_by(value) && is_kept
+}
+
+impl Need {
+    /// Whether a value that is there is one to do something with.
+    pub(crate) fn is_met_by(self, value: &Value<'_>) -> bool {
+        match self {
+            Self::Presence | Self::Whole => true,
+            Self::Number => value.to_number().is_some(),
+            Self::NumberOrText => matches!(value, Value::String(_)) || value.to_number().is_some(),
         }
     }
 }

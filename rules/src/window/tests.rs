@@ -1,6 +1,7 @@
 //! Statements with their messages and what their windows give, as text in `tests/*.txt`; the same over random messages
 //! against windows computed from their definition.
 
+mod golden;
 mod scenario;
 
 use scenario::Scenario;
