@@ -198,6 +198,41 @@ fn play(kind: Kind, by_time: bool, limits: Limits, steps: &[Step]) {
     assert_eq!(played.results, reference.results);
 }
 
+/// Every statement and every case of `WINDOWS.md` is right.
+#[test]
+fn what_the_page_shows_is_so() {
+    let page = include_str!("../WINDOWS.md");
+    let blocks = |language: &str| -> Vec<&str> {
+        let opened = format!("```{language}\n");
+        page.split(&opened).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+    };
+    let statements = blocks("sql");
+    for sql in &statements {
+        let compiled = Statement::compile(sql, CompileOptions::default());
+        assert!(compiled.is_ok_and(|statement| statement.is_windowed()), "{sql}");
+    }
+    let cases = blocks("json").concat();
+    let report = rules::cases::run(&cases, None);
+    assert_eq!((report.passed, report.failures, report.remarks), (3, vec![], vec![]));
+    let settings = blocks("toml");
+    for table in &settings {
+        let text = format!(
+            "sql = \"SELECT count(*) AS n FROM 'a' TIMESTAMP BY t GROUP BY SESSION(ss, 5)\"\n{table}"
+        );
+        let definition =
+            rules::definition::Definition::parse("page", "rule.toml", &text).expect("the table is right");
+        assert_eq!(
+            definition.window,
+            Some(Limits::default()),
+            "the page shows what holds where nothing is said"
+        );
+    }
+    assert_eq!((statements.len(), settings.len()), (1, 1));
+    for aggregate in rules::window::AGGREGATES {
+        assert!(aggregate.names().all(|name| page.contains(&format!("`{name}"))), "{}", aggregate.name);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -6,8 +6,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Check;
 use super::frame::window_call;
+use super::{Check, Reach};
 use crate::diagnostic::Span;
 use crate::number::Number;
 use crate::plan::{Constant, Plan, Variables};
@@ -24,17 +24,14 @@ pub(crate) const GROUP_KEYS_MAX: usize = 16;
 /// The most different aggregates of a statement.
 pub(crate) const AGGREGATES_MAX: usize = 64;
 
-/// Functions about one message, of which a window has many.
-const OF_A_MESSAGE: &[&str] = &[
-    "topic",
+/// Functions about one message, of which a window has many and its result is none.
+const OF_A_MESSAGE: &[&str] =
+    &["topic", "clientid", "principal", "sourceip", "traceid", "get_mqtt_property", "get_user_properties"];
+
+/// Functions that are asked for each message, but may be asked about a result.
+const FOR_A_MESSAGE: &[&str] = &[
     "timestamp",
-    "clientid",
-    "principal",
     "accountid",
-    "sourceip",
-    "traceid",
-    "get_mqtt_property",
-    "get_user_properties",
     "aws_lambda",
     "get_dynamodb",
     "get_registry_data",
@@ -160,6 +157,9 @@ impl<'t> Check<'t> {
                 return Some(Plan::Path([key_name(key)].into()));
             }
         }
+        if matches!(self.reach, Reach::ResultOfWindow(_)) {
+            return self.of_result(expression);
+        }
         match &expression.form {
             Form::Call(name, arguments) => self.call_of_window(expression, name, arguments, is_inside_query),
             _ if is_inside_query => None,
@@ -202,12 +202,32 @@ impl<'t> Check<'t> {
                 _ => self.misplaced(name),
             });
         }
-        let is_of_message = OF_A_MESSAGE.iter().any(|known| known.eq_ignore_ascii_case(&name.text));
+        let mut of_message = OF_A_MESSAGE.iter().chain(FOR_A_MESSAGE);
+        let is_of_message = of_message.any(|known| known.eq_ignore_ascii_case(&name.text));
         (is_of_message && self.closing().is_some()).then(|| {
             let written = self.written(expression.span);
             let hint =
                 format!("add `{written}` to GROUP BY, or write `first({written})` or `last({written})`");
             self.refused(expression.span, format!("`{written}` differs from message to message"), hint)
+        })
+    }
+
+    /// What the text of an action can't say, as it sees the result of a window and no message.
+    fn of_result(&mut self, expression: &Expression) -> Option<Plan> {
+        let is_lost = match &expression.form {
+            Form::Variable(_) => true,
+            Form::Call(name, _) => {
+                let is = |known: &&str| known.eq_ignore_ascii_case(&name.text);
+                find_aggregate(&name.text).is_some()
+                    || OF_A_MESSAGE.iter().chain(&["window_start", "window_end"]).any(|known| is(known))
+            }
+            _ => false,
+        };
+        is_lost.then(|| {
+            let written = self.written(expression.span);
+            let hint = format!("select it, as in `{written} AS name`, and write `${{name}}` here");
+            let message = format!("`{written}` is not known of the result of a window");
+            self.refused(expression.span, message, hint)
         })
     }
 

@@ -26,3 +26,16 @@ fn rows_of_another_statement_are_refused() {
     let refused = super::Added::Refused(super::Refusal::OtherStatement);
     assert_eq!(one.windows.add(&row, 1), refused);
 }
+
+#[test]
+fn actions_see_the_result_and_no_message() {
+    let sql = "SET @a = 1 SELECT k, count(*) AS n FROM '#' GROUP BY k, TUMBLINGWINDOW(ss, 10)";
+    let statement = crate::Statement::compile(sql, crate::CompileOptions::default()).unwrap();
+    for text in ["${k}-${n + 1}", "${timestamp()} ${newuuid()}", "${upper(get(*, 'k'))}"] {
+        assert!(statement.template(text).is_ok(), "{text}");
+    }
+    for text in ["${@a}", "${topic(2)}", "${clientid()}", "${count(*)}", "${window_end()}"] {
+        let refused = statement.template(text).unwrap_err().to_string();
+        assert!(refused.contains("is not known of the result of a window; select it"), "{refused}");
+    }
+}
