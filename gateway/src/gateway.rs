@@ -12,6 +12,7 @@ use crate::metrics::Counters;
 use crate::resends::Resends;
 use crate::sessions::{SessionStore, StoreFailed};
 use crate::settings::Settings;
+use crate::traces::Traces;
 use access::{Principal, User};
 use broker::{Broker, Change};
 use bus::Bus;
@@ -43,6 +44,8 @@ pub(crate) struct Gateway {
     pub(crate) sessions: SessionStore,
     pub(crate) connections: Connections,
     pub(crate) counters: Counters,
+    /// Who follows rules.
+    pub(crate) traces: Arc<Traces>,
     pub(crate) traffic: Arc<Traffic>,
     /// Where messages of the gateway itself are left.
     pub(crate) announcements: Announcements,

@@ -25,6 +25,7 @@ mod sessions;
 mod settings;
 mod store;
 mod system;
+mod traces;
 
 use std::process::ExitCode;
 

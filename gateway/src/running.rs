@@ -220,6 +220,7 @@ pub(crate) fn open(
         sessions,
         connections: Connections::default(),
         counters: Counters::default(),
+        traces: Arc::default(),
         traffic: Arc::default(),
         announcements,
         versions: Versions::default(),

@@ -133,6 +133,13 @@ impl std::fmt::Display for Shown {
     }
 }
 
+impl Explanation {
+    /// Whether the actions of the rule get something now.
+    pub fn is_event(&self) -> bool {
+        self.topic.matches && matches!(self.outcome, Ok(Outcome::Match(_)))
+    }
+}
+
 fn is_match(outcome: &Result<Outcome, Fault>) -> bool {
     matches!(outcome, Ok(Outcome::Match(_) | Outcome::Row(_)))
 }

@@ -3,12 +3,14 @@
 use crate::settings::Settings;
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::{Method, Request};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
+use tokio_util::task::AbortOnDropHandle;
 
 /// An answer larger than this is not read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -66,12 +68,43 @@ impl Control {
         self.ask(Method::GET, path, None)
     }
 
+    /// Asks with GET for an answer that comes bit by bit, and hands each bit on until `take` wants no more.
+    ///
+    /// # Errors
+    /// When no gateway runs, it refuses, or the answer breaks off.
+    pub(crate) fn follow(
+        &self,
+        path: &str,
+        accept: &str,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let answer = self.send(Method::GET, path, accept, Bytes::new()).await?;
+            let mut body = answer.response.into_body();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.context("the gateway's answer broke off")?;
+                if frame.data_ref().is_some_and(|data| !take(data)) {
+                    break;
+                }
+            }
+            anyhow::Ok(())
+        })
+    }
+
     async fn exchange(
         &self,
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> anyhow::Result<Bytes> {
+        let body = body.map_or_else(Bytes::new, |value| Bytes::from(value.to_string()));
+        let answer = self.send(method, path, "application/json", body).await?;
+        read_whole(answer.response.into_body()).await
+    }
+
+    /// Sends a request. Gives the answer, once it has begun well.
+    async fn send(&self, method: Method, path: &str, accept: &str, body: Bytes) -> anyhow::Result<Answer> {
         let stream = UnixStream::connect(&self.socket).await.with_context(|| {
             format!(
                 "no gateway answers on {}; start it with `iot-gateway serve`, or name its settings with --config",
@@ -79,28 +112,33 @@ impl Control {
             )
         })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
-        let body = body.map_or_else(Bytes::new, |value| Bytes::from(value.to_string()));
+        let connection = AbortOnDropHandle::new(tokio::spawn(connection));
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", "control")
+            .header("accept", accept)
             .header("content-type", "application/json")
             .body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|error| anyhow::anyhow!("the gateway's answer broke off: {error}"))?
-            .to_bytes();
-        drop(sender);
-        connection.abort();
-        if !status.is_success() {
-            bail!("{}", refusal(&bytes, status));
+        if status.is_success() {
+            return Ok(Answer { response, _sender: sender, _connection: connection });
         }
-        Ok(bytes)
+        bail!("{}", refusal(&read_whole(response.into_body()).await?, status));
     }
+}
+
+/// An answer that has begun, and what it comes over.
+struct Answer {
+    response: Response<Incoming>,
+    _sender: SendRequest<Full<Bytes>>,
+    _connection: AbortOnDropHandle<hyper::Result<()>>,
+}
+
+async fn read_whole(body: Incoming) -> anyhow::Result<Bytes> {
+    let whole = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+    Ok(whole.map_err(|error| anyhow::anyhow!("the gateway's answer broke off: {error}"))?.to_bytes())
 }
 
 /// The message of an answer that is not a success.

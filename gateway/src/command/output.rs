@@ -3,10 +3,18 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what a command line is for")]
 
 use serde::Serialize;
+use std::io::Write as _;
 
 /// Prints one line.
 pub(crate) fn line(text: impl AsRef<str>) {
     println!("{}", text.as_ref());
+}
+
+/// Prints a bit of an answer as it comes, and shows it at once.
+pub(crate) fn bit(bytes: &[u8]) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(bytes)?;
+    output.flush()
 }
 
 /// Prints one line to standard error: progress and remarks, never results.

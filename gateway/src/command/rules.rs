@@ -2,7 +2,9 @@
 
 mod eval;
 mod functions;
+mod list;
 mod test;
+mod trace;
 
 use super::output;
 use clap::{Args, Subcommand};
@@ -23,6 +25,10 @@ enum Action {
     Test(test::Arguments),
     /// Show what a statement makes of one message, and why
     Eval(Box<eval::Arguments>),
+    /// List the rules of the running gateway with their states and counts
+    List(list::Arguments),
+    /// Follow live messages through a rule of the running gateway
+    Trace(trace::Arguments),
     /// List the functions of the SQL, or show one with examples
     Functions(functions::Arguments),
 }
@@ -31,6 +37,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.action {
         Action::Test(arguments) => test::run(arguments),
         Action::Eval(arguments) => eval::run(arguments),
+        Action::List(arguments) => list::run(arguments),
+        Action::Trace(arguments) => trace::run(arguments),
         Action::Functions(arguments) => functions::run(arguments),
     }
+}
+
+/// A piece of a path or query of the control socket.
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

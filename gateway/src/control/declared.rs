@@ -1,4 +1,4 @@
-//! Things, certificates, users, policies and rules, as they are declared.
+//! Things, certificates, users and policies, as they are declared.
 
 use super::{Controlled, Refusal};
 use axum::Json;
@@ -35,24 +35,4 @@ pub(super) async fn users(State(controlled): State<Controlled>) -> Json<Vec<User
 
 pub(super) async fn policies(State(controlled): State<Controlled>) -> Json<Vec<PolicyRecord>> {
     Json(controlled.gateway.registry.list_policies(None, usize::MAX).items)
-}
-
-/// Every definition with what is wrong with it.
-pub(super) async fn rules(State(controlled): State<Controlled>) -> Json<Value> {
-    let rows: Vec<Value> = controlled
-        .gateway
-        .definitions
-        .status()
-        .into_iter()
-        .map(|status| {
-            json!({
-                "rule": status.name,
-                "file": status.file,
-                "inForce": status.in_force.is_some(),
-                "sql": status.in_force.as_ref().map(|definition| definition.statement.sql().trim()),
-                "faults": status.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    Json(Value::Array(rows))
 }

@@ -4,6 +4,7 @@
 mod dead_letters;
 mod declared;
 mod queues;
+mod rules;
 
 use crate::flow::deliver::Targets;
 use crate::gateway::Gateway;
@@ -28,7 +29,9 @@ pub(crate) struct Controlled {
 fn router(controlled: Controlled) -> Router {
     Router::new()
         .route("/ledger", get(ledger))
-        .route("/rules", get(declared::rules))
+        .route("/rules", get(rules::list))
+        .route("/rules/{name}", get(rules::show))
+        .route("/rules/{name}/trace", get(rules::trace))
         .route("/registry", post(declared::apply))
         .route("/things", get(declared::things))
         .route("/certificates", get(declared::certificates))

@@ -8,6 +8,7 @@ mod draws;
 mod inquiry;
 mod report;
 pub(crate) mod route;
+mod trace;
 mod windowed;
 
 use super::outside::Desk;
@@ -26,6 +27,7 @@ use rules::definition::Definition;
 use rules::outside::{Answers, Question};
 use rules::{Fault, Message, Outcome, Output, Run};
 use std::sync::Arc;
+pub(crate) use trace::Seen;
 pub(super) use windowed::WindowedRules;
 
 /// The record with the events of all rules; or, as rules wait for answers, what there is to wait for.
@@ -38,6 +40,9 @@ pub(super) fn evaluate(
     publish: &Publish,
     mut record: Record,
 ) -> Evaluated {
+    if gateway.traces.is_on() {
+        trace::show(gateway, client, publish, &record);
+    }
     let (draws, answers) = (Draws::default(), Answers::default());
     let open = first_look(gateway, client, publish, &draws, &answers, &mut record);
     if open.is_empty() {
@@ -87,12 +92,12 @@ fn consider(gateway: &Gateway, sent: &Sent<'_>, rule: &Definition, record: &mut 
     match outcome {
         Ok(Outcome::NoMatch) => {}
         Ok(Outcome::Row(row)) => {
-            gateway.counters.rule_matches.increment(&rule.name);
+            gateway.counters.rule_matches.add(&rule.name, record.accepted_at_ms);
             record.add(windows::row::event(rule, &row.encode()));
         }
         Ok(Outcome::Match(output)) => match event(gateway, rule, output, sent.message, &mut failures) {
             Ok(event) => {
-                gateway.counters.rule_matches.increment(&rule.name);
+                gateway.counters.rule_matches.add(&rule.name, record.accepted_at_ms);
                 record.add(event);
             }
             Err(question) => return Some(*question),

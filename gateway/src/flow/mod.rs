@@ -40,3 +40,5 @@ mod rate;
 mod serve;
 pub(crate) mod wills;
 pub(crate) mod windows;
+
+pub(crate) use evaluate::Seen;

@@ -23,12 +23,63 @@ impl ByLabel {
         self.0.entry(label.to_string()).or_default().fetch_add(1, Relaxed);
     }
 
+    /// How many of `label`.
+    pub(crate) fn get(&self, label: &str) -> u64 {
+        self.0.get(label).map_or(0, |counter| counter.load(Relaxed))
+    }
+
     /// The samples, ordered by label.
     pub(crate) fn samples(&self, name: &'static str) -> Vec<Sample> {
         let mut samples: Vec<Sample> = self
             .0
             .iter()
             .map(|entry| Sample::labelled(name, entry.key().as_str(), entry.load(Relaxed)))
+            .collect();
+        samples.sort_by(|left, right| left.labels.cmp(&right.labels));
+        samples
+    }
+}
+
+/// Messages that each rule matched, and when it last did.
+#[derive(Debug, Default)]
+pub(crate) struct RuleMatches(DashMap<String, Matches>);
+
+/// What is known of one rule's matches.
+#[derive(Debug, Default)]
+struct Matches {
+    count: AtomicU64,
+    last_ms: AtomicU64,
+}
+
+impl Matches {
+    fn add(&self, now_ms: u64) {
+        increment(&self.count);
+        self.last_ms.store(now_ms, Relaxed);
+    }
+}
+
+impl RuleMatches {
+    /// Counts one more match of `rule`.
+    pub(crate) fn add(&self, rule: &str, now_ms: u64) {
+        if let Some(matches) = self.0.get(rule) {
+            return matches.add(now_ms);
+        }
+        let rule = if self.0.len() < LABELS_MAX { rule } else { "other" };
+        self.0.entry(rule.to_string()).or_default().add(now_ms);
+    }
+
+    /// How many there were, and when the last was, in milliseconds since 1970; `None` without one.
+    pub(crate) fn of_rule(&self, rule: &str) -> Option<(u64, u64)> {
+        let matches = self.0.get(rule)?;
+        Some((matches.count.load(Relaxed), matches.last_ms.load(Relaxed)))
+    }
+
+    /// The samples, ordered by rule.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let mut samples: Vec<Sample> = self
+            .0
+            .iter()
+            .map(|entry| Sample::labelled("rule", entry.key().as_str(), entry.count.load(Relaxed)))
             .collect();
         samples.sort_by(|left, right| left.labels.cmp(&right.labels));
         samples
@@ -69,6 +120,14 @@ impl RuleFaults {
         }
         let rule = if self.0.len() < LABELS_MAX { rule } else { "other" };
         increment(&self.0.entry(rule.to_string()).or_default()[kind as usize]);
+    }
+
+    /// How often each kind came in `rule`, those that never did left out.
+    pub(crate) fn of_rule(&self, rule: &str) -> Vec<(&'static str, u64)> {
+        let counters = self.0.get(rule);
+        let counts =
+            counters.iter().flat_map(|counters| counters.value().iter().map(|counter| counter.load(Relaxed)));
+        FaultKind::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
     /// The samples, ordered by rule; kinds that never came are left out.
@@ -204,7 +263,7 @@ pub(crate) struct Counters {
     /// From the receipt of a QoS 1 or 2 PUBLISH to its acknowledgement in the socket's buffer.
     pub(crate) acknowledge_latency: Latency,
     /// Messages that a rule matched, by rule.
-    pub(crate) rule_matches: ByLabel,
+    pub(crate) rule_matches: RuleMatches,
     /// Messages for which something in a rule failed, by rule and kind.
     pub(crate) rule_faults: RuleFaults,
     /// By rule: calls of functions without an answer.

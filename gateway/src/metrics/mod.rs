@@ -161,7 +161,7 @@ const METRICS: &[Metric] = &[
         samples: |s| s.gateway.counters.acknowledge_latency.samples(),
     },
     counter("iot_gateway_rule_matches_total", "Messages that a rule matched", |s| {
-        s.gateway.counters.rule_matches.samples("rule")
+        s.gateway.counters.rule_matches.samples()
     }),
     counter("iot_gateway_rule_faults_total", "Messages for which something in a rule failed, by kind", |s| {
         s.gateway.counters.rule_faults.samples()
@@ -173,6 +173,9 @@ const METRICS: &[Metric] = &[
     ),
     gauge("iot_gateway_messages_waiting_for_functions", "Messages whose rules wait for functions", |s| {
         Sample::plain(s.gateway.functions.waiting())
+    }),
+    gauge("iot_gateway_rule_traces", "Traces that follow a rule now", |s| {
+        Sample::plain(s.gateway.traces.count() as u64)
     }),
     gauge("iot_gateway_rule_definitions_refused", "Definitions on disk that are not in force", |s| {
         let status = s.gateway.definitions.status();
