@@ -26,6 +26,7 @@ mod settings;
 mod store;
 mod system;
 mod traces;
+mod trial;
 
 use std::process::ExitCode;
 

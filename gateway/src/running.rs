@@ -100,7 +100,8 @@ impl Running {
         }
         tracing::info!(address = %api.local_addr()?, "listening for the API");
         let router = crate::aws::protocols(&gateway.settings, &self.targets)
-            .merge(health::router(Arc::clone(gateway)));
+            .merge(health::router(Arc::clone(gateway)))
+            .merge(crate::trial::of_everybody_here(gateway, api.local_addr()?));
         self.tasks.spawn(crate::http::serve(api, router, gateway.ended.clone()));
         let socket = crate::command::control_client::socket_path(&gateway.settings.raw.data_directory);
         let controlled = Controlled { gateway: Arc::clone(gateway), targets: Arc::clone(&self.targets) };

@@ -14,6 +14,7 @@ mod properties;
 mod run;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod window;
 
 use crate::definition::Definition;
@@ -21,6 +22,7 @@ use format::Case;
 
 pub use failure::{Differing, Failure};
 pub use fixtures::Fixtures;
+pub use trial::{Trial, Tried};
 
 /// The longest line that is read, in bytes. Whoever reads a file may stop there.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;

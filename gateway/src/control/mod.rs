@@ -8,6 +8,7 @@ mod rules;
 
 use crate::flow::deliver::Targets;
 use crate::gateway::Gateway;
+use crate::trial;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -43,6 +44,7 @@ fn router(controlled: Controlled) -> Router {
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/{id}", delete(dead_letters::purge_one))
         .route("/dead-letters/{id}/redrive", post(dead_letters::redrive_one))
+        .merge(trial::of_owner(Arc::clone(&controlled.gateway)))
         .with_state(controlled)
 }
 

@@ -42,3 +42,4 @@ pub(crate) mod wills;
 pub(crate) mod windows;
 
 pub(crate) use evaluate::Seen;
+pub(crate) use http::is_fixed;

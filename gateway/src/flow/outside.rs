@@ -12,14 +12,14 @@ use crate::gateway::Gateway;
 use rules::outside::{Answer, Outside, Question};
 
 /// Who answers the questions of one message.
-pub(super) struct Desk<'g> {
+pub(crate) struct Desk<'g> {
     gateway: &'g Gateway,
     /// Whether what takes time may be asked; if not, why not.
     refusal: Option<&'static str>,
 }
 
 impl<'g> Desk<'g> {
-    pub(super) fn new(gateway: &'g Gateway, refusal: Option<&'static str>) -> Self {
+    pub(crate) fn new(gateway: &'g Gateway, refusal: Option<&'static str>) -> Self {
         Self { gateway, refusal }
     }
 }

@@ -49,12 +49,31 @@ impl<'l> Fields<'l> {
         })
     }
 
+    /// A member that is a text; a number is taken as it is written, as some write account numbers so.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, String> {
+        let Some(raw) = self.raw(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
+        match serde_json::from_str(raw.get()) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) if serde_json::from_str::<serde_json::Number>(raw.get()).is_ok() => {
+                Ok(Some(raw.get().to_owned()))
+            }
+            Err(_) => Err(format!("`{name}`: `{}` is no text", raw.get())),
+        }
+    }
+
     /// The fields of a member that is an object itself.
     pub(super) fn inside(&mut self, name: &'static str) -> Result<Option<Self>, String> {
         match self.raw(name) {
             None => Ok(None),
             Some(raw) if raw.get() == "null" => Ok(None),
             Some(raw) => Fields::read(raw.get(), &format!("an object: `{name}`")).map(Some),
+        }
+    }
+
+    /// Lets members be there that nobody needs.
+    pub(super) fn pass_over(&mut self, names: &[&'static str]) {
+        for name in names {
+            self.raw(name);
         }
     }
 

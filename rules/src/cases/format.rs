@@ -21,6 +21,9 @@ const TRACE_ID: &str = "00000000-0000-4000-8000-000000000000";
 /// What `clientid()` is of an MQTT message whose case names none.
 const CLIENT_ID: &str = "client";
 
+/// What a case may hold for its readers.
+pub(super) const NOT_OURS: &[&str] = &["confidence", "source", "note"];
+
 /// One line of a file of cases.
 #[derive(Debug)]
 pub(super) struct Case<'l> {
@@ -71,15 +74,15 @@ impl<'l> Case<'l> {
     pub(super) fn read(text: &'l str, line: usize) -> Result<Self, String> {
         let mut fields = Fields::read(text, "a case")?;
         let mut remarks = Vec::new();
-        let id = fields.take("id")?.unwrap_or_else(|| format!("line {line}"));
+        let id = fields.text("id")?.unwrap_or_else(|| format!("line {line}"));
         let tolerance = fields.take("tolerance")?;
         let of_windows = fields.has("messages");
         let sent = Sent::read(&mut fields, of_windows.then_some(""))?;
         let case = Self {
             id,
             sql: fields.take("sql")?,
-            sql_version: fields.take("sql_version")?,
-            rule_name: fields.take("rule_name")?,
+            sql_version: fields.text("sql_version")?,
+            rule_name: fields.text("rule_name")?,
             history: History::read(&mut fields, &sent, &mut remarks)?,
             sent,
             fixtures: Fixtures::read(&mut fields, &mut remarks)?,
@@ -87,9 +90,7 @@ impl<'l> Case<'l> {
             expect: Expectation::read(&mut fields, tolerance, of_windows, &mut remarks)?,
             remarks: Vec::new(),
         };
-        for not_ours in ["confidence", "source", "note"] {
-            fields.raw(not_ours);
-        }
+        fields.pass_over(NOT_OURS);
         fields.left_over("the case", &mut remarks);
         Ok(Self { remarks, ..case })
     }
@@ -110,6 +111,11 @@ fn templates(fields: &mut Fields<'_>) -> Result<Vec<TemplateCase>, String> {
 }
 
 impl<'l> Sent<'l> {
+    /// The same message at another time.
+    pub(super) fn at(self, now_ms: u64) -> Self {
+        Self { now_ms, ..self }
+    }
+
     /// Reads the fields of a message; without a topic of its own it has this one.
     pub(super) fn read(fields: &mut Fields<'l>, topic: Option<&str>) -> Result<Self, String> {
         let user_properties = user_properties(fields.raw("user_properties"))?;
@@ -120,16 +126,16 @@ impl<'l> Sent<'l> {
         let more = std::mem::take(&mut mqtt_properties.user_properties);
         Ok(Self {
             topic: fields
-                .take("topic")?
+                .text("topic")?
                 .or_else(|| topic.map(str::to_owned))
                 .ok_or("not a case: it has no `topic`")?,
             payload: fields.raw("payload"),
             payload_encoding: fields.take("payload_encoding")?,
-            clientid: fields.take("clientid")?,
-            principal: fields.take("principal")?,
-            account_id: fields.take("account_id")?,
-            source_ip: fields.take("source_ip")?,
-            trace_id: fields.take("trace_id")?,
+            clientid: fields.text("clientid")?,
+            principal: fields.text("principal")?,
+            account_id: fields.text("account_id")?,
+            source_ip: fields.text("source_ip")?,
+            trace_id: fields.text("trace_id")?,
             now_ms: now_ms(fields)?,
             protocol: fields.take("protocol")?,
             user_properties: user_properties.into_iter().chain(more).collect(),

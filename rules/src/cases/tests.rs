@@ -47,7 +47,7 @@ fn cases_that_can_not_run_are_failures_with_their_line() {
     let refused = [
         ("{}", "not a case: it has no `topic`"),
         ("nonsense", "not a case: expected ident"),
-        ("{\"id\":1}", "`id`: invalid type: integer `1`, expected a string"),
+        ("{\"id\":[1]}", "`id`: `[1]` is no text"),
         (r#"{"id":"a","topic":"a"}"#, "not a case: it has no `expect`"),
         (r#"{"id":"a","topic":"a","expect":{}}"#, "`expect` asks for nothing"),
         (r#"{"id":"a","topic":"a","expect":{"match":true}}"#, "case has no `sql`"),

@@ -14,6 +14,8 @@ use crate::connection::{Arrived, Carrier};
 use crate::gateway::Gateway;
 use crate::metrics::increment;
 use access::Certificate;
+pub(crate) use origin::is_fixed;
+
 use answer::{Body, Fault};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

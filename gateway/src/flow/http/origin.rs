@@ -33,7 +33,7 @@ pub(super) fn check(headers: &HeaderMap, is_tls: bool, listed: &[String]) -> Res
 }
 
 /// Whether nobody else can decide where this host is: it is an address, or `localhost`.
-fn is_fixed(host: &str) -> bool {
+pub(crate) fn is_fixed(host: &str) -> bool {
     if let Some((address, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
         return address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6());
     }
