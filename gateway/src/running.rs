@@ -68,6 +68,7 @@ impl Running {
         let (gateway, state) = tokio::task::block_in_place(|| open(settings, announcements))?;
         let targets = Arc::new(Targets::open(&gateway, &state).await?);
         flow::windows::open(&gateway, &state).await?;
+        flow::republish::open(&gateway).await?;
         gateway.bus.begin_trimming();
         let running = Self { gateway, targets, tasks: TaskTracker::new() };
         running.tasks.spawn(flow::announce::run(Arc::clone(&running.gateway), waiting));

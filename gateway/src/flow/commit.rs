@@ -293,36 +293,64 @@ impl Commits {
 
     /// The same for a message of the gateway itself, of which the rules made this record: there is no client, nobody to answer, and what it
     /// retains is kept in memory alone.
-    pub(super) async fn announce(
+    pub(super) async fn announce(&mut self, gateway: &Gateway, announcement: &Announcement, record: Record) {
+        if let Err(refusal) = self.take(gateway, announcement, record, true).await {
+            self.refuse(refusal, None);
+        }
+    }
+
+    /// Puts a message without a client in line, unless there is no room for it now.
+    async fn take(
         &mut self,
         gateway: &Gateway,
         announcement: &Announcement,
         mut record: Record,
-    ) {
+        has_subscribers: bool,
+    ) -> Result<(), Refusal> {
         let received = Instant::now();
         let Announcement { about, publish } = announcement;
         let message = Message::of(publish, Arc::default(), record.accepted_at_ms);
-        let route = gateway.broker.route(&message);
-        if let Some(subscriber) = route.refusal() {
-            return self.refuse(Refusal::SubscriberFull(subscriber.to_string()), None);
+        let route = has_subscribers.then(|| gateway.broker.route(&message));
+        if let Some(subscriber) = route.as_ref().and_then(Route::refusal) {
+            return Err(Refusal::SubscriberFull(subscriber.to_string()));
+        }
+        if route.is_some() && record.republished > 0 && !gateway.broker.may_retain(&message) {
+            let text = "as many messages are retained as allowed, or as many bytes of them".to_string();
+            return Err(Refusal::Limit(ReasonCode::QuotaExceeded, "retained_full", text));
         }
         // What is said about one client stays in order, as what it says itself does.
         for route in record.events.iter_mut().flat_map(|event| &mut event.routes) {
             route.partition_key.get_or_insert_with(|| about.to_string());
         }
-        owe(&mut record, &route, &message);
+        if let Some(route) = &route {
+            owe(&mut record, route, &message);
+        }
         let mut offset = None;
         if !record.is_empty() {
             record.topic = publish.topic.as_str().to_string();
-            match self.append(gateway, &record).await {
-                Ok(at) => offset = Some(at),
-                Err(refusal) => return self.refuse(refusal, None),
-            }
+            offset = Some(self.append(gateway, &record).await?);
         }
         let bytes = message.bytes();
-        let delivery = Delivery::of(message, route);
+        let delivery = route.and_then(|route| Delivery::of(message, route));
         let qos = publish.qos;
         self.accept(Accepted { delivery, token: None, qos, offset, is_heard: true, received, bytes });
+        Ok(())
+    }
+
+    /// The same for a message that a rule publishes again: it may go to a rule by Basic Ingest, and what it retains is kept like any
+    /// client's.
+    ///
+    /// # Errors
+    /// There is no room for it now, so that it is not in line.
+    pub(super) async fn publish(
+        &mut self,
+        gateway: &Gateway,
+        announcement: &Announcement,
+        record: Record,
+    ) -> Result<(), Refusal> {
+        let topic = announcement.publish.topic.as_str();
+        let is_basic_ingest = rules::basic_ingest(topic).is_some();
+        self.take(gateway, announcement, record, !is_basic_ingest).await
     }
 
     /// What the state of the sessions owes to the record.
@@ -444,7 +472,7 @@ fn explain(client: &Client, record: &Record, offset: Offset) {
 /// Copies owed to durable sessions, and the retained message.
 fn owe(record: &mut Record, route: &Route<Client>, message: &Message) {
     // What the gateway itself retains is true of this run alone.
-    record.retained = message.retain && record.origin != Origin::Gateway;
+    record.retained = message.retain && (record.origin != Origin::Gateway || record.republished > 0);
     record.owed = route
         .owed()
         .map(|owed| Owed {

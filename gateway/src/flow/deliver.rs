@@ -132,7 +132,7 @@ fn http_settings(declared: &crate::settings::Http) -> http::Settings {
 }
 
 /// The settings of a lane: those of `[delivery]` where the target has none of its own.
-fn delivery(raw: &Raw, attempts_max: Option<u32>, age_secs_max: Option<u64>) -> DeliverySettings {
+pub(super) fn delivery(raw: &Raw, attempts_max: Option<u32>, age_secs_max: Option<u64>) -> DeliverySettings {
     let general = &raw.delivery;
     let overflow = match general.overflow {
         Overflow::Block => bus::Overflow::Block,

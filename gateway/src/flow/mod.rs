@@ -14,7 +14,7 @@
 //! What a windowed statement makes of a message is one more event, for a lane of the gateway's own; what its windows make when they close
 //! ([`windows`]) joins at step 5.
 //!
-//! Messages of the gateway itself ([`announce`]) and of clients that are gone ([`wills`]) join at step 4 and step 3.
+//! Messages of the gateway itself ([`announce`]), of rules ([`republish`]) and of clients that are gone ([`wills`]) join at step 4 and step 3.
 //!
 //! Steps 2 to 6 run on the connection's own task: a slow step slows this device alone, and work is parallel by connection. Step 7 runs
 //! on a lane for each target, from the journal.
@@ -37,6 +37,7 @@ mod idle;
 pub(crate) mod outside;
 mod patience;
 mod rate;
+pub(crate) mod republish;
 mod serve;
 pub(crate) mod wills;
 pub(crate) mod windows;

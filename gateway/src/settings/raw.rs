@@ -301,7 +301,7 @@ pub(crate) enum Overflow {
 }
 
 /// `[rules]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rules {
     /// The folder of definitions; read again when something in it changes. Without it no rule runs.
@@ -309,6 +309,15 @@ pub(crate) struct Rules {
     /// The folder of descriptor files (`protoc --include_imports --descriptor_set_out`) that `decode(…, 'proto', bucket, key, …)`
     /// names: `{bucket}/{key}` below it, at most 256 of 4 MiB; read again when one changes. Without it such rules are refused.
     pub(crate) descriptors: Option<PathBuf>,
+    /// How often rules may publish one message again (`republish`), each publishing what another one made; then it is a dead letter, so that
+    /// rules that go round in circles come to an end. 0 to 255.
+    pub(crate) republished_max: u8,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { definitions: None, descriptors: None, republished_max: 8 }
+    }
 }
 
 /// `[api]`

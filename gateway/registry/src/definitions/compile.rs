@@ -42,6 +42,8 @@ impl DeclaredTargets {
     /// Whether an action has a target that exists or, with a template for a name, may have one.
     fn may_lead(&self, action: &Action) -> bool {
         match action.kind {
+            // The broker is always there; the topic was checked with the definition.
+            TargetKind::Republish => true,
             kind => self.names(kind).any(|declared| action.target.may_be(declared)),
         }
     }
