@@ -355,3 +355,66 @@ fn rules_are_tried_over_http() -> anyhow::Result<()> {
     assert_eq!(post("/rules/eval", &format!("@{}", path(&large)), &[])?.0, 413);
     Ok(())
 }
+
+/// The blocks of a page in this language.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn every_command_of_the_page_about_testing_runs() -> anyhow::Result<()> {
+    let page = std::fs::read_to_string(workspace().join("rules/TESTING.md"))?;
+    let site = Site::with_queue("[[queue]]\nname = \"alerts\"\n")?;
+    let definition = workspace().join("rules/definitions/overheating/rule.toml");
+    site.write("rules/overheating/rule.toml", &std::fs::read_to_string(definition)?)?;
+    site.write("rules/overheating/cases.jsonl", &blocks(&page, "json").concat())?;
+    let vectors = workspace().join("rules/tests/data/aws-vectors.jsonl");
+    site.write("vectors.jsonl", &std::fs::read_to_string(vectors)?)?;
+    let _gateway = Gateway::start(&site)?;
+    let mut client = Client::connect_plain(site.plain_address, &Connect::clean(V5, "k7"))?;
+
+    let program = site.path("bin/iot-gateway");
+    site.write("bin/.keep", "")?;
+    std::os::unix::fs::symlink(binary(), &program)?;
+    let search = format!("{}:{}", path(&site.path("bin")), std::env::var("PATH").unwrap_or_default());
+    let mut printed = String::new();
+    let commands = blocks(&page, "sh");
+    assert!(commands.len() >= 6, "{commands:?}");
+    for (number, block) in commands.into_iter().enumerate() {
+        let block = block.replace("127.0.0.1:8080", &site.api_address.to_string());
+        let file = site.path(&format!("printed-{number}"));
+        let output = std::fs::File::create(&file)?;
+        let mut child = Command::new("sh")
+            .args(["-c", &block])
+            .current_dir(site.folder())
+            .env("PATH", &search)
+            .env("IOT_GATEWAY_CONFIG", "gateway.toml")
+            .stdin(Stdio::null())
+            .stderr(output.try_clone()?)
+            .stdout(output)
+            .spawn()?;
+        wait::for_true("the end of the commands", Duration::from_secs(90), || {
+            // Those that follow messages need some.
+            let _ = client.publish("plant/k7/telemetry", r#"{"deviceId": "k7", "temperature": 85}"#);
+            matches!(child.try_wait(), Ok(Some(_)))
+        })?;
+        let text = std::fs::read_to_string(&file)?;
+        for wrong in ["error:", "{\"message\":", "not found", "Usage:"] {
+            assert!(!text.contains(wrong), "{block}\n{text}");
+        }
+        printed.push_str(&text);
+    }
+    for words in [
+        "2 passed, 0 failed\n",
+        "1 shown of ",
+        "\"eventId\":",
+        "158 passed",
+        "\"whyNot\":\"temperature is 75",
+    ] {
+        assert!(printed.contains(words), "`{words}` is not in {printed}");
+    }
+    let shown = blocks(&page, "text").into_iter().find(|block| block.starts_with("FROM"));
+    assert!(shown.is_some_and(|shown| printed.contains(shown)), "{printed}");
+    Ok(())
+}
