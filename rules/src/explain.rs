@@ -26,6 +26,9 @@ use crate::statement::{Fault, Outcome, Output, Statement};
 pub(crate) use build::aggregate_arguments;
 use look::Looked;
 
+/// The windows of a message that are shown.
+const WINDOWS_MAX: usize = 5;
+
 /// What a statement makes of a message, and why.
 #[derive(Debug, Clone)]
 pub struct Explanation {
@@ -39,6 +42,8 @@ pub struct Explanation {
     pub items: Vec<Named>,
     /// What the message adds to windows, if the statement is about windows: TIMESTAMP BY, GROUP BY and what is aggregated.
     pub row: Vec<Named>,
+    /// The windows that the message counts in, the earliest first and the first few alone; none for sessions, which depend on other messages.
+    pub windows: Vec<WindowBounds>,
     /// The result, were the topic to match.
     pub outcome: Result<Outcome, Fault>,
     /// What was Undefined although its inputs were there.
@@ -92,6 +97,16 @@ pub struct Part {
     /// Why it is Undefined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// A window over time: what is after its start and not after its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowBounds {
+    /// Milliseconds since 1970.
+    pub start_ms: i64,
+    /// Milliseconds since 1970.
+    pub end_ms: i64,
 }
 
 /// The value of a part, as far as it is shown.
@@ -174,9 +189,18 @@ impl Statement {
             condition: looked.condition.as_ref().map(|seen| parts::parts(self, seen, message)),
             items: looked.items.iter().filter(|(_, seen)| !seen.is_whole(is_raw)).map(named).collect(),
             row: looked.row.iter().map(named).collect(),
+            windows: self.windows_of(&run.outcome, message),
             misfits: if run.misfits.is_empty() { Vec::new() } else { self.misfits(message) },
             outcome: run.outcome,
             why_not,
         }
+    }
+
+    /// The windows that a message counts in, by the time of its event or else of its arrival.
+    fn windows_of(&self, outcome: &Result<Outcome, Fault>, message: &Message<'_>) -> Vec<WindowBounds> {
+        let (Ok(Outcome::Row(row)), Some(plan)) = (outcome, self.window_plan()) else { return Vec::new() };
+        let time = row.event_time_ms().unwrap_or_else(|| i64::try_from(message.now_ms).unwrap_or(i64::MAX));
+        let windows = plan.frame.windows(time).take(WINDOWS_MAX);
+        windows.map(|(start_ms, end_ms)| WindowBounds { start_ms, end_ms }).collect()
     }
 }

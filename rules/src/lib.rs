@@ -52,7 +52,7 @@ pub mod window;
 
 pub use check::VARIABLES_MAX;
 pub use diagnostic::{Diagnostic, Position, Span, SqlErrors};
-pub use explain::{Explanation, Named, Part, Shown, TopicVerdict};
+pub use explain::{Explanation, Named, Part, Shown, TopicVerdict, WindowBounds};
 pub use filter::{BasicIngest, FILTER_BYTES_MAX, FilterError, TopicFilter, basic_ingest};
 pub use index::Index;
 pub use json::DEPTH_MAX;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Explanation, Named, Part, TopicVerdict};
+use super::{Explanation, Named, Part, TopicVerdict, WindowBounds};
 use crate::definition::Filled;
 use crate::statement::{Outcome, Output};
 
@@ -27,6 +27,8 @@ struct Document<'e> {
     select: &'e [Named],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     row: &'e [Named],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    windows: &'e [WindowBounds],
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +88,7 @@ impl Explanation {
             condition: self.condition.as_deref(),
             select: &self.items,
             row: &self.row,
+            windows: &self.windows,
             output: json,
             output_base64: bytes,
             fault: self.outcome.as_ref().err().map(ToString::to_string),

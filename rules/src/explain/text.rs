@@ -1,6 +1,6 @@
 //! An explanation as people read it.
 
-use super::{Explanation, Named, Part, Shown};
+use super::{Explanation, Named, Part, Shown, WindowBounds};
 use crate::definition::Filled;
 use crate::statement::{Outcome, Output};
 
@@ -18,6 +18,9 @@ impl Explanation {
         }
         lines.named("SELECT", &self.items);
         lines.named("ROW", &self.row);
+        for WindowBounds { start_ms, end_ms } in &self.windows {
+            lines.add("WINDOW", &format!("after {start_ms} ms, up to {end_ms} ms"));
+        }
         for misfit in &self.misfits {
             let place = format!("line {}, column {}", misfit.line, misfit.column);
             lines.add("misfit", &format!("{}: {} ({place})", misfit.sql, misfit.message));

@@ -30,7 +30,7 @@ fn next_multiple(time: i64, step: i64, offset: i64) -> i64 {
 
 impl Frame {
     /// Start and end of the fixed windows an event belongs to, the earliest first; none for sessions.
-    pub(super) fn windows(self, time: i64) -> impl Iterator<Item = (i64, i64)> {
+    pub(crate) fn windows(self, time: i64) -> impl Iterator<Item = (i64, i64)> {
         let (size, hop, offset) = match self {
             Self::Hopping { size_ms, hop_ms, offset_ms } => (size_ms, hop_ms, offset_ms),
             Self::Session { .. } => (0, 1, 0),
