@@ -4,6 +4,7 @@
 
 mod decode;
 mod frame;
+mod habits;
 mod outside;
 mod window;
 
@@ -194,6 +195,7 @@ impl<'t> Check<'t> {
             Form::Not(inner) => Plan::Not(self.boxed(inner)),
             Form::Negate(inner) => Plan::Negate(self.boxed(inner)),
             Form::Binary(operator, left, right) => {
+                self.habits(*operator, expression, left, right);
                 Plan::Binary(*operator, self.boxed(left), self.boxed(right))
             }
             Form::In(left, right) => Plan::In(self.boxed(left), self.boxed(right)),
@@ -320,8 +322,10 @@ impl<'t> Check<'t> {
         if self.errors.len() >= DIAGNOSTICS_MAX {
             return None;
         }
-        let hint = nearest(written, functions::catalogue().map(|function| function.name))
-            .map(|known| format!("did you mean `{known}`?"));
+        let nearest = || nearest(written, functions::catalogue().map(|function| function.name));
+        let hint = habits::foreign_function(written)
+            .map(str::to_owned)
+            .or_else(|| nearest().map(|known| format!("did you mean `{known}`?")));
         self.error(name.span, format!("unknown function `{written}`"), hint);
         None
     }
