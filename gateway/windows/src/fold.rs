@@ -33,6 +33,10 @@ use told::Told;
 /// Groups closed with one write; of more, the rest follows at once.
 const CLOSED_MAX: usize = 8_192;
 
+/// How long after the beginning the clock closes no window of events with a time of their own. Devices are back by then,
+/// unless something is wrong with more than the gateway.
+const RETURN_TIME_MS: u64 = 30_000;
+
 /// See the module.
 pub(crate) struct Fold {
     store: Store,
@@ -43,6 +47,8 @@ pub(crate) struct Fold {
     outlets: Arc<Outlets>,
     figures: Arc<Figures>,
     next_number: u64,
+    /// When the first definitions came in force.
+    began_ms: Option<u64>,
     /// Written before anything else.
     unwritten: Unwritten,
 }
@@ -66,6 +72,8 @@ struct Running {
     retired_at_ms: Option<u64>,
     /// Whether its row is written, or in the transaction.
     is_noted: bool,
+    /// Whether windows were open when the gateway began.
+    was_open: bool,
     changed: bool,
 }
 
@@ -116,7 +124,8 @@ impl Fold {
         if running.outlet.is_full() {
             return;
         }
-        let rows_wait = self.surroundings.backlog.rows_wait(&running.rule);
+        let rows_wait = self.surroundings.backlog.rows_wait(&running.rule)
+            || running.waits_for_devices(self.began_ms.unwrap_or(now_ms), now_ms);
         let turn = running.tide.turn(now_ms, rows_wait);
         if let Turn::SetBack(to_ms) = turn {
             tracing::warn!(rule = running.rule, to_ms, "the clock was set back, windows end and begin anew");
@@ -192,6 +201,13 @@ impl Fold {
 impl Running {
     fn is_due(&self, now_ms: u64) -> bool {
         self.next_tick_ms().is_some_and(|at| at <= now_ms) || self.tide.is_ahead_of(now_ms)
+    }
+
+    /// Whether devices may not be back yet that were cut off when the gateway ended. What was not acknowledged they send
+    /// again, with the time that it had; the silence of the gateway is not theirs.
+    fn waits_for_devices(&self, began_ms: u64, now_ms: u64) -> bool {
+        let is_soon = (began_ms..began_ms.saturating_add(RETURN_TIME_MS)).contains(&now_ms);
+        is_soon && self.was_open && self.definition.statement.has_event_time()
     }
 
     fn next_tick_ms(&self) -> Option<u64> {

@@ -38,6 +38,7 @@ impl Fold {
             numbers: HashMap::new(),
             outlets,
             figures,
+            began_ms: None,
             next_number: found.statements.keys().next_back().map_or(0, |last| last + 1),
             unwritten: Unwritten::default(),
         };
@@ -59,6 +60,7 @@ impl Fold {
                 return Ok(());
             }
         };
+        let was_open = !groups.is_empty();
         let machine = Machine::restore(&definition, groups);
         let machine = machine.map_err(|reason| RestoreError::Groups { rule: rule.clone(), reason })?;
         let running = Running {
@@ -67,6 +69,7 @@ impl Fold {
             next_result: results.last + 1,
             retired_at_ms: row.retired_at_ms,
             is_noted: true,
+            was_open,
             changed: false,
             rule,
             definition,
@@ -107,6 +110,7 @@ impl Fold {
         definitions: &[Arc<Definition>],
         now_ms: u64,
     ) -> Result<(), NotWritten> {
+        self.began_ms.get_or_insert(now_ms);
         // What was not written before comes first, in order.
         let before = self.write();
         let kept: BTreeSet<u64> =
@@ -153,6 +157,7 @@ impl Fold {
                 next_result: 1,
                 retired_at_ms: None,
                 is_noted: false,
+                was_open: false,
                 changed: false,
             },
             statement,

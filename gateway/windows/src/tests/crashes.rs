@@ -59,7 +59,7 @@ async fn the_results_are_those_of_a_run_without_a_crash() {
     // They wait more than they work, so many go at once.
     let plays =
         futures::stream::iter(1..steps).map(async |blows_after| (blows_after, play(blows_after).await));
-    let mut plays = std::pin::pin!(plays.buffer_unordered(8));
+    let mut plays = std::pin::pin!(plays.buffer_unordered(32));
     while let Some((blows_after, (results, _, crashes))) = plays.next().await {
         assert_eq!(results, expected, "with {crashes} crashes, after {blows_after} steps");
     }

@@ -137,3 +137,31 @@ async fn state_of_another_version_is_refused_and_not_guessed_at() {
     let error = opened.err().unwrap().to_string();
     assert!(error.contains("has version 2, this program reads version 1"), "{error}");
 }
+
+/// A message with a time of its own.
+fn event(definition: &Definition, at_secs: u64, accepted_secs: u64) -> Record {
+    let payload = format!("{{\"key\":\"a\",\"at\":{}}}", START_MS + at_secs * 1000);
+    message_of(definition, &payload, START_MS + accepted_secs * 1000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_devices_have_time_to_send_again_what_was_not_acknowledged() {
+    let text = "sql = \"SELECT key, count(*) AS count FROM 'plant/x' TIMESTAMP BY at GROUP BY key, TUMBLINGWINDOW(ss, 10)\"\n\
+                [window]\nlateness_secs = 1\nidle_secs = 1\n";
+    let by_time = Arc::new(Definition::parse("counts", "rule.toml", text).unwrap());
+    let place = Place::new(&[&by_time]);
+    let run = place.open(Fuse::default()).await;
+    place.set_clock(5);
+    run.append(&[event(&by_time, 5, 5)]).await;
+    until("the row is folded", || run.rows("counts") == 1).await;
+    run.crash().await;
+    place.set_clock(100);
+    let run = place.open(Fuse::default()).await;
+    place.set_clock(110);
+    run.append(&[event(&by_time, 6, 110)]).await;
+    until("the row is folded", || run.rows("counts") == 2).await;
+    place.set_clock(140);
+    until("it has closed", || place.sink.results().len() == 1).await;
+    assert_eq!(counts(&place.sink.results()), [2]);
+    run.close().await;
+}

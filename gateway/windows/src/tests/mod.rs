@@ -122,9 +122,13 @@ fn definition(name: &str, more: &str) -> Arc<Definition> {
 
 /// A message that `definition` makes a row of.
 fn message(definition: &Definition, key: &str, accepted_at_ms: u64) -> Record {
+    message_of(definition, &format!("{{\"key\":\"{key}\"}}"), accepted_at_ms)
+}
+
+/// The same with another payload.
+fn message_of(definition: &Definition, payload: &str, accepted_at_ms: u64) -> Record {
     let mut record = Record::new(Origin::Device, accepted_at_ms);
     record.client_id = "kiln".to_owned();
-    let payload = format!("{{\"key\":\"{key}\"}}");
     let randomness = || [0; 16];
     let message = Message::new("plant/x", payload.as_bytes(), accepted_at_ms, &randomness);
     match definition.statement.evaluate(&message) {
