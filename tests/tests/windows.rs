@@ -123,7 +123,9 @@ fn killed_twenty_times_under_load_every_acknowledged_message_counts_once() -> an
     }
     let counted: u64 = results.iter().map(count).sum();
     assert_eq!(counted, distinct.len() as u64, "each message that is durable, once");
-    assert_eq!(counted, acknowledged, "each message that was acknowledged, once");
+    // Some may be durable whose acknowledgement was lost at the end.
+    assert!(counted >= acknowledged, "{acknowledged} were acknowledged, {counted} counted");
+    assert_eq!(counted, summary.number("delivered")?, "what another rule delivered, each once");
     assert_eq!(gateway.log.panics(), Vec::<String>::new());
     let settings = site.settings_file().display().to_string();
     run_command(&["ledger", "--config", &settings]).context("a row of the ledger does not balance")?;

@@ -239,8 +239,9 @@ impl Commits {
             return self.accept(accepted);
         }
         describe(&mut record, client, &publish);
-        if !publish.dup {
-            identify(gateway, client, &mut record, &publish);
+        match publish.dup {
+            true => mark_repeat(gateway, client, &mut record),
+            false => identify(gateway, client, &mut record, &publish),
         }
         record.source = self.source(accepted.token.as_ref());
         let appended = match self.producer.prepare(&record) {
@@ -507,6 +508,16 @@ fn traceparent(properties: &Properties) -> Option<String> {
     (value.len() <= 128 && value.is_ascii()).then(|| value.to_string())
 }
 
+/// Windows count a publish that was recognised once: what rules made of it this time says where it was before.
+fn mark_repeat(gateway: &Gateway, client: &Client, record: &mut Record) {
+    if let Some(key) = record.resend
+        && let Some(earlier) = gateway.resends.find(client.client_id(), key)
+        && earlier.base == record.base
+    {
+        windows::row::mark_repeat(&mut record.events, earlier.offset);
+    }
+}
+
 /// A publish that the device sends again gets the id it had. Rules see the id, so it is found before they run.
 fn identify(gateway: &Gateway, client: &Client, record: &mut Record, publish: &Publish) {
     let Some(packet_id) = publish.packet_id.filter(|_| publish.qos > Qos::AtMostOnce) else { return };
@@ -514,10 +525,9 @@ fn identify(gateway: &Gateway, client: &Client, record: &mut Record, publish: &P
     let key = ResendKey { packet_id: packet_id.get(), content_digest };
     record.resend = Some(key);
     if publish.dup
-        && let Some(Earlier { base, offset }) = gateway.resends.find(client.client_id(), key)
+        && let Some(Earlier { base, .. }) = gateway.resends.find(client.client_id(), key)
     {
         record.base = base;
-        windows::row::mark_repeat(&mut record.events, offset);
         crate::metrics::increment(&gateway.counters.resends_recognised);
         tracing::debug!(client_id = client.client_id(), base = %base, "publish sent again, its events keep their ids");
     }
