@@ -2,6 +2,7 @@
 //!
 //! Knows the catalogue of functions and the SQL versions; must not know messages.
 
+mod aggregate;
 mod decode;
 mod frame;
 mod habits;

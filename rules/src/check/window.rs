@@ -9,14 +9,10 @@ use sha2::{Digest, Sha256};
 use super::frame::window_call;
 use super::{Check, Reach};
 use crate::diagnostic::Span;
-use crate::number::Number;
 use crate::plan::{Constant, Plan, Variables};
 use crate::statement::SqlVersion;
 use crate::syntax::{Assignment, Body, Expression, Form, Grouping, Name, Select, is_same};
-use crate::window::{
-    Aggregate, AggregateFunction, AggregatePlan, END_NAME, InputPlan, Make, START_NAME, WindowPlan,
-    aggregate_name, find_aggregate, key_name,
-};
+use crate::window::{AggregatePlan, END_NAME, InputPlan, START_NAME, WindowPlan, find_aggregate, key_name};
 
 /// The most values GROUP BY may have beside the window.
 pub(crate) const GROUP_KEYS_MAX: usize = 16;
@@ -60,8 +56,8 @@ pub(super) struct Closing {
     keys: Vec<Expression>,
     /// Which variables of SET need no message.
     variables: Vec<bool>,
-    inputs: Vec<(Expression, InputPlan)>,
-    aggregates: Vec<AggregatePlan>,
+    pub(super) inputs: Vec<(Expression, InputPlan)>,
+    pub(super) aggregates: Vec<AggregatePlan>,
     /// What results are called, and what they are made of.
     results: Vec<(String, Span)>,
 }
@@ -140,7 +136,7 @@ impl<'t> Check<'t> {
         plans.into()
     }
 
-    fn closing(&mut self) -> Option<&mut Closing> {
+    pub(super) fn closing(&mut self) -> Option<&mut Closing> {
         match &mut self.stage {
             Stage::Closing(closing) => Some(closing),
             _ => None,
@@ -219,7 +215,7 @@ impl<'t> Check<'t> {
             Form::Call(name, _) => {
                 let is = |known: &&str| known.eq_ignore_ascii_case(&name.text);
                 find_aggregate(&name.text).is_some()
-                    || OF_A_MESSAGE.iter().chain(&["window_start", "window_end"]).any(|known| is(known))
+                    || OF_A_MESSAGE.iter().chain(&["window_start", "window_end"]).any(is)
             }
             _ => false,
         };
@@ -272,7 +268,7 @@ impl<'t> Check<'t> {
         self.text[span.start..span.end].to_owned()
     }
 
-    fn refused(&mut self, span: Span, message: impl Into<String>, hint: String) -> Plan {
+    pub(super) fn refused(&mut self, span: Span, message: impl Into<String>, hint: String) -> Plan {
         self.error(span, message, hint);
         Plan::Constant(Constant::Undefined)
     }
@@ -298,65 +294,6 @@ impl<'t> Check<'t> {
             ),
         };
         self.refused(name.span, message, hint.to_owned())
-    }
-
-    fn aggregate(&mut self, function: &AggregateFunction, name: &Name, arguments: &[Expression]) -> Plan {
-        let made = match (function.make, arguments) {
-            (Make::Plain(aggregate), [_]) => Some(aggregate),
-            (Make::WithShare(make), [_, share]) => self.share(share).map(make),
-            _ => {
-                let message = format!("`{}` gets {} arguments", name.text, arguments.len());
-                self.error(name.span, message, format!("write `{}`", function.signature));
-                None
-            }
-        };
-        let (Some(aggregate), Some(argument)) = (made, arguments.first()) else {
-            return Plan::Constant(Constant::Undefined);
-        };
-        let is_star = matches!(argument.form, Form::Star);
-        if is_star && !matches!(aggregate, Aggregate::Count | Aggregate::First | Aggregate::Last) {
-            let hint = format!("write `{}` with a field of the payload", function.signature);
-            return self.refused(argument.span, format!("`{}` can't take a whole payload", name.text), hint);
-        }
-        let input =
-            if is_star && aggregate == Aggregate::Count { None } else { self.input(argument, aggregate) };
-        let Some(closing) = self.closing() else { return Plan::Constant(Constant::Undefined) };
-        let same = |known: &AggregatePlan| known.aggregate == aggregate && known.input == input;
-        let number = closing.aggregates.iter().position(same).unwrap_or_else(|| {
-            closing.aggregates.push(AggregatePlan { aggregate, input });
-            closing.aggregates.len() - 1
-        });
-        if number == AGGREGATES_MAX {
-            self.error(name.span, format!("statement has more than {AGGREGATES_MAX} aggregates"), None);
-        }
-        Plan::Path([aggregate_name(number)].into())
-    }
-
-    fn share(&mut self, share: &Expression) -> Option<Number> {
-        let one = Number::from(1);
-        match share.form {
-            Form::Number(number) if !number.is_negative() && number <= one => Some(number),
-            _ => {
-                let hint = "write for example `percentile(temperature, 0.95)`".to_owned();
-                self.error(share.span, "share of a percentile is a constant number from 0 to 1", hint);
-                None
-            }
-        }
-    }
-
-    /// The number of the input that is this argument; aggregates over the same argument share it.
-    fn input(&mut self, argument: &Expression, aggregate: Aggregate) -> Option<usize> {
-        let Stage::Closing(mut closing) = std::mem::replace(&mut self.stage, Stage::Argument) else {
-            return None;
-        };
-        let known = closing.inputs.iter().position(|(known, _)| is_same(known, argument));
-        let number = known.unwrap_or_else(|| {
-            closing.inputs.push((argument.clone(), InputPlan::of(self.expression(argument))));
-            closing.inputs.len() - 1
-        });
-        closing.inputs[number].1.is_for(aggregate.need());
-        self.stage = Stage::Closing(closing);
-        Some(number)
     }
 }
 
