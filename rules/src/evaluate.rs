@@ -13,7 +13,7 @@ use crate::functions::{Call, base64_text};
 use crate::message::Message;
 use crate::misfit::{self, MisfitKind, MisfitKinds};
 use crate::number::Number;
-use crate::plan::{CallPlan, CasePlan, Constant, Plan, QueryPlan, Variables};
+use crate::plan::{CallPlan, CasePlan, Plan, QueryPlan, Variables};
 use crate::statement::{CompileOptions, Fault};
 use crate::syntax::{CastTarget, Operator};
 use crate::value::Value;
@@ -137,7 +137,7 @@ impl<'v> Evaluation<'v> {
 
     pub(crate) fn value(&self, plan: &'v Plan, scope: Scope<'_, 'v>) -> Value<'v> {
         match plan {
-            Plan::Constant(constant) => constant_value(constant),
+            Plan::Constant(constant) => constant.value(),
             Plan::Path(names) => self.path(names, scope),
             Plan::Star => self.whole(scope),
             Plan::Decode(decode) => self.decoded(decode, scope),
@@ -330,16 +330,6 @@ impl<'v> Evaluation<'v> {
     }
 }
 
-fn constant_value(constant: &Constant) -> Value<'_> {
-    match constant {
-        Constant::Undefined => Value::Undefined,
-        Constant::Null => Value::Null,
-        Constant::Boolean(value) => Value::Boolean(*value),
-        Constant::Number(number) => Value::Number(*number),
-        Constant::String(text) => Value::string(text.as_ref()),
-    }
-}
-
 fn number_value<'v>(number: Option<Number>) -> Value<'v> {
     number.map_or(Value::Undefined, Value::Number)
 }
@@ -348,7 +338,7 @@ fn boolean_value<'v>(value: Option<bool>) -> Value<'v> {
     value.map_or(Value::Undefined, Value::Boolean)
 }
 
-fn binary<'v>(
+pub(crate) fn binary<'v>(
     operator: Operator,
     left: &Value<'v>,
     right: &Value<'v>,

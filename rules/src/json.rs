@@ -4,6 +4,7 @@
 //! deep nesting must cost no stack. A property test holds the reader to `serde_json`, which accepts and refuses the same.
 //! Knows JSON text; must not know values, SQL or messages.
 
+mod glance;
 mod repeated;
 mod scan;
 mod string;
@@ -14,6 +15,7 @@ mod token;
 
 use std::borrow::Cow;
 
+pub(crate) use glance::Sought;
 pub(crate) use string::write_string;
 pub(crate) use tape::Tape;
 use tape::{ESCAPED_NAME, Entry, PLAIN_NUMBER, mark};
@@ -34,6 +36,14 @@ pub(crate) enum Kind {
     Escaped,
     Array,
     Object,
+}
+
+/// A value that holds no others, apart from the text around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scalar<'d> {
+    pub(crate) kind: Kind,
+    /// The text of a number, or of a string without its quotes.
+    pub(crate) raw: &'d str,
 }
 
 /// One value of a JSON text.
@@ -114,14 +124,19 @@ impl<'d> Node<'d> {
         while let Some(entry) = entries.get(place) {
             // Most names are told apart by their marks; only those with escapes aren't.
             if entry.name_mark == wanted || has_escapes {
-                let node = Node { index: place as u32, ..self };
-                if node.name().is(name) {
-                    found = Some(node);
+                let index = place as u32;
+                let raw = self.text.as_bytes().get(entry.name_start as usize..entry.name_end as usize);
+                let is_found = match entry.flags & ESCAPED_NAME {
+                    0 => raw == Some(name.as_bytes()),
+                    _ => Node { index, ..self }.name().is(name),
+                };
+                if is_found {
+                    found = Some(index);
                 }
             }
             place = entry.next as usize;
         }
-        found
+        found.map(|index| Node { index, ..self })
     }
 
     /// The name it has as a member.

@@ -34,6 +34,7 @@ mod evaluate;
 mod explain;
 mod filter;
 pub mod functions;
+mod glance;
 mod index;
 mod json;
 mod message;

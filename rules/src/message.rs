@@ -2,7 +2,9 @@
 //!
 //! Everything that isn't in the message itself (time, randomness) is an argument: the crate has no clock of its own.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
+
+use memchr::memchr;
 
 use crate::filter::basic_ingest;
 use crate::functions::ForeignPatterns;
@@ -126,12 +128,23 @@ pub struct Payload<'m> {
     /// The bytes again; empty when they aren't UTF-8, and so no JSON.
     text: &'m str,
     tape: OnceCell<Option<Tape>>,
+    has_backslash: OnceCell<bool>,
+    glances: Cell<u32>,
 }
+
+/// So often a payload is looked at in part before it is read.
+const GLANCES_MAX: u32 = 8;
 
 impl<'m> Payload<'m> {
     /// A payload whose structure isn't known yet.
     pub fn new(bytes: &'m [u8]) -> Self {
-        Self { bytes, text: std::str::from_utf8(bytes).unwrap_or_default(), tape: OnceCell::new() }
+        Self {
+            bytes,
+            text: std::str::from_utf8(bytes).unwrap_or_default(),
+            tape: OnceCell::new(),
+            has_backslash: OnceCell::new(),
+            glances: Cell::new(0),
+        }
     }
 
     /// The bytes as they were published.
@@ -142,6 +155,17 @@ impl<'m> Payload<'m> {
     /// The outermost value of the payload, read at the first call; `None` when the bytes aren't JSON.
     pub(crate) fn root(&self) -> Option<Node<'_>> {
         Some(self.tape.get_or_init(|| Tape::read_text(self.text)).as_ref()?.root_of(self.text))
+    }
+
+    /// The text, while nobody has read it, it has no backslash and it wasn't looked at too often.
+    pub(crate) fn unread(&self) -> Option<&'m str> {
+        let glances = self.glances.get();
+        let has_backslash = || *self.has_backslash.get_or_init(|| memchr(b'\\', self.bytes).is_some());
+        if self.tape.get().is_some() || glances == GLANCES_MAX || has_backslash() {
+            return None;
+        }
+        self.glances.set(glances + 1);
+        Some(self.text)
     }
 
     /// The value at the end of a path of members; `None` when there is none.

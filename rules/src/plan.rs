@@ -12,6 +12,7 @@ use crate::number::Number;
 use crate::protobuf::MessageType;
 use crate::syntax::CastTarget;
 use crate::syntax::Operator;
+use crate::value::Value;
 
 #[derive(Debug)]
 pub(crate) enum Plan {
@@ -42,7 +43,7 @@ pub(crate) enum Plan {
     Array(Vec<Plan>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Constant {
     /// What a CASE without ELSE falls back to, and a call with the wrong number of arguments gives.
     Undefined,
@@ -50,6 +51,18 @@ pub(crate) enum Constant {
     Boolean(bool),
     Number(Number),
     String(Box<str>),
+}
+
+impl Constant {
+    pub(crate) fn value(&self) -> Value<'_> {
+        match self {
+            Self::Undefined => Value::Undefined,
+            Self::Null => Value::Null,
+            Self::Boolean(value) => Value::Boolean(*value),
+            Self::Number(number) => Value::Number(*number),
+            Self::String(text) => Value::string(text.as_ref()),
+        }
+    }
 }
 
 #[derive(Debug)]

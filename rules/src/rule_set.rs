@@ -9,8 +9,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::equality::{Equality, Key, required};
+use crate::glance::Guess;
 use crate::index::Index;
-use crate::message::Message;
+use crate::json::Sought;
+use crate::message::{Message, Payload};
 use crate::statement::Statement;
 use crate::value::Value;
 
@@ -34,6 +36,9 @@ struct Group<T> {
 #[derive(Debug, Clone)]
 struct Comparison<T> {
     path: Path,
+    /// The last name of the path.
+    sought: Option<Sought>,
+    guess: Guess,
     /// The places in `rules` of those that compare with a constant.
     places: HashMap<Key<'static>, usize>,
     rules: Vec<Vec<T>>,
@@ -119,7 +124,8 @@ impl<T> Group<T> {
 
 impl<T> Comparison<T> {
     fn new(path: Path) -> Self {
-        Self { path, places: HashMap::new(), rules: Vec::new() }
+        let sought = path.last().and_then(|name| Sought::new(name));
+        Self { path, sought, guess: Guess::default(), places: HashMap::new(), rules: Vec::new() }
     }
 
     fn insert(&mut self, key: Key<'static>, value: T) {
@@ -130,10 +136,24 @@ impl<T> Comparison<T> {
         self.rules[place].push(value);
     }
 
+    /// Whether a payload can be told to have none of the values before it is read.
+    fn rules_out(&self, payload: &Payload<'_>) -> bool {
+        let sought = self.sought.as_ref().and_then(|sought| Some((sought, payload.unread()?)));
+        sought.is_some_and(|(sought, text)| {
+            sought.is_nowhere(text, |scalar| {
+                Key::of(Value::from_scalar(scalar)).is_some_and(|key| self.places.contains_key(&key))
+            })
+        })
+    }
+
     /// The rules that compare with the value that the message has.
     fn candidates(&self, message: &Message<'_>) -> &[T] {
+        if self.guess.expects_none() && self.rules_out(message.payload()) {
+            return &[];
+        }
         let key = message.payload().find(&self.path).and_then(|node| Key::of(Value::from_node(node)));
         let place = key.and_then(|key| self.places.get(&key).copied());
+        self.guess.learn(place.is_none());
         place.map_or(&[], |place| self.rules[place].as_slice())
     }
 }

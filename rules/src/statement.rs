@@ -9,6 +9,7 @@ use crate::check::{Check, Reach};
 use crate::diagnostic::{Diagnostic, SqlErrors};
 use crate::evaluate::Evaluation;
 use crate::filter::TopicFilter;
+use crate::glance::Glance;
 use crate::message::Message;
 use crate::misfit::MisfitKinds;
 use crate::outside::{Capabilities, Question};
@@ -88,6 +89,8 @@ struct Inner {
     filter: Option<TopicFilter>,
     variables: Variables,
     condition: Option<Plan>,
+    /// What can be seen of `condition` in a payload that isn't read; nothing with SET, which comes before it.
+    glance: Option<Glance>,
     projection: Projection,
     /// What a statement over windows has instead of a projection.
     window: Option<WindowPlan>,
@@ -233,6 +236,7 @@ impl Statement {
             Some(grouping) => (Projection::nothing(), check.window(&select, grouping)),
         };
         let warnings = check.finish()?;
+        let glance = condition.as_ref().filter(|_| variables.is_empty()).and_then(Glance::of);
         let sql = sql.to_owned();
         let capabilities = capabilities.clone();
         let inner = Inner {
@@ -243,6 +247,7 @@ impl Statement {
             filter,
             variables,
             condition,
+            glance,
             projection,
             window,
             warnings,
@@ -286,6 +291,18 @@ impl Statement {
 
     /// The same, and which kinds of misfits there were on the way; [`Statement::misfits`] says where.
     pub fn run(&self, message: &Message<'_>) -> Run {
+        let glance = self.inner.glance.as_ref();
+        if glance.is_some_and(|glance| glance.sees_none(message.payload())) {
+            return Run { outcome: Ok(Outcome::NoMatch), misfits: MisfitKinds::default() };
+        }
+        let run = self.run_read(message);
+        if let Some(glance) = glance {
+            glance.learn(matches!(run.outcome, Ok(Outcome::NoMatch)));
+        }
+        run
+    }
+
+    fn run_read(&self, message: &Message<'_>) -> Run {
         match Evaluation::start(&self.inner.options, &self.inner.variables, message) {
             Ok(evaluation) => {
                 let outcome = asked(self.outcome(&evaluation));

@@ -10,7 +10,7 @@ mod write;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::json::{DEPTH_MAX, Kind, Node};
+use crate::json::{DEPTH_MAX, Kind, Node, Scalar};
 use crate::number::Number;
 
 pub(crate) use write::{write_json, write_node, write_text};
@@ -89,13 +89,29 @@ impl<'v> Value<'v> {
             Kind::Null => Self::Null,
             Kind::False => Self::Boolean(false),
             Kind::True => Self::Boolean(true),
-            Kind::Number => match Number::read(node.raw()) {
-                Some(reading) if reading.exact => Self::Number(reading.number),
-                _ => Self::LongNumber(node.raw()),
-            },
+            Kind::Number => Self::from_number(node.raw()),
             Kind::Plain | Kind::Escaped => Self::String(node.string()),
             Kind::Array => Self::Array(Array(ArrayForm::Read(node))),
             Kind::Object => Self::Object(Object(ObjectForm::Read(node))),
+        }
+    }
+
+    fn from_number(raw: &'v str) -> Self {
+        match Number::read(raw) {
+            Some(reading) if reading.exact => Self::Number(reading.number),
+            _ => Self::LongNumber(raw),
+        }
+    }
+
+    /// The value of a scalar without escapes; Undefined for other kinds.
+    pub(crate) fn from_scalar(scalar: Scalar<'v>) -> Self {
+        match scalar.kind {
+            Kind::Null => Self::Null,
+            Kind::False => Self::Boolean(false),
+            Kind::True => Self::Boolean(true),
+            Kind::Number => Self::from_number(scalar.raw),
+            Kind::Plain => Self::string(scalar.raw),
+            Kind::Escaped | Kind::Array | Kind::Object => Self::Undefined,
         }
     }
 

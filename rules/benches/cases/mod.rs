@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use rules::{CompileOptions, Message, Outcome, Statement};
+use rules::{CompileOptions, Message, Outcome, RuleSet, Statement};
 use serde_json::Value;
 
 /// Something done to one payload; what it gives keeps the compiler from leaving it out.
@@ -27,9 +27,49 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("functions", "SELECT upper(deviceId) AS id, round(temperature * 9 / 5 + 32) AS f FROM '#'"),
 ];
 
+/// Many rules, one message: how many rules, and the statement of each, in which `{}` is the number of the rule.
+const RULE_SETS: &[(&str, usize, &str)] = &[
+    (
+        "1 rule, WHERE line = 'a'",
+        1,
+        "SELECT deviceId, temperature, battery FROM 'plant/+/telemetry' WHERE line = {}",
+    ),
+    (
+        "10 rules of a topic, one matches",
+        10,
+        "SELECT deviceId, temperature, battery FROM 'plant/+/telemetry' WHERE line = {}",
+    ),
+    (
+        "100 rules of a topic, one matches",
+        100,
+        "SELECT deviceId, temperature, battery FROM 'plant/+/telemetry' WHERE line = {}",
+    ),
+    (
+        "1,000 rules of a topic, one matches",
+        1_000,
+        "SELECT deviceId, temperature, battery FROM 'plant/+/telemetry' WHERE line = {}",
+    ),
+    (
+        "1,000 rules of a topic, none matches",
+        1_000,
+        "SELECT deviceId, temperature, battery FROM 'plant/+/telemetry' WHERE state = {}",
+    ),
+    (
+        "10 rules of a topic, all match",
+        10,
+        "SELECT deviceId, temperature, battery FROM 'plant/+/telemetry' WHERE temperature > 80 AND line <> {}0",
+    ),
+    (
+        "10,000 rules of 10,000 topics",
+        10_000,
+        "SELECT deviceId, temperature, battery FROM 'plant/device-{}/+' WHERE temperature > 80",
+    ),
+];
+
 /// The names of all cases.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    [PARSE, THREE_FIELDS, ALL_FIELDS].into_iter().chain(STATEMENTS.iter().map(|(name, _)| *name))
+    let yardsticks = [PARSE, THREE_FIELDS, ALL_FIELDS].into_iter();
+    yardsticks.chain(STATEMENTS.iter().map(|(name, _)| *name)).chain(RULE_SETS.iter().map(|(name, ..)| *name))
 }
 
 /// The case of this name.
@@ -38,12 +78,37 @@ pub(crate) fn case(name: &str) -> Case {
         PARSE => Box::new(|payload| black_box(parse(payload)).is_object().into()),
         THREE_FIELDS => Box::new(three_fields),
         ALL_FIELDS => Box::new(all_fields),
-        name => {
-            let (_, sql) = STATEMENTS.iter().find(|(known, _)| *known == name).expect("a name of this file");
-            let statement = compile(sql);
-            Box::new(move |payload| usize::from(is_match(&statement, &message(payload))))
-        }
+        name => statement(name).or_else(|| rule_set(name)).expect("a name of this file"),
     }
+}
+
+fn statement(name: &str) -> Option<Case> {
+    let (_, sql) = STATEMENTS.iter().find(|(known, _)| *known == name)?;
+    let statement = compile(sql);
+    Some(Box::new(move |payload| usize::from(is_match(&statement, &message(payload)))))
+}
+
+fn rule_set(name: &str) -> Option<Case> {
+    let (_, count, sql) = RULE_SETS.iter().find(|(known, ..)| *known == name)?;
+    // The first rule is the one of the message's `line`, the second that of its topic.
+    let number = |number: usize| match number {
+        0 if sql.contains("= {}") => "'a'".to_owned(),
+        number if sql.contains("= {}") => format!("'l{number}'"),
+        number if sql.contains("<> {}") => number.to_string(),
+        number => format!("{number:04}"),
+    };
+    let statements = (0..*count).map(|rule| compile(&sql.replace("{}", &number(rule))));
+    let rules = RuleSet::new(statements.map(|statement| (statement.clone(), statement)));
+    Some(Box::new(move |payload| {
+        let message = message(payload);
+        let mut matches = 0;
+        rules.for_each_candidate(
+            message.topic(),
+            || &message,
+            |statement, message| matches += usize::from(is_match(statement, message)),
+        );
+        matches
+    }))
 }
 
 fn parse(payload: &str) -> Value {

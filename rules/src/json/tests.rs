@@ -118,6 +118,17 @@ fn control_characters_are_escaped() {
 }
 
 #[test]
+fn names_are_compared_without_their_escapes() {
+    let text = br#"{"a\\b":1,"\u0061":2,"b":3}"#;
+    let tape = Tape::read(text).unwrap();
+    let raw = |name| tape.root(text).member(name).map(Node::raw);
+    assert_eq!(raw(r"a\b"), Some("1"));
+    assert_eq!(raw(r"a\\b"), None);
+    assert_eq!(raw(r"\u0061"), None);
+    assert_eq!((raw("a"), raw("b")), (Some("2"), Some("3")));
+}
+
+#[test]
 fn what_is_inside_an_array_is_found_once_asked_for() {
     let text = br#"{"a":[[1,{"b":[2,3]}],[]],"c":[ ],"d":4}"#;
     let tape = Tape::read(text).unwrap();

@@ -15,7 +15,10 @@ impl Value<'_> {
 
     /// The order `<` and its siblings go by; `None` (Undefined) unless both sides are numbers or numeric Strings.
     pub fn order(&self, other: &Self) -> Option<Ordering> {
-        Some(self.to_number()?.cmp(&other.to_number()?))
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Some(one.cmp(other)),
+            _ => Some(self.to_number()?.cmp(&other.to_number()?)),
+        }
     }
 
     fn is_same(&self, other: &Self) -> bool {
