@@ -121,9 +121,7 @@ impl Reader<'_> {
     fn map(&mut self, head: &Head, depth: usize) -> Option<Value<'static>> {
         let mut members = Vec::new();
         while self.goes_on(head, members.len() as u64) {
-            let mut name = String::new();
-            // Names that are no texts become the text of what they are.
-            write_text(&self.item(depth + 1)?, false, &mut name);
+            let name = name(&self.item(depth + 1)?)?;
             members.push((Cow::Owned(name), self.item(depth + 1)?));
         }
         Some(Value::object(members))
@@ -143,6 +141,17 @@ impl Reader<'_> {
         let magnitude = digits.iter().fold(0i128, |number, byte| number << 8 | i128::from(*byte));
         Number::new(if tag == 2 { magnitude } else { -1 - magnitude }, 0, false).map(Value::Number)
     }
+}
+
+/// Names that are no texts become the text of what they are. An array or object is no name: inside its text the names
+/// of its own would be escaped once more, and so a few bytes of names in names would double at every level.
+fn name(value: &Value<'_>) -> Option<String> {
+    if matches!(value, Value::Array(_) | Value::Object(_)) {
+        return None;
+    }
+    let mut name = String::new();
+    write_text(value, false, &mut name);
+    Some(name)
 }
 
 /// Booleans, null and floating point; what JSON doesn't have is null.
@@ -249,7 +258,35 @@ mod tests {
         assert_eq!(json("9bffffffffffffffff00"), None);
     }
 
+    #[test]
+    fn maps_and_arrays_are_no_names() {
+        for levels in [1, 2, 12, 64, 90] {
+            let nested = format!("{}6161{}", "a1".repeat(levels), "01".repeat(levels));
+            assert_eq!(json(&nested).is_some(), levels == 1, "{levels}");
+        }
+        for name in ["80", "8101", "a0", "c680", "9fff"] {
+            assert_eq!(json(&format!("a1{name}01")), None, "{name}");
+        }
+        assert_eq!(json("a1f501").as_deref(), Some("{\"true\":1}"));
+        assert_eq!(json("a1430102030a").as_deref(), Some("{\"AQID\":10}"));
+    }
+
+    /// Bytes of which most begin a map, so that maps stand in maps as values and as names.
+    fn maps() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![4 => Just(0xa1), 1 => Just(0xa2), 1 => Just(0xbf), 2 => 0x00..0x18u8, 1 => Just(0x60), 1 => Just(0xff)];
+        prop::collection::vec(byte, 0..256)
+    }
+
     proptest! {
+        #[test]
+        fn what_is_made_is_in_proportion_to_what_is_read(bytes in maps()) {
+            if let Some(value) = decode(&bytes) {
+                let mut text = String::new();
+                write_json(&value, false, &mut text);
+                prop_assert!(text.len() <= 16 * bytes.len(), "{} of {}", text.len(), bytes.len());
+            }
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = decode(&bytes);
