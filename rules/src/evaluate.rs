@@ -269,7 +269,14 @@ impl<'v> Evaluation<'v> {
             version: self.options.version,
             text_bytes_max: self.options.output_bytes_max,
             pattern: call.pattern.as_ref(),
+            charge: &|bytes| {
+                self.charge(bytes);
+                !self.has_stopped()
+            },
         });
+        if self.has_stopped() {
+            return Value::Undefined;
+        }
         if matches!(result, Value::Undefined | Value::Null) && arguments.iter().all(Value::is_there) {
             self.note_call(call, arguments, &result);
         }

@@ -124,6 +124,11 @@ pub(crate) struct Call<'c, 'v> {
     pub(crate) text_bytes_max: usize,
     /// The pattern, when it was prepared.
     pub(crate) pattern: Option<&'c Expression>,
+    /// Counts work that is not in proportion to the arguments, in bytes as [`CompileOptions::work_bytes_max`] has them;
+    /// false when it was too much for the message.
+    ///
+    /// [`CompileOptions::work_bytes_max`]: crate::CompileOptions::work_bytes_max
+    pub(crate) charge: &'c dyn Fn(usize) -> bool,
 }
 
 pub(crate) type Evaluate = for<'c, 'v> fn(&Call<'c, 'v>) -> Value<'v>;

@@ -229,6 +229,33 @@ fn heavy_functions_in_nested_queries() {
 }
 
 #[test]
+fn replacements_that_read_the_text_anew_for_every_match() {
+    let payload = format!("{{\"t\":\"{}\"}}", "<".repeat(120_000));
+    for pattern in ["<[^>]*>|<", "(<[^>]*>)?<", ".*=|."] {
+        assert_too_much(
+            &format!("SELECT VALUE regexp_replace(t, '{pattern}', '') FROM '#'"),
+            payload.as_bytes(),
+        );
+    }
+    for pattern in ["<", "<[^>]*>", "<+"] {
+        let sql = format!("SELECT VALUE length(regexp_replace(t, '{pattern}', '')) FROM '#'");
+        evaluate(&sql, payload.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn patterns_that_backtrack_over_every_element() {
+    let element = format!("\"{}!\"", "a".repeat(24));
+    let payload = format!("{{\"a\":[{}]}}", vec![element; 4_000].join(","));
+    for call in ["regexp_matches", "regexp_substr"] {
+        let sql = format!("SELECT VALUE (SELECT VALUE {call}(*, '^(?:(?!-)\\w+\\s?)+$') FROM a) FROM '#'");
+        assert_too_much(&sql, payload.as_bytes());
+    }
+    let text = format!("{{\"t\":\"{}\"}}", "a".repeat(1_000));
+    assert_too_much("SELECT VALUE regexp_replace(t, '(?=a)a', 'b') FROM '#'", text.as_bytes());
+}
+
+#[test]
 fn members_of_large_objects_in_nested_queries() {
     let members: Vec<String> = (0..10_000).map(|n| format!("\"k{n}\":0")).collect();
     let array = "0,".repeat(20_000);

@@ -12,8 +12,8 @@ mod tests;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine::Exceeded;
 pub(crate) use engine::Expression;
+use engine::{Account, Exceeded};
 use replacement::Replacement;
 
 use super::ArgumentKind::{Pattern, Text};
@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             example("regexp_matches(none, 'a')", "Undefined"),
         ],
         evaluate: |call| {
-            with_pattern(call, |pattern, text| match pattern.is_match(text) {
+            with_pattern(call, |pattern, text, account| match pattern.is_match(text, account) {
                 Ok(matches) => Value::Boolean(matches),
                 Err(Exceeded) => Value::Undefined,
             })
@@ -53,7 +53,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             example("regexp_substr('kiln', '[0-9]')", "Undefined"),
         ],
         evaluate: |call| {
-            with_pattern(call, |pattern, text| match pattern.find(text) {
+            with_pattern(call, |pattern, text, account| match pattern.find(text, account) {
                 Ok(Some(found)) => Value::string(found.to_owned()),
                 Ok(None) | Err(Exceeded) => Value::Undefined,
             })
@@ -99,21 +99,24 @@ impl ForeignPatterns {
     }
 }
 
-fn with_pattern<'v>(call: &Call<'_, 'v>, apply: impl FnOnce(&Expression, &str) -> Value<'v>) -> Value<'v> {
+fn with_pattern<'v>(
+    call: &Call<'_, 'v>,
+    apply: impl FnOnce(&Expression, &str, Account<'_>) -> Value<'v>,
+) -> Value<'v> {
     let Some(text) = call.text(0) else { return Value::Undefined };
     if let Some(pattern) = call.pattern {
-        return apply(pattern, &text);
+        return apply(pattern, &text, call.charge);
     }
     let Some(pattern) = call.text(1) else { return Value::Undefined };
     let expression = call.message.foreign_patterns.get(&pattern);
-    expression.map_or(Value::Undefined, |expression| apply(&expression, &text))
+    expression.map_or(Value::Undefined, |expression| apply(&expression, &text, call.charge))
 }
 
 fn replace<'v>(call: &Call<'_, 'v>) -> Value<'v> {
     let Some(text) = call.text(2) else { return Value::Undefined };
-    with_pattern(call, |pattern, subject| {
+    with_pattern(call, |pattern, subject, account| {
         let Some(replacement) = Replacement::parse(&text, pattern) else { return Value::Undefined };
-        match replacement.apply(pattern, subject, call.text_bytes_max) {
+        match replacement.apply(pattern, subject, call.text_bytes_max, account) {
             Ok(Some(replaced)) => Value::string(replaced),
             Ok(None) | Err(Exceeded) => Value::Undefined,
         }

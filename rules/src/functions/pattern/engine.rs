@@ -2,10 +2,11 @@
 //!
 //! A pattern without look-around and back-references is matched in linear time. One with them is matched by
 //! backtracking, which is bounded three times: by the size of the program, by the steps, and by the length of the text.
+//! That holds for one search. How many searches a message may cause is counted on the account of whoever calls.
 
 use std::ops::Range;
 
-use super::java;
+use super::java::{self, Translated};
 
 /// The most memory a compiled pattern of a statement takes, in bytes (each part of it, when it backtracks).
 const COMPILED_BYTES_MAX: usize = 256 * 1024;
@@ -25,9 +26,28 @@ const STEPS_MAX: usize = 10_000;
 /// The longest text, in bytes, that a pattern that backtracks is tried on: each step may cost a walk to its end.
 pub(super) const BACKTRACKED_BYTES_MAX: usize = 1024;
 
+/// What a search of a pattern that backtracks counts, in bytes: as much time as looking at them, for ordinary ones.
+const BACKTRACKING_BYTES: usize = 16 * 1024;
+
+/// What such a search counts when it has made all its steps in vain.
+const EXCEEDED_BYTES: usize = 256 * 1024;
+
+/// What every further search of a text counts beside the bytes that it looks at.
+const SEARCH_BYTES: usize = 16;
+
+/// How many bytes a linear search looks at in the time in which one is copied, compared or hashed elsewhere.
+const SEARCHED_PER_BYTE: usize = 4;
+
+/// Counts work in bytes; false when it is too much.
+pub(super) type Account<'a> = &'a dyn Fn(usize) -> bool;
+
 /// A compiled pattern.
 #[derive(Debug, Clone)]
-pub(crate) struct Expression(Engine);
+pub(crate) struct Expression {
+    engine: Engine,
+    /// Whether a search may read far beyond the match that it finds, so that many matches read the same text many times.
+    reads_ahead: bool,
+}
 
 #[derive(Debug, Clone)]
 enum Engine {
@@ -50,7 +70,7 @@ impl Expression {
     pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
         let translated = java::translate(pattern)?;
         if !translated.backtracks {
-            return linear(&translated.text, COMPILED_BYTES_MAX);
+            return linear(&translated, COMPILED_BYTES_MAX);
         }
         fancy_regex::RegexBuilder::new(&translated.text)
             .backtrack_limit(STEPS_MAX)
@@ -58,7 +78,7 @@ impl Expression {
             .delegate_size_limit(COMPILED_BYTES_MAX)
             .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
             .build()
-            .map(|regex| Self(Engine::Backtracking(Box::new(regex))))
+            .map(|regex| Self { engine: Engine::Backtracking(Box::new(regex)), reads_ahead: false })
             .map_err(|error| last_line(&error.to_string()))
     }
 
@@ -68,36 +88,47 @@ impl Expression {
             return None;
         }
         let translated = java::translate(pattern).ok().filter(|translated| !translated.backtracks)?;
-        linear(&translated.text, FOREIGN_COMPILED_BYTES_MAX).ok()
+        linear(&translated, FOREIGN_COMPILED_BYTES_MAX).ok()
     }
 
     /// Whether it matches somewhere.
-    pub(super) fn is_match(&self, text: &str) -> Result<bool, Exceeded> {
-        match &self.0 {
+    pub(super) fn is_match(&self, text: &str, account: Account<'_>) -> Result<bool, Exceeded> {
+        match &self.engine {
             Engine::Linear(regex) => Ok(regex.is_match(text)),
-            Engine::Backtracking(regex) => regex.is_match(bounded(text)?).map_err(|_| Exceeded),
+            Engine::Backtracking(regex) => backtracking(account, text, |text| regex.is_match(text)),
         }
     }
 
     /// The first match.
-    pub(super) fn find<'t>(&self, text: &'t str) -> Result<Option<&'t str>, Exceeded> {
-        match &self.0 {
+    pub(super) fn find<'t>(&self, text: &'t str, account: Account<'_>) -> Result<Option<&'t str>, Exceeded> {
+        match &self.engine {
             Engine::Linear(regex) => Ok(regex.find(text).map(|found| found.as_str())),
             Engine::Backtracking(regex) => {
-                let found = regex.find(bounded(text)?).map_err(|_| Exceeded)?;
+                let found = backtracking(account, text, |text| regex.find(text))?;
                 Ok(found.map(|found| found.as_str()))
             }
         }
     }
 
     /// The first match that starts at byte `from` or later, with its groups.
-    pub(super) fn groups_from(&self, text: &str, from: usize) -> Result<Option<Groups>, Exceeded> {
-        match &self.0 {
-            Engine::Linear(regex) => Ok(regex
-                .captures_at(text, from)
-                .map(|found| found.iter().map(|group| group.map(|group| group.range())).collect())),
+    pub(super) fn groups_from(
+        &self,
+        text: &str,
+        from: usize,
+        account: Account<'_>,
+    ) -> Result<Option<Groups>, Exceeded> {
+        match &self.engine {
+            Engine::Linear(regex) => {
+                let ahead = if self.reads_ahead { text.len() - from } else { 0 };
+                if !account(SEARCH_BYTES + ahead / SEARCHED_PER_BYTE) {
+                    return Err(Exceeded);
+                }
+                Ok(regex
+                    .captures_at(text, from)
+                    .map(|found| found.iter().map(|group| group.map(|group| group.range())).collect()))
+            }
             Engine::Backtracking(regex) => {
-                let found = regex.captures_from_pos(bounded(text)?, from).map_err(|_| Exceeded)?;
+                let found = backtracking(account, text, |text| regex.captures_from_pos(text, from))?;
                 Ok(found.map(|found| found.iter().map(|group| group.map(|group| group.range())).collect()))
             }
         }
@@ -105,7 +136,7 @@ impl Expression {
 
     /// How many groups it has, the whole match counted.
     pub(super) fn group_count(&self) -> usize {
-        match &self.0 {
+        match &self.engine {
             Engine::Linear(regex) => regex.captures_len(),
             Engine::Backtracking(regex) => regex.captures_len(),
         }
@@ -113,23 +144,34 @@ impl Expression {
 
     /// The number of the group called `name`.
     pub(super) fn group_named(&self, name: &str) -> Option<usize> {
-        match &self.0 {
+        match &self.engine {
             Engine::Linear(regex) => regex.capture_names().position(|known| known == Some(name)),
             Engine::Backtracking(regex) => regex.capture_names().position(|known| known == Some(name)),
         }
     }
 }
 
-fn bounded(text: &str) -> Result<&str, Exceeded> {
-    if text.len() > BACKTRACKED_BYTES_MAX { Err(Exceeded) } else { Ok(text) }
+/// A search that backtracks, counted before and, when it was in vain, after it.
+fn backtracking<'t, T>(
+    account: Account<'_>,
+    text: &'t str,
+    search: impl FnOnce(&'t str) -> Result<T, fancy_regex::Error>,
+) -> Result<T, Exceeded> {
+    if text.len() > BACKTRACKED_BYTES_MAX || !account(BACKTRACKING_BYTES) {
+        return Err(Exceeded);
+    }
+    search(text).map_err(|_| {
+        account(EXCEEDED_BYTES);
+        Exceeded
+    })
 }
 
-fn linear(pattern: &str, bytes_max: usize) -> Result<Expression, String> {
-    regex::RegexBuilder::new(pattern)
+fn linear(translated: &Translated, bytes_max: usize) -> Result<Expression, String> {
+    regex::RegexBuilder::new(&translated.text)
         .size_limit(bytes_max)
         .dfa_size_limit(bytes_max)
         .build()
-        .map(|regex| Expression(Engine::Linear(regex)))
+        .map(|regex| Expression { engine: Engine::Linear(regex), reads_ahead: translated.reads_ahead() })
         .map_err(|error| last_line(&error.to_string()))
 }
 

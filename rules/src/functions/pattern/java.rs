@@ -8,6 +8,18 @@ pub(super) struct Translated {
     pub(super) text: String,
     /// Whether it looks around, refers back or never gives back: then matching needs backtracking.
     pub(super) backtracks: bool,
+    /// Whether a quantifier has no upper bound.
+    is_unbounded: bool,
+    /// Whether there are alternatives: `|`, or a group that may be left out or repeated.
+    has_alternatives: bool,
+}
+
+impl Translated {
+    /// Whether a search may have to read on far behind a match, for another alternative that comes to nothing. Without
+    /// alternatives every way through the pattern meets the same parts, and ends soon behind the match.
+    pub(super) fn reads_ahead(&self) -> bool {
+        self.is_unbounded && self.has_alternatives
+    }
 }
 
 /// Horizontal and vertical white space (`\h`, `\v`), and what ends a line, as bodies of classes.
@@ -47,11 +59,18 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
         backtracks: false,
         dot_is_all: pattern.contains("(?") && flags_of(pattern).any(|flags| flags.contains('s')),
         repeatable: false,
+        is_unbounded: false,
+        has_alternatives: false,
     };
     while let Some(next) = translation.rest.chars().next() {
         translation.element(next)?;
     }
-    Ok(Translated { text: translation.text, backtracks: translation.backtracks })
+    Ok(Translated {
+        text: translation.text,
+        backtracks: translation.backtracks,
+        is_unbounded: translation.is_unbounded,
+        has_alternatives: translation.has_alternatives,
+    })
 }
 
 /// What stands between `(?` and the end of a group of flags, for every group that could be one.
@@ -70,6 +89,8 @@ struct Translation<'p> {
     dot_is_all: bool,
     /// Whether a quantifier may follow.
     repeatable: bool,
+    is_unbounded: bool,
+    has_alternatives: bool,
 }
 
 impl Translation<'_> {
@@ -92,6 +113,7 @@ impl Translation<'_> {
             }
             other => {
                 self.copy(other.len_utf8());
+                self.has_alternatives |= other == '|';
                 !matches!(other, '|' | '^')
             }
         };
@@ -114,6 +136,8 @@ impl Translation<'_> {
             return Err(format!("nothing to repeat before `{next}`"));
         }
         let length = if next == '{' { self.counted()? } else { 1 };
+        self.is_unbounded |= matches!(next, '*' | '+') || self.rest[..length].ends_with(",}");
+        self.has_alternatives |= self.text.ends_with(')');
         self.copy(length);
         self.repeatable = false;
         if self.rest.starts_with('?') {

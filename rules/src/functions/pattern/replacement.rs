@@ -1,6 +1,6 @@
 //! Replacements as Java writes them: `$1` and `${name}` are groups, a backslash takes its meaning from what follows.
 
-use super::engine::{Exceeded, Expression, Groups};
+use super::engine::{Account, Exceeded, Expression, Groups};
 
 /// A replacement, taken apart for one pattern.
 pub(super) struct Replacement {
@@ -45,11 +45,12 @@ impl Replacement {
         expression: &Expression,
         text: &str,
         bytes_max: usize,
+        account: Account<'_>,
     ) -> Result<Option<String>, Exceeded> {
         let mut result = String::with_capacity(text.len());
         let (mut copied, mut from) = (0, 0);
         while from <= text.len() {
-            let Some(groups) = expression.groups_from(text, from)? else { break };
+            let Some(groups) = expression.groups_from(text, from, account)? else { break };
             let Some(whole) = groups.first().cloned().flatten() else { break };
             result.push_str(&text[copied..whole.start]);
             self.append(&groups, text, &mut result);

@@ -5,7 +5,7 @@ use super::*;
 
 fn first(pattern: &str, text: &str) -> String {
     match Expression::compile(pattern)
-        .map(|expression| expression.find(text).map(|found| found.map(str::to_owned)))
+        .map(|expression| expression.find(text, &|_| true).map(|found| found.map(str::to_owned)))
     {
         Ok(Ok(Some(found))) => format!("`{found}`"),
         Ok(Ok(None)) => "none".to_owned(),
@@ -16,7 +16,7 @@ fn first(pattern: &str, text: &str) -> String {
 
 fn replaced(text: &str, pattern: &str, replacement: &str) -> Option<String> {
     let expression = Expression::compile(pattern).unwrap();
-    Replacement::parse(replacement, &expression)?.apply(&expression, text, 1000).unwrap()
+    Replacement::parse(replacement, &expression)?.apply(&expression, text, 1000, &|_| true).unwrap()
 }
 
 #[test]
@@ -105,6 +105,31 @@ fn no_pattern_runs_past_its_bounds() {
     assert_eq!(first(r"(?=.*b)a", &text), "none");
 }
 
+/// What a replacement counts beside the text, in bytes.
+fn counted(text: &str, pattern: &str) -> usize {
+    let expression = Expression::compile(pattern).unwrap();
+    let counted = std::cell::Cell::new(0);
+    let account = |bytes| {
+        counted.set(counted.get() + bytes);
+        true
+    };
+    let _ = Replacement::parse("", &expression).unwrap().apply(&expression, text, 100_000, &account);
+    counted.get()
+}
+
+#[test]
+fn searches_that_read_ahead_of_their_matches_are_counted() {
+    let text = "<".repeat(1_000);
+    for pattern in ["<[^>]*>|<", "(<[^>]*>)?<", "(?:<[^>]{1,}>){0,1}<", "(.*=)*."] {
+        let counted = counted(&text, pattern);
+        assert!(counted > 1_000 * 1_000 / 8, "{pattern}: {counted}");
+    }
+    for pattern in ["<", "<|>", "<[^>]*>", "<{1,9}", r"\s+", "[|*<]"] {
+        let counted = counted(&text, pattern);
+        assert!(counted <= 1_001 * 16, "{pattern}: {counted}");
+    }
+}
+
 #[test]
 fn patterns_of_messages_are_linear_small_and_few() {
     assert!(Expression::compile_foreign("(?=a)").is_none());
@@ -122,9 +147,9 @@ proptest! {
     #[test]
     fn nothing_panics(pattern in "\\PC{0,12}|[a-c()|*+?{}\\[\\]^$.,0-9\\\\QEpdwk<>=!:&~-]{0,24}", text in "[a-c0-9 €]{0,12}") {
         if let Ok(expression) = Expression::compile(&pattern) {
-            let _ = expression.find(&text);
+            let _ = expression.find(&text, &|_| true);
             if let Some(replacement) = Replacement::parse("$1", &expression) {
-                let _ = replacement.apply(&expression, &text, 100);
+                let _ = replacement.apply(&expression, &text, 100, &|_| true);
             }
         }
     }
