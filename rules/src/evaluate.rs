@@ -290,7 +290,9 @@ impl<'v> Evaluation<'v> {
         if is_search && arguments.first().is_some_and(|text| text.to_text().is_some()) {
             return;
         }
-        if misfit::is_failure(call.function, arguments, result) {
+        if misfit::is_failure(call.function, arguments, result, &|pattern| {
+            self.message.foreign_patterns.get(pattern).is_some()
+        }) {
             self.misfit(MisfitKind::Function);
         }
     }

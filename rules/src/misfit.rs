@@ -10,7 +10,7 @@ mod tests;
 
 use base64::Engine as _;
 
-use crate::functions::{self, Function};
+use crate::functions::Function;
 use crate::message::Message;
 use crate::statement::Statement;
 use crate::syntax::{Form, Operator};
@@ -121,7 +121,13 @@ pub(crate) fn expects_misfits(function: &Function) -> bool {
 }
 
 /// Whether a function that got what is there and gave Undefined or Null has failed.
-pub(crate) fn is_failure(function: &Function, arguments: &[Value<'_>], result: &Value<'_>) -> bool {
+/// `is_pattern` says whether a text is a pattern that can be searched for.
+pub(crate) fn is_failure(
+    function: &Function,
+    arguments: &[Value<'_>],
+    result: &Value<'_>,
+    is_pattern: &dyn Fn(&str) -> bool,
+) -> bool {
     match (function.name, result) {
         // Where others give Undefined, `decode` gives Null.
         ("decode", Value::Null) => !holds_null(arguments),
@@ -129,7 +135,6 @@ pub(crate) fn is_failure(function: &Function, arguments: &[Value<'_>], result: &
         // No match is an answer, a bad pattern is none.
         ("regexp_substr", _) => match arguments {
             [text, pattern] => {
-                let is_pattern = |pattern: &str| functions::Expression::compile(pattern).is_ok();
                 text.to_text().is_none() || !pattern.to_text().is_some_and(|pattern| is_pattern(&pattern))
             }
             _ => true,
@@ -147,8 +152,13 @@ fn holds_null(arguments: &[Value<'_>]) -> bool {
 }
 
 /// What is wrong with an expression that gives nothing although its inputs are there; `None` where nothing is.
-pub(crate) fn describe(form: &Form, inputs: &[Value<'_>], result: &Value<'_>) -> Option<String> {
-    examine::misfit(form, inputs, result).map(|(_, message)| message)
+pub(crate) fn describe(
+    form: &Form,
+    inputs: &[Value<'_>],
+    result: &Value<'_>,
+    message: &Message<'_>,
+) -> Option<String> {
+    examine::misfit(form, inputs, result, message).map(|(_, message)| message)
 }
 
 impl Statement {

@@ -256,6 +256,16 @@ fn patterns_that_backtrack_over_every_element() {
 }
 
 #[test]
+fn patterns_without_a_match_are_compiled_once_and_a_few() {
+    let patterns: Vec<String> = (0..2_000).map(|n| format!("{{\"p\":\"\\\\p{{L}}{{3}}x{n}\"}}")).collect();
+    let payload = format!("{{\"a\":[{}]}}", patterns.join(","));
+    let started = Instant::now();
+    let sql = "SELECT VALUE (SELECT VALUE regexp_substr('zz', p) FROM a) FROM '#'";
+    evaluate(sql, payload.as_bytes()).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
 fn members_of_large_objects_in_nested_queries() {
     let members: Vec<String> = (0..10_000).map(|n| format!("\"k{n}\":0")).collect();
     let array = "0,".repeat(20_000);

@@ -37,7 +37,7 @@ pub(super) fn own(statement: &Statement, seen: &Seen<'_>, message: &Message<'_>)
         },
         Form::Case(_) => Some(case(seen)),
         _ if is_inside => None,
-        form => misfit_of(statement, form, seen),
+        form => misfit_of(statement, form, seen, message),
     }
 }
 
@@ -56,7 +56,7 @@ fn case(seen: &Seen<'_>) -> String {
     }
 }
 
-fn misfit_of(statement: &Statement, form: &Form, seen: &Seen<'_>) -> Option<String> {
+fn misfit_of(statement: &Statement, form: &Form, seen: &Seen<'_>, message: &Message<'_>) -> Option<String> {
     let inputs: Vec<Value<'_>> =
         seen.inputs.iter().map(|input| input.value.clone().ok()).collect::<Option<_>>()?;
     if let (Form::Query(_), [source]) = (form, inputs.as_slice()) {
@@ -68,7 +68,7 @@ fn misfit_of(statement: &Statement, form: &Form, seen: &Seen<'_>) -> Option<Stri
     {
         return Some(format!("{} is null", sql(statement, seen.inputs[null].piece.expression)));
     }
-    let told = misfit::describe(form, &inputs, &Value::Undefined);
+    let told = misfit::describe(form, &inputs, &Value::Undefined, message);
     told.or_else(|| is_call.then(|| "for these arguments there is nothing".to_owned()))
 }
 

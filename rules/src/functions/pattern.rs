@@ -85,7 +85,8 @@ pub(crate) struct ForeignPatterns {
 const FOREIGN_PATTERNS_MAX: usize = 64;
 
 impl ForeignPatterns {
-    fn get(&self, pattern: &str) -> Option<Rc<Expression>> {
+    /// The pattern, compiled; `None` when it is none, needs more than it may, or there were too many others.
+    pub(crate) fn get(&self, pattern: &str) -> Option<Rc<Expression>> {
         let mut known = self.known.borrow_mut();
         if let Some((_, expression)) = known.iter().find(|(text, _)| text == pattern) {
             return expression.clone();

@@ -195,7 +195,9 @@ impl<'v> Examiner<'v> {
             let result = self.evaluation.value(&piece.plan, scope);
             if let (Plan::Ask(_), Some(reason)) = (&piece.plan, self.evaluation.asked.take_failure()) {
                 self.tell(MisfitKind::Function, piece.expression.span, reason, &inputs);
-            } else if let Some((kind, message)) = misfit(&piece.expression.form, &inputs, &result) {
+            } else if let Some((kind, message)) =
+                misfit(&piece.expression.form, &inputs, &result, self.evaluation.message)
+            {
                 self.tell(kind, piece.expression.span, message, &inputs);
             }
         }
@@ -263,12 +265,17 @@ impl<'v> Examiner<'v> {
 }
 
 /// Whether an expression gives nothing although its inputs, all there, would let it; and what to say then.
-pub(super) fn misfit(form: &Form, inputs: &[Value<'_>], result: &Value<'_>) -> Option<(MisfitKind, String)> {
+pub(super) fn misfit(
+    form: &Form,
+    inputs: &[Value<'_>],
+    result: &Value<'_>,
+    message: &Message<'_>,
+) -> Option<(MisfitKind, String)> {
     let types: Vec<&str> = inputs.iter().map(Value::type_name).collect();
     let types = types.join(" and ");
     let conversion = |message: String| Some((MisfitKind::Conversion, message));
     match (form, inputs) {
-        (Form::Call(name, _), _) if matches!(result, Value::Undefined | Value::Null) => {
+        (Form::Call(name, arguments), _) if matches!(result, Value::Undefined | Value::Null) => {
             let function = functions::find(&name.text)?;
             let (fewest, most) = function.argument_counts();
             if !(fewest..=most).contains(&inputs.len()) {
@@ -276,7 +283,10 @@ pub(super) fn misfit(form: &Form, inputs: &[Value<'_>], result: &Value<'_>) -> O
                 return None;
             }
             let told = format!("`{}` can make nothing of {types}", function.name);
-            is_failure(function, inputs, result).then_some((MisfitKind::Function, told))
+            // What the device sent was compiled when it was evaluated, within its bounds; a literal with the statement.
+            let is_literal = arguments.get(1).is_some_and(|pattern| matches!(pattern.form, Form::String(_)));
+            let is_pattern = |pattern: &str| is_literal || message.foreign_patterns.get(pattern).is_some();
+            is_failure(function, inputs, result, &is_pattern).then_some((MisfitKind::Function, told))
         }
         _ if !result.is_undefined() => None,
         (Form::Binary(operator, ..), [left, right]) => {

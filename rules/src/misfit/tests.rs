@@ -51,6 +51,26 @@ fn the_functions_that_are_told_apart_by_name_exist() {
     }
 }
 
+/// Whether a device's pattern has failed is known from its search: nothing is compiled for it again or without bounds.
+#[test]
+fn patterns_of_messages_are_misfits_when_they_are_bad_or_too_many() {
+    let sql = "SELECT VALUE regexp_substr('zz', p) FROM '#'";
+    let long = "a".repeat(2_000);
+    for (pattern, is_misfit) in [("a", false), ("(", true), ("(?=a)", true), (long.as_str(), true)] {
+        let told = told(sql, &format!("{{\"p\":\"{pattern}\"}}"));
+        assert_eq!(told != "none\n", is_misfit, "{pattern}: {told}");
+    }
+    let patterns = |count: usize| {
+        let patterns: Vec<String> = (0..count).map(|n| format!("\"a{n}\"")).collect();
+        told(
+            "SELECT VALUE (SELECT VALUE regexp_substr('zz', *) FROM a) FROM '#'",
+            &format!("{{\"a\":[{}]}}", patterns.join(",")),
+        )
+    };
+    assert_eq!(patterns(64), "none\n");
+    assert_ne!(patterns(65), "none\n");
+}
+
 #[test]
 fn a_set_holds_each_kind_once() {
     let kinds = MisfitKinds::default().with(MisfitKind::Function).with(MisfitKind::Function);
