@@ -10,7 +10,7 @@ use super::limits::Limits;
 pub(super) struct Clock {
     /// Windows that end before are closed; none before the first event.
     pub(super) watermark_ms: Option<i64>,
-    /// The latest time of any event.
+    /// The latest time of any event, none later than it arrived.
     newest_ms: i64,
     /// When the latest event arrived.
     arrived_ms: i64,

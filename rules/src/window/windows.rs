@@ -125,8 +125,11 @@ impl Windows {
                 other => other,
             };
         }
-        self.clock.event(event, arrived_ms, lateness_ms);
-        self.clock_changed = true;
+        if !matches!(added, Added::Refused(_)) {
+            // A clock that is fast is no reason to take those of others for late: no event moves time beyond its arrival.
+            self.clock.event(event.min(arrived.max(watermark)), arrived_ms, lateness_ms);
+            self.clock_changed = true;
+        }
         added
     }
 

@@ -53,6 +53,10 @@ impl Reference {
                 other => other,
             };
         }
+        if matches!(added, Added::Refused(_)) {
+            return added;
+        }
+        let time = time.min(arrived.max(self.watermark));
         self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
         self.arrived = self.arrived.max(arrived);
         let lateness = if self.by_time { self.limits.lateness_ms as i64 } else { 0 };
