@@ -9,6 +9,9 @@ mod habits;
 mod outside;
 mod window;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Span, SqlErrors, nearest};
 use crate::filter::TopicFilter;
 use crate::functions::{self, ArgumentKind, Function};
@@ -42,9 +45,16 @@ pub(crate) struct Check<'t> {
     asked_once: Vec<Service>,
     /// Which names there are: those of a message, or those of a window that closes.
     stage: window::Stage,
+    /// The literal patterns so far, each compiled once.
+    patterns: Patterns,
+    /// Those of the whole statement, where a piece of it is compiled anew.
+    known_patterns: Option<&'t Patterns>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
+
+/// Literal patterns of a statement, compiled: that takes thousands of times as long as compiling anything else.
+pub(crate) type Patterns = BTreeMap<String, Arc<functions::Expression>>;
 
 impl<'t> Check<'t> {
     pub(crate) fn new(text: &'t str, version: SqlVersion) -> Self {
@@ -58,9 +68,22 @@ impl<'t> Check<'t> {
             descriptors: None,
             asked_once: Vec::new(),
             stage: window::Stage::default(),
+            patterns: Patterns::new(),
+            known_patterns: None,
             errors: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Takes patterns from here instead of compiling them.
+    pub(crate) fn knowing_patterns(mut self, patterns: &'t Patterns) -> Self {
+        self.known_patterns = Some(patterns);
+        self
+    }
+
+    /// The patterns that were compiled.
+    pub(crate) fn take_patterns(&mut self) -> Patterns {
+        std::mem::take(&mut self.patterns)
     }
 
     /// Makes variables visible that were defined elsewhere.
@@ -346,12 +369,24 @@ impl<'t> Check<'t> {
         }
     }
 
-    fn pattern(&mut self, function: &Function, arguments: &[Expression]) -> Option<functions::Expression> {
+    fn pattern(
+        &mut self,
+        function: &Function,
+        arguments: &[Expression],
+    ) -> Option<Arc<functions::Expression>> {
         let place = function.arguments.iter().position(|argument| argument.kind == ArgumentKind::Pattern)?;
         let argument = arguments.get(place)?;
         let Form::String(text) = &argument.form else { return None };
+        let known = self.known_patterns.and_then(|known| known.get(text)).or_else(|| self.patterns.get(text));
+        if let Some(known) = known {
+            return Some(Arc::clone(known));
+        }
         match functions::Expression::compile(text) {
-            Ok(pattern) => Some(pattern),
+            Ok(pattern) => {
+                let pattern = Arc::new(pattern);
+                self.patterns.insert(text.clone(), Arc::clone(&pattern));
+                Some(pattern)
+            }
             Err(error) => {
                 let hint = "patterns are Java's; a backslash in a string is a plain backslash".to_owned();
                 self.error(argument.span, format!("bad pattern: {error}"), hint);

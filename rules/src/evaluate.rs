@@ -268,7 +268,7 @@ impl<'v> Evaluation<'v> {
             message: self.message,
             version: self.options.version,
             text_bytes_max: self.options.output_bytes_max,
-            pattern: call.pattern.as_ref(),
+            pattern: call.pattern.as_deref(),
             charge: &|bytes| {
                 self.charge(bytes);
                 !self.has_stopped()

@@ -70,7 +70,7 @@ pub(crate) struct CallPlan {
     pub(crate) function: &'static Function,
     pub(crate) arguments: Vec<Plan>,
     /// The compiled pattern, when the function takes one and it is a literal.
-    pub(crate) pattern: Option<Expression>,
+    pub(crate) pattern: Option<Arc<Expression>>,
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::check::{Check, Reach};
+use crate::check::{Check, Patterns, Reach};
 use crate::diagnostic::{Diagnostic, SqlErrors};
 use crate::evaluate::Evaluation;
 use crate::filter::TopicFilter;
@@ -94,6 +94,7 @@ struct Inner {
     projection: Projection,
     /// What a statement over windows has instead of a projection.
     window: Option<WindowPlan>,
+    patterns: Patterns,
     warnings: Vec<Diagnostic>,
 }
 
@@ -235,6 +236,7 @@ impl Statement {
             None => (check.projection(&select.body), None),
             Some(grouping) => (Projection::nothing(), check.window(&select, grouping)),
         };
+        let patterns = check.take_patterns();
         let warnings = check.finish()?;
         let glance = condition.as_ref().filter(|_| variables.is_empty()).and_then(Glance::of);
         let sql = sql.to_owned();
@@ -250,6 +252,7 @@ impl Statement {
             glance,
             projection,
             window,
+            patterns,
             warnings,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -382,6 +385,10 @@ impl Statement {
 
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.inner.capabilities
+    }
+
+    pub(crate) fn patterns(&self) -> &Patterns {
+        &self.inner.patterns
     }
 
     pub(crate) fn select(&self) -> &Select {

@@ -77,6 +77,7 @@ impl<'t> Builder<'t> {
     fn compile(&self, expression: &Expression) -> Plan {
         // The statement was accepted, so this piece of it is.
         let mut check = Check::new(self.statement.sql(), self.statement.options().version)
+            .knowing_patterns(self.statement.patterns())
             .reaching(Reach::Everybody(self.statement.capabilities()));
         check.know_variables(self.statement.variables());
         check.stand_in_subquery(self.query_depth);

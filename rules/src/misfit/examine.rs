@@ -1,6 +1,7 @@
 //! Finds the places of misfits: evaluates a statement once more, piece by piece, from its tree.
 //!
-//! For people and error documents: each piece is compiled anew, so that evaluation proper carries no cost for it.
+//! For people and error documents: each piece is compiled anew, except for its regular expressions, so that evaluation
+//! proper carries no cost for it.
 
 use super::{Misfit, MisfitKind, expects_misfits, is_failure};
 use crate::check::{Check, Reach, window_call};
@@ -79,6 +80,7 @@ impl<'t> Builder<'t> {
         self.pieces += 1;
         // The statement was accepted, so this piece of it is.
         let mut check = Check::new(self.statement.sql(), self.statement.options().version)
+            .knowing_patterns(self.statement.patterns())
             .reaching(Reach::Everybody(self.statement.capabilities()));
         check.know_variables(self.statement.variables());
         check.stand_in_subquery(self.query_depth);

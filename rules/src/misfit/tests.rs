@@ -71,6 +71,22 @@ fn patterns_of_messages_are_misfits_when_they_are_bad_or_too_many() {
     assert_ne!(patterns(65), "none\n");
 }
 
+/// Any device can send a text for a number, as often as it likes: finding the place must not compile patterns again.
+#[test]
+fn misfits_are_found_with_the_patterns_of_the_statement() {
+    let nested = |text: String, n: usize| format!("regexp_replace({text}, '(\\p{{L}}{{3}}|{n})x', '')");
+    let sql = format!("SELECT VALUE n * 1 + {} FROM '#'", (0..20).fold("n".to_owned(), nested));
+    let started = std::time::Instant::now();
+    let statement = Statement::compile(&sql, CompileOptions::default()).unwrap();
+    let compiled = started.elapsed();
+    let randomness = || [7u8; 16];
+    let message = Message::new("a", br#"{"n":"x"}"#, 0, &randomness);
+    assert!(!statement.run(&message).misfits.is_empty());
+    let started = std::time::Instant::now();
+    assert_eq!(statement.misfits(&message).len(), 1);
+    assert!(started.elapsed() < compiled * 3, "{:?} and {compiled:?}", started.elapsed());
+}
+
 #[test]
 fn a_set_holds_each_kind_once() {
     let kinds = MisfitKinds::default().with(MisfitKind::Function).with(MisfitKind::Function);
