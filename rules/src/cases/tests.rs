@@ -344,3 +344,26 @@ fn windows_need_messages_and_messages_windows() {
     let unread = r#"{"id":"w","sql":"SELECT * FROM 'a'","messages":[{"payload":1}],"expect":{"outputs":[]}}"#;
     assert!(reason(unread).contains("a message has no `at_ms`"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn damaged_lines_are_failures_and_never_panic(
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        cut in 0usize..12,
+        with in "[{}\\[\\]\",:0-9a-z\\\\ -]{0,8}|null|true|\\PC",
+    ) {
+        let line = concat!(
+            r#"{"id":"a","sql":"SELECT x FROM 'a/+'","topic":"a/b","payload":{"x":[1,"é"]},"now_ms":5,"user_properties":[["k","v"]],"#,
+            r#""mqtt_properties":{"content_type":"c"},"fixtures":{"tables":{}},"templates":[{"in":"${x}","out":"1"}],"expect":{"match":true,"output":{"x":1}}}"#,
+        );
+        let boundaries: Vec<usize> = line.char_indices().map(|(at, _)| at).collect();
+        let start = boundaries[at.index(boundaries.len())];
+        let end = boundaries.iter().copied().find(|end| *end >= start + cut).unwrap_or(line.len());
+        let damaged = format!("{}{with}{}", &line[..start], &line[end..]);
+        let report = Suite::default().run(damaged.as_bytes());
+        proptest::prop_assert!(report.passed + report.failures.len() >= usize::from(!damaged.trim().is_empty()));
+        if let Ok(trial) = Trial::read(&damaged, 0) {
+            let _ = trial.run(None, None);
+        }
+    }
+}
