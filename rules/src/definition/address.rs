@@ -190,15 +190,22 @@ fn check_path(text: &str) -> Result<(), &'static str> {
     if !text.starts_with('/') {
         return Err("a path begins with `/`");
     }
-    let leads_upwards =
-        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-    if text.split(['/', '\\']).any(leads_upwards) {
-        return Err("a path has no segments `.` and `..`");
+    if leads_upwards(text) {
+        return Err("a path has no segments `.` and `..`, encoded ones among them");
     }
     match text.contains(['?', '#']) || text.chars().any(char::is_control) {
         true => Err("a path holds no `?`, no `#` and no control characters; parameters belong into `query`"),
         false => Ok(()),
     }
+}
+
+/// Whether a server finds a segment `.` or `..` in it. Many decode a path before they split it, some twice, and some cut what follows `;`.
+fn leads_upwards(path: &str) -> bool {
+    let mut decoded = path.to_ascii_lowercase();
+    for (encoded, plain) in [("%25", "%"), ("%2f", "/"), ("%5c", "/"), ("%2e", "."), ("%3b", ";")] {
+        decoded = decoded.replace(encoded, plain);
+    }
+    decoded.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 /// A value as one piece of a path: whatever it holds, it adds no segment and no query.
@@ -264,15 +271,39 @@ mod tests {
     fn a_request_keeps_to_its_server() {
         let action = "http = { name = 'h', path = '/lines/${line}/x', query = { site = '${line}' }, headers = { X-Line = '${line}' } }";
         assert_eq!(
-            addressed(action, r#"{"line":"a b/../c?d"}"#),
-            "h - [path=/lines/a%20b%2F..%2Fc%3Fd/x, query.site=a b/../c?d, headers.X-Line=a b/../c?d]"
+            addressed(action, r#"{"line":"a b/c..?d"}"#),
+            "h - [path=/lines/a%20b%2Fc..%3Fd/x, query.site=a b/c..?d, headers.X-Line=a b/c..?d]"
         );
-        assert!(addressed(action, r#"{"line":".."}"#).ends_with("a path has no segments `.` and `..`"));
         assert!(
             addressed(action, r#"{"line":"a\r\nX-Admin: 1"}"#)
                 .ends_with("a header holds no control characters, line ends among them")
         );
         assert_eq!(addressed(action, "{}"), "h - [path=/lines//x]");
+    }
+
+    #[test]
+    fn no_value_leads_a_server_that_decodes_the_path_upwards() {
+        let action = "http = { name = 'h', path = '/lines/${line}/x' }";
+        for line in [
+            "..",
+            "x/../../../admin/reset?",
+            "x/..",
+            "../x",
+            "x/./y",
+            "x\\..\\y",
+            "x%2F..%2Fy",
+            "x%2f%2e%2E%5cy",
+            "x/..;a=b/y",
+        ] {
+            let payload = serde_json::json!({ "line": line }).to_string();
+            let addressed = addressed(action, &payload);
+            let why = "a path has no segments `.` and `..`, encoded ones among them";
+            assert!(addressed.ends_with(why), "{line}: {addressed}");
+        }
+        for line in ["...", "x/..y", "v1.2/..a..", "a;.."] {
+            let payload = serde_json::json!({ "line": line }).to_string();
+            assert!(addressed(action, &payload).starts_with("h - [path=/lines/"), "{line}");
+        }
     }
 
     #[test]
