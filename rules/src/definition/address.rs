@@ -67,6 +67,18 @@ pub enum ActionFault {
     },
 }
 
+impl ActionFault {
+    /// The fault for a log: without the value, which is the device's and may be secret.
+    pub fn without_value(&self) -> String {
+        match self {
+            Self::Template { .. } => self.to_string(),
+            Self::Value { setting, why, .. } => {
+                format!("`{setting}` can't be what it is for this message: {why}")
+            }
+        }
+    }
+}
+
 impl Action {
     /// Fills the templates for `message`.
     ///
@@ -304,6 +316,16 @@ mod tests {
             let payload = serde_json::json!({ "line": line }).to_string();
             assert!(addressed(action, &payload).starts_with("h - [path=/lines/"), "{line}");
         }
+    }
+
+    #[test]
+    fn what_the_log_is_told_of_a_fault_holds_no_value() {
+        let fault = wrong("headers.Authorization", "Bearer s3cret\n", "a header holds no control characters");
+        assert!(fault.to_string().contains("s3cret"));
+        assert_eq!(
+            fault.without_value(),
+            "`headers.Authorization` can't be what it is for this message: a header holds no control characters"
+        );
     }
 
     #[test]

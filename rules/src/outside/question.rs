@@ -179,7 +179,7 @@ impl Question {
     }
 }
 
-/// Who is asked for what, without what the message said: that may be long, or secret.
+/// Who is asked for what, without what the message said: that may be long, or secret. Names are escaped, as a message may have made them.
 impl fmt::Display for Question {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let function = self.service().function();
@@ -188,9 +188,11 @@ impl fmt::Display for Question {
             | Self::Table { table: name, .. }
             | Self::Lambda { function: name, .. }
             | Self::Model { model: name, .. }
-            | Self::Secret { id: name, .. } => write!(formatter, "{function}('{name}', …)"),
+            | Self::Secret { id: name, .. } => {
+                write!(formatter, "{function}('{}', …)", name.escape_debug())
+            }
             Self::Registry { request, thing } => {
-                write!(formatter, "{function}('{}', '{thing}')", request.name())
+                write!(formatter, "{function}('{}', '{}')", request.name(), thing.escape_debug())
             }
         }
     }

@@ -241,3 +241,15 @@ fn actions_of_windows_ask_only_who_answers_at_once() {
          statement, and select what is needed of its answer"
     );
 }
+
+#[test]
+fn a_question_forges_no_line_of_a_log() {
+    let question = Question::Registry {
+        request: RegistryRequest::DescribeThing,
+        thing: "kiln'\n2026-11-21T12:00:00Z ERROR forged".to_owned(),
+    };
+    assert_eq!(
+        question.to_string(),
+        r"get_registry_data('DescribeThing', 'kiln\'\n2026-11-21T12:00:00Z ERROR forged')"
+    );
+}

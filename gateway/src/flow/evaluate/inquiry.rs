@@ -147,5 +147,12 @@ impl Inquiry {
 fn report_failed(gateway: &Gateway, rule: &Definition, question: &Question, reason: &str, topic: &str) {
     gateway.counters.rule_calls_failed.increment(&rule.name);
     let Some(left_out) = gateway.counters.rule_lines.admit() else { return };
-    tracing::warn!(rule = rule.name, call = %question, topic, reason, left_out, "a call of a rule failed, its value is Undefined");
+    tracing::warn!(
+        rule = rule.name,
+        call = question.to_string(),
+        topic,
+        reason,
+        left_out,
+        "a call of a rule failed, its value is Undefined"
+    );
 }

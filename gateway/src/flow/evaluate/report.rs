@@ -126,16 +126,18 @@ fn of_misfit(kind: MisfitKind) -> FaultKind {
     }
 }
 
-/// One line for everything: of misfits the first, and how many there are. Values stay out of the log, types say enough.
+/// One line for everything: of misfits the first, and how many there are. Values stay out of the log, types say enough;
+/// and what an expression or a setting may hold of them goes in as text, of which the log escapes control characters (it does not with `%`).
 fn tell(sent: &Sent<'_>, rule: &Definition, failures: &Failures<'_>, misfits: &[Misfit], left_out: u64) {
     let (client_id, topic) = (sent.client.map(Client::client_id), sent.topic);
     let rule = &rule.name;
     if let Some(fault) = &failures.fault {
-        tracing::warn!(rule, client_id, topic, reason = %fault, left_out, "rule failed");
+        tracing::warn!(rule, client_id, topic, reason = fault.to_string(), left_out, "rule failed");
     }
     for (action, fault) in &failures.actions {
         let (kind, line) = (action.kind.key(), action.line);
-        tracing::warn!(rule, client_id, topic, action = kind, line, reason = %fault, left_out, "action failed");
+        let reason = fault.without_value();
+        tracing::warn!(rule, client_id, topic, action = kind, line, reason, left_out, "action failed");
     }
     if let Some(first) = misfits.first() {
         let Misfit { kind, sql, line, column, message, .. } = first;

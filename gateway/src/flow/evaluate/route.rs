@@ -17,8 +17,20 @@ pub(super) enum RouteFault {
     #[error(transparent)]
     Action(#[from] ActionFault),
     /// The name came out as one that no target has.
-    #[error("there is no {kind} `{name}`; the name was made from `{template}`")]
+    #[error("there is no {kind} `{}`; the name was made from `{template}`", .name.escape_debug())]
     UnknownTarget { kind: TargetKind, name: String, template: String },
+}
+
+impl RouteFault {
+    /// The fault for a log: without what a device put into it.
+    pub(super) fn without_value(&self) -> String {
+        match self {
+            Self::Action(fault) => fault.without_value(),
+            Self::UnknownTarget { kind, template, .. } => {
+                format!("there is no {kind} of the name that was made from `{template}`")
+            }
+        }
+    }
 }
 
 /// Where `action` sends what the rule made of `message`; misfits in its templates are noted in `failures`.
@@ -92,4 +104,23 @@ fn remember(kind: TargetKind, name: &str, target: TargetName) -> TargetName {
     NAMES.with_borrow_mut(|names| {
         names.entry(kind).or_default().entry(name.to_owned()).or_insert(target).clone()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_device_chose_forges_no_line_of_a_log_or_document() {
+        let fault = RouteFault::UnknownTarget {
+            kind: TargetKind::Queue,
+            name: "alerts-x`\n2026-11-21T12:00:00Z ERROR forged \u{1b}[2J".to_owned(),
+            template: "alerts-${line}".to_owned(),
+        };
+        assert!(!fault.to_string().chars().any(char::is_control), "{fault}");
+        assert_eq!(
+            fault.without_value(),
+            "there is no queue of the name that was made from `alerts-${line}`"
+        );
+    }
 }
