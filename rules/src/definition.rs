@@ -12,7 +12,8 @@ mod tests;
 mod window;
 
 pub use address::{
-    ActionFault, Address, PARAMETER_BYTES_MAX, PARTITION_KEY_CHARACTERS_MAX, ParameterTemplate,
+    ACTION_BYTES_MAX, ActionFault, Address, PARAMETER_BYTES_MAX, PARTITION_KEY_CHARACTERS_MAX,
+    ParameterTemplate,
 };
 pub use filled::Filled;
 

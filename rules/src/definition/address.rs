@@ -19,6 +19,10 @@ pub const PARTITION_KEY_CHARACTERS_MAX: usize = 256;
 /// The longest value of a header, path or query parameter, in bytes.
 pub const PARAMETER_BYTES_MAX: usize = 8 * 1024;
 
+/// The most that the settings of one action hold together for one message, names among them, in bytes: beyond that the action fails, and
+/// neither the message nor the other actions with it.
+pub const ACTION_BYTES_MAX: usize = 128 * 1024;
+
 /// The longest topic and the longest text of an MQTT property, in bytes of UTF-8.
 const MQTT_TEXT_BYTES_MAX: usize = 65_535;
 
@@ -65,13 +69,19 @@ pub enum ActionFault {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// What the templates came out as is too much together.
+    #[error("the settings of the action have more than {bytes_max} bytes together for this message")]
+    Size {
+        /// The limit.
+        bytes_max: usize,
+    },
 }
 
 impl ActionFault {
     /// The fault for a log: without the value, which is the device's and may be secret.
     pub fn without_value(&self) -> String {
         match self {
-            Self::Template { .. } => self.to_string(),
+            Self::Template { .. } | Self::Size { .. } => self.to_string(),
             Self::Value { setting, why, .. } => {
                 format!("`{setting}` can't be what it is for this message: {why}")
             }
@@ -83,7 +93,7 @@ impl Action {
     /// Fills the templates for `message`.
     ///
     /// # Errors
-    /// The first setting that can't be filled, or comes out as what it can't be.
+    /// The first setting that can't be filled, comes out as what it can't be, or is too much with those before it.
     pub fn address(&self, message: &Message<'_>) -> Result<Address, ActionFault> {
         let mut address = Address {
             target: String::new(),
@@ -97,8 +107,14 @@ impl Action {
         if let Some(template) = &self.partition_key {
             address.partition_key = self.value("partition_key", template, message, &mut address.misfits)?;
         }
+        let mut bytes = address.target.len();
         for ParameterTemplate { name, value } in &self.parameters {
             if let Some(value) = self.value(name, value, message, &mut address.misfits)? {
+                // Checked one by one, so that what is too much is not made in the first place.
+                bytes += name.len() + value.len();
+                if bytes > ACTION_BYTES_MAX {
+                    return Err(ActionFault::Size { bytes_max: ACTION_BYTES_MAX });
+                }
                 address.parameters.push((name.clone(), value));
             }
         }
@@ -316,6 +332,17 @@ mod tests {
             let payload = serde_json::json!({ "line": line }).to_string();
             assert!(addressed(action, &payload).starts_with("h - [path=/lines/"), "{line}");
         }
+    }
+
+    #[test]
+    fn what_an_action_sets_is_bounded_together() {
+        let action = "republish = { topic = 'a', headers = { user_properties = { a = '${t}', b = '${t}', c = '${t}' } } }";
+        let payload = |bytes: usize| serde_json::json!({ "t": "x".repeat(bytes) }).to_string();
+        assert!(addressed(action, &payload(ACTION_BYTES_MAX / 3 - 100)).starts_with("a - "));
+        assert_eq!(
+            addressed(action, &payload(ACTION_BYTES_MAX / 3)),
+            "the settings of the action have more than 131072 bytes together for this message"
+        );
     }
 
     #[test]
