@@ -111,17 +111,23 @@ fn topics_of_the_server_are_not_published_to() -> anyhow::Result<()> {
         "SELECT * FROM 'to/#'",
         "republish = \"${to}\"\n[error_action]\nqueue = \"errors\"",
     )?;
+    site.write_rule(
+        "literal",
+        "SELECT * FROM 'literal/#'",
+        "republish = \"$$aws/rules/ingest/plant/a\"\n[error_action]\nqueue = \"errors\"",
+    )?;
     site.write_rule("ingest", "SELECT topic() AS topic FROM 'nobody'", "queue = \"direct\"")?;
     let gateway = Gateway::start(&site)?;
     let mut publisher = client(&site, "kiln-1")?;
-    for to in ["$SYS/broker/x", "$aws/events/presence/connected/x", "a/+/b", "", "a\u{0}b"] {
+    let chosen = "$aws/rules/ingest/plant/a";
+    for to in ["$SYS/broker/x", "$aws/events/presence/connected/x", chosen, "a/+/b", "", "a\u{0}b"] {
         publisher.publish("to/x", json!({ "to": to }).to_string())?;
         let errors = gateway.consumer.take_until("errors", 1)?;
         assert_eq!(errors.len(), 1, "{to}: {}", gateway.log.end());
         assert_eq!(errors[0].data["failures"][0]["failedAction"], "RepublishAction", "{to}");
         assert_eq!(errors[0].data["ruleName"], "hostile");
     }
-    publisher.publish("to/x", json!({ "to": "$aws/rules/ingest/plant/a" }).to_string())?;
+    publisher.publish("literal/x", "{}")?;
     let direct = gateway.consumer.take_until("direct", 1)?;
     assert_eq!(direct[0].data["topic"], "plant/a", "Basic Ingest by a rule");
     Ok(())

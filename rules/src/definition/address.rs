@@ -23,6 +23,9 @@ pub const PARAMETER_BYTES_MAX: usize = 8 * 1024;
 /// neither the message nor the other actions with it.
 pub const ACTION_BYTES_MAX: usize = 128 * 1024;
 
+/// What topics of Basic Ingest begin with.
+const BASIC_INGEST: &str = "$aws/rules/";
+
 /// The longest topic and the longest text of an MQTT property, in bytes of UTF-8.
 const MQTT_TEXT_BYTES_MAX: usize = 65_535;
 
@@ -145,6 +148,14 @@ impl Action {
         *misfits = misfits.and(noted);
         if setting == self.target_setting() {
             check_target(self.kind, &text).map_err(|why| wrong(setting, &text, why))?;
+            // A message must not choose the rule that sees it, past FROM and the policies of whoever sent it.
+            if self.kind == TargetKind::Republish
+                && text.starts_with(BASIC_INGEST)
+                && !template.literal_start().starts_with(BASIC_INGEST)
+            {
+                let why = "a topic begins with `$aws/rules/` only where the template does, as `$$aws/rules/`";
+                return Err(wrong(setting, &text, why));
+            }
         } else if text.is_empty() {
             return Ok(None);
         } else {
@@ -335,6 +346,18 @@ mod tests {
     }
 
     #[test]
+    fn a_message_does_not_choose_basic_ingest() {
+        for (topic, payload) in [
+            ("${reply}", r#"{"reply":"$aws/rules/hot/x"}"#),
+            ("${start}/rules/hot/x", r#"{"start":"$aws"}"#),
+            ("${a}${b}/hot/x", r#"{"a":"$aws/ru","b":"les"}"#),
+        ] {
+            let addressed = addressed(&format!("republish = '{topic}'"), payload);
+            assert!(addressed.contains("only where the template does"), "{topic}: {addressed}");
+        }
+    }
+
+    #[test]
     fn what_an_action_sets_is_bounded_together() {
         let action = "republish = { topic = 'a', headers = { user_properties = { a = '${t}', b = '${t}', c = '${t}' } } }";
         let payload = |bytes: usize| serde_json::json!({ "t": "x".repeat(bytes) }).to_string();
@@ -370,6 +393,8 @@ mod tests {
             assert!(addressed(action, payload).contains(why), "{payload}: {}", addressed(action, payload));
         }
         assert_eq!(addressed("republish = '$$aws/rules/hot/x'", "{}"), "$aws/rules/hot/x - []");
+        let line = r#"{"line":"a"}"#;
+        assert_eq!(addressed("republish = '$$aws/rules/hot/${line}'", line), "$aws/rules/hot/a - []");
         assert!(addressed("republish = '${missing}'", "{}").ends_with("a topic has at least one character"));
     }
 
