@@ -124,7 +124,7 @@ fn for_each_rule<'m: 'p, 'p>(
         Some(ingest) => match active.get(ingest.rule) {
             Some(rule) => visit(rule, message()),
             None => {
-                if let Some(left_out) = gateway.counters.rule_lines.admit() {
+                if let Some(left_out) = gateway.counters.unknown_rule_lines.admit() {
                     let rule = ingest.rule;
                     tracing::warn!(rule, topic, left_out, "basic ingest names a rule that does not exist");
                 }

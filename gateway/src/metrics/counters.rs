@@ -189,9 +189,16 @@ impl Latency {
 /// all.
 const LINES_PER_SECOND_MAX: u64 = 50;
 
+/// The same for one rule: what a device can make one rule say must not hide the others.
+const RULE_LINES_PER_SECOND_MAX: u64 = 10;
+
+/// The same for all rules together.
+const RULES_LINES_PER_SECOND_MAX: u64 = 200;
+
 /// Bounds the lines of one kind.
 #[derive(Debug)]
 pub(crate) struct Lines {
+    per_second_max: u64,
     since: Instant,
     /// The second counted, in the upper half, and the lines in it.
     second: AtomicU64,
@@ -200,11 +207,15 @@ pub(crate) struct Lines {
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { since: Instant::now(), second: AtomicU64::new(0), left_out: AtomicU64::new(0) }
+        Self::new(LINES_PER_SECOND_MAX)
     }
 }
 
 impl Lines {
+    fn new(per_second_max: u64) -> Self {
+        Self { per_second_max, since: Instant::now(), second: AtomicU64::new(0), left_out: AtomicU64::new(0) }
+    }
+
     /// Whether one more line may be written, and then how many were left out before it.
     pub(crate) fn admit(&self) -> Option<u64> {
         let now = self.since.elapsed().as_secs() << 32;
@@ -215,11 +226,47 @@ impl Lines {
             Ok(before) if before & !0xFFFF_FFFF == now => before & 0xFFFF_FFFF,
             _ => 0,
         };
-        if line < LINES_PER_SECOND_MAX {
+        if line < self.per_second_max {
             return Some(self.left_out.swap(0, Relaxed));
         }
         self.left_out.fetch_add(1, Relaxed);
         None
+    }
+}
+
+/// Bounds the lines about rules: of each rule, and of all together.
+#[derive(Debug)]
+pub(crate) struct RuleLines {
+    all: Lines,
+    rules: DashMap<String, Lines>,
+}
+
+impl Default for RuleLines {
+    fn default() -> Self {
+        Self { all: Lines::new(RULES_LINES_PER_SECOND_MAX), rules: DashMap::new() }
+    }
+}
+
+impl RuleLines {
+    /// Whether one more line about `rule` may be written, and then how many were left out before it: of this rule, and for want of room of
+    /// any.
+    pub(crate) fn admit(&self, rule: &str) -> Option<u64> {
+        if let Some(lines) = self.rules.get(rule) {
+            return self.admit_of(&lines);
+        }
+        let rule = if self.rules.len() < LABELS_MAX { rule } else { "other" };
+        let lines = || Lines::new(RULE_LINES_PER_SECOND_MAX);
+        self.admit_of(&self.rules.entry(rule.to_string()).or_insert_with(lines))
+    }
+
+    fn admit_of(&self, lines: &Lines) -> Option<u64> {
+        let of_rule = lines.admit()?;
+        let of_any = self.all.admit();
+        if of_any.is_none() {
+            // Still to be told.
+            lines.left_out.fetch_add(of_rule, Relaxed);
+        }
+        of_any.map(|of_any| of_rule + of_any)
     }
 }
 
@@ -271,7 +318,9 @@ pub(crate) struct Counters {
     /// Lines about peers that were refused something.
     pub(crate) refusal_lines: Lines,
     /// Lines about rules that failed.
-    pub(crate) rule_lines: Lines,
+    pub(crate) rule_lines: RuleLines,
+    /// Lines about rules that devices name and that do not exist.
+    pub(crate) unknown_rule_lines: Lines,
     /// Sessions that ended because their time was up.
     pub(crate) sessions_expired: AtomicU64,
     /// Messages recognised as sent again by the device; their events keep their ids.
@@ -307,6 +356,20 @@ mod tests {
         // The clock may have turned to another second in between.
         assert!((LINES_PER_SECOND_MAX..=2 * LINES_PER_SECOND_MAX).contains(&admitted), "{admitted}");
         assert!(lines.left_out.load(Relaxed) > 0);
+    }
+
+    #[test]
+    fn a_rule_that_fails_often_hides_no_line_of_another() {
+        let lines = RuleLines::default();
+        let admitted = (0..1000).filter(|_| lines.admit("noisy").is_some()).count() as u64;
+        // The clock may have turned to another second in between.
+        assert!(
+            (RULE_LINES_PER_SECOND_MAX..=2 * RULE_LINES_PER_SECOND_MAX).contains(&admitted),
+            "{admitted}"
+        );
+        assert_eq!(lines.admit("quiet"), Some(0));
+        let of_all = (0..1000).filter(|number| lines.admit(&number.to_string()).is_some()).count() as u64;
+        assert!(of_all <= 2 * RULES_LINES_PER_SECOND_MAX, "{of_all}");
     }
 
     #[test]

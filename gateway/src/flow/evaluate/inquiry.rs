@@ -146,7 +146,7 @@ impl Inquiry {
 /// Counts a call without an answer for its rule, and says so in the log as often as the log bears.
 fn report_failed(gateway: &Gateway, rule: &Definition, question: &Question, reason: &str, topic: &str) {
     gateway.counters.rule_calls_failed.increment(&rule.name);
-    let Some(left_out) = gateway.counters.rule_lines.admit() else { return };
+    let Some(left_out) = gateway.counters.rule_lines.admit(&rule.name) else { return };
     tracing::warn!(
         rule = rule.name,
         call = question.to_string(),

@@ -82,7 +82,7 @@ pub(super) fn report<'r>(
         _ => None,
     };
     count(gateway, rule, &failures);
-    let line = gateway.counters.rule_lines.admit();
+    let line = gateway.counters.rule_lines.admit(&rule.name);
     let has_misfits = !failures.misfits.is_empty() && (line.is_some() || error_route.is_some());
     let misfits = if has_misfits { rule.statement.misfits(sent.message) } else { Vec::new() };
     if let Some(left_out) = line {
@@ -126,20 +126,19 @@ fn of_misfit(kind: MisfitKind) -> FaultKind {
     }
 }
 
-/// One line for everything: of misfits the first, and how many there are. Values stay out of the log, types say enough;
-/// and what an expression or a setting may hold of them goes in as text, of which the log escapes control characters (it does not with `%`).
+/// One line for everything: of what is lost, or else of misfits, the first, and how many more there are. Values stay out of the log, types
+/// say enough. Reasons are given as text: the log escapes what is in it, as it does not with `%`.
 fn tell(sent: &Sent<'_>, rule: &Definition, failures: &Failures<'_>, misfits: &[Misfit], left_out: u64) {
     let (client_id, topic) = (sent.client.map(Client::client_id), sent.topic);
     let rule = &rule.name;
     if let Some(fault) = &failures.fault {
-        tracing::warn!(rule, client_id, topic, reason = fault.to_string(), left_out, "rule failed");
-    }
-    for (action, fault) in &failures.actions {
-        let (kind, line) = (action.kind.key(), action.line);
-        let reason = fault.without_value();
-        tracing::warn!(rule, client_id, topic, action = kind, line, reason, left_out, "action failed");
-    }
-    if let Some(first) = misfits.first() {
+        let more = failures.actions.len();
+        tracing::warn!(rule, client_id, topic, reason = fault.to_string(), more, left_out, "rule failed");
+    } else if let Some((action, fault)) = failures.actions.first() {
+        let (kind, line, reason) = (action.kind.key(), action.line, fault.without_value());
+        let more = failures.actions.len() - 1;
+        tracing::warn!(rule, client_id, topic, action = kind, line, reason, more, left_out, "action failed");
+    } else if let Some(first) = misfits.first() {
         let Misfit { kind, sql, line, column, message, .. } = first;
         let kind = kind.name();
         let more = misfits.len() - 1;
