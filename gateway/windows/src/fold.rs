@@ -108,9 +108,9 @@ impl Fold {
         self.write()
     }
 
-    /// When [`tick`](Self::tick) has something to do at the earliest.
-    pub(crate) fn next_tick_ms(&self) -> Option<u64> {
-        self.statements.values().filter_map(Running::next_tick_ms).min()
+    /// When windows are due at the earliest.
+    pub(crate) fn next_due_ms(&self) -> Option<u64> {
+        self.statements.values().filter_map(Running::next_due_ms).min()
     }
 
     /// Whether there are windows at all.
@@ -132,7 +132,8 @@ impl Fold {
             return self.begin_anew(number, now_ms);
         }
         let closed = running.machine.advance(running.tide.row().now_ms, CLOSED_MAX);
-        running.changed |= turn != Turn::Stays || !closed.is_empty();
+        // Time that only went on is written with what changes next: nothing was closed by it yet.
+        running.changed |= !closed.is_empty();
         self.keep_results(number, &closed, now_ms);
     }
 
@@ -200,7 +201,7 @@ impl Fold {
 
 impl Running {
     fn is_due(&self, now_ms: u64) -> bool {
-        self.next_tick_ms().is_some_and(|at| at <= now_ms) || self.tide.is_ahead_of(now_ms)
+        self.next_due_ms().is_some_and(|at| at <= now_ms) || self.tide.is_ahead_of(now_ms)
     }
 
     /// Whether devices may not be back yet that were cut off when the gateway ended. What was not acknowledged they send
@@ -210,8 +211,8 @@ impl Running {
         is_soon && self.was_open && self.definition.statement.has_event_time()
     }
 
-    fn next_tick_ms(&self) -> Option<u64> {
-        let retired = self.retired_at_ms.map(|at| at.saturating_add(statements::ROWS_LAG_MAX_MS));
-        [self.machine.next_due_ms().map(Tide::shows), retired].into_iter().flatten().min()
+    /// When its windows are due. A statement that can be forgotten is found by the way, whenever the clock is looked at.
+    fn next_due_ms(&self) -> Option<u64> {
+        self.machine.next_due_ms().map(Tide::shows)
     }
 }

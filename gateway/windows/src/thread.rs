@@ -19,7 +19,7 @@ use crate::row::{Row, RowError};
 /// Requests that may wait: a batch of rows, those whose caller went away, and changes of the rules.
 const REQUESTS_MAX: usize = 16;
 
-/// Longest sleep while there are windows, so that a clock that jumps is noticed.
+/// Longest sleep while there are windows, so that a clock that jumps is noticed, and a statement that is finished.
 const SLEEP_MAX: Duration = if cfg!(test) { SLEEP_MIN } else { Duration::from_secs(1) };
 
 /// Shortest sleep, when something is due that can't be done just now.
@@ -116,6 +116,6 @@ fn sleep(fold: &Fold, clock: &Clock) -> Option<Duration> {
     if fold.is_idle() {
         return None;
     }
-    let due = fold.next_tick_ms().map(|at| Duration::from_millis(at.saturating_sub(clock.now_ms())));
+    let due = fold.next_due_ms().map(|at| Duration::from_millis(at.saturating_sub(clock.now_ms())));
     Some(due.unwrap_or(SLEEP_MAX).clamp(SLEEP_MIN, SLEEP_MAX))
 }

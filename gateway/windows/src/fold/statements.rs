@@ -15,7 +15,7 @@ use crate::surroundings::Surroundings;
 use crate::tide::Tide;
 
 /// How long after a statement went out of force rows of it may still come: a message may wait for room that long.
-pub(super) const ROWS_LAG_MAX_MS: u64 = 60_000;
+const ROWS_LAG_MAX_MS: u64 = 60_000;
 
 /// Statements of one rule that may have windows open besides the one in force; of more, the oldest is finished at once.
 const RETIRED_MAX: usize = 8;

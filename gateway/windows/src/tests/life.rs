@@ -165,3 +165,40 @@ async fn after_a_restart_devices_have_time_to_send_again_what_was_not_acknowledg
     assert_eq!(counts(&place.sink.results()), [2]);
     run.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_removed_is_forgotten_while_the_clock_goes_on() {
+    let (counts_rule, other) = (definition("counts", ""), definition("other", ""));
+    let mut place = Place::new(&[&counts_rule, &other]);
+    place.pace_ms = 1;
+    let run = place.open(Fuse::default()).await;
+    place.set_clock(3);
+    run.append(&[message(&counts_rule, "a", START_MS + 3_000)]).await;
+    until("the row is folded", || run.rows("counts") == 1).await;
+    place.change(&run, &[&other]).await;
+    place.set_clock(15);
+    until("it has closed", || place.sink.results().len() == 1).await;
+    place.set_clock(100);
+    until("it is forgotten", || !run.windows.waiting().contains_key("counts")).await;
+    run.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_clock_goes_on_alone_nothing_is_written() {
+    const STEPS: i64 = 1_000_000;
+    let (removed, kept) = (definition_over(86_400, "removed", ""), definition("kept", ""));
+    let mut place = Place::new(&[&removed, &kept]);
+    place.pace_ms = 1;
+    let run = place.open(Fuse::after(STEPS)).await;
+    place.set_clock(3);
+    run.append(&[message(&removed, "a", START_MS + 3_000)]).await;
+    until("the row is folded", || run.rows("removed") == 1).await;
+    place.change(&run, &[&kept]).await;
+    // Long after it went out of force a window of it is still open.
+    place.set_clock(100);
+    let steps = run.fuse.taken(STEPS);
+    until("it was looked at often", || place.now_ms.load(Ordering::SeqCst) > START_MS + 100_200).await;
+    assert_eq!(run.fuse.taken(STEPS), steps);
+    assert_eq!(run.open_groups(), 1);
+    run.close().await;
+}

@@ -113,9 +113,14 @@ impl Rules for TestRules {
 
 /// A statement that counts, in windows of ten seconds.
 fn definition(name: &str, more: &str) -> Arc<Definition> {
+    definition_over(10, name, more)
+}
+
+/// The same in windows of so many seconds.
+fn definition_over(seconds: u32, name: &str, more: &str) -> Arc<Definition> {
     let text = format!(
         "sql = \"SELECT key, count(*) AS count, window_end() AS until FROM 'plant/{name}' \
-         GROUP BY key, TUMBLINGWINDOW(ss, 10)\"\n{more}"
+         GROUP BY key, TUMBLINGWINDOW(ss, {seconds})\"\n{more}"
     );
     Arc::new(Definition::parse(name, "rule.toml", &text).unwrap())
 }
@@ -142,6 +147,8 @@ fn message_of(definition: &Definition, payload: &str, accepted_at_ms: u64) -> Re
 struct Place {
     directory: TempDir,
     now_ms: Arc<AtomicU64>,
+    /// By how much the clock goes on each time it is looked at.
+    pace_ms: u64,
     sink: Sink,
     definitions: Mutex<Vec<Arc<Definition>>>,
     lane_limits: LaneLimits,
@@ -162,6 +169,7 @@ impl Place {
         Self {
             directory: tempfile::tempdir().unwrap(),
             now_ms: Arc::new(AtomicU64::new(START_MS)),
+            pace_ms: 0,
             sink: Sink::default(),
             definitions: Mutex::new(definitions.iter().map(|definition| Arc::clone(definition)).collect()),
             lane_limits: LaneLimits::default(),
@@ -170,8 +178,8 @@ impl Place {
     }
 
     fn clock(&self) -> Clock {
-        let now_ms = Arc::clone(&self.now_ms);
-        Clock::new(move || now_ms.load(Ordering::SeqCst))
+        let (now_ms, pace_ms) = (Arc::clone(&self.now_ms), self.pace_ms);
+        Clock::new(move || now_ms.fetch_add(pace_ms, Ordering::SeqCst))
     }
 
     fn set_clock(&self, seconds: u64) {
