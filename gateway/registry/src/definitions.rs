@@ -95,12 +95,13 @@ impl Definitions {
         Ok(Arc::new(definitions))
     }
 
-    /// Reads a definition again that was in force once, as it was read then, but for its targets: one may be gone since.
+    /// Reads a definition again that was in force once, to finish what it began and not to see messages: its targets, and
+    /// the functions that it asks, may be gone since.
     ///
     /// # Errors
     /// What is wrong with it now.
     pub fn parse_kept(&self, name: &str, text: &str) -> Result<Definition, Vec<Fault>> {
-        compile::parse(name, Path::new(name), text, &self.capabilities())
+        compile::parse(name, Path::new(name), text, &self.with_descriptors(Capabilities::all()))
     }
 
     /// The rules in force. Cheap; take it anew for each message.
@@ -199,7 +200,10 @@ impl Definitions {
 
     /// What rules may ask and name.
     fn capabilities(&self) -> Capabilities {
-        let capabilities = self.targets.capabilities();
+        self.with_descriptors(self.targets.capabilities())
+    }
+
+    fn with_descriptors(&self, capabilities: Capabilities) -> Capabilities {
         match self.descriptors.lock().in_force() {
             Some(descriptors) => capabilities.with_descriptors(descriptors),
             None => capabilities,

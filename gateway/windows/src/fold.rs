@@ -9,6 +9,7 @@
 //! What memory holds may be ahead of the disk by one transaction that failed: that is written before anything else is
 //! folded, and no row in it is answered for before.
 
+mod resting;
 mod results;
 mod rows;
 mod statements;
@@ -28,6 +29,7 @@ use crate::statement::StatementId;
 use crate::store::{RuleRow, Store, Transaction};
 use crate::surroundings::Surroundings;
 use crate::tide::{Tide, Turn};
+use resting::Resting;
 use told::Told;
 
 /// Groups closed with one write; of more, the rest follows at once.
@@ -43,6 +45,7 @@ pub(crate) struct Fold {
     surroundings: Surroundings,
     rules: BTreeMap<String, Rule>,
     statements: BTreeMap<u64, Running>,
+    resting: BTreeMap<u64, Resting>,
     numbers: HashMap<StatementId, u64>,
     outlets: Arc<Outlets>,
     figures: Arc<Figures>,
@@ -194,6 +197,9 @@ impl Fold {
         }
         for running in self.statements.values() {
             rules.entry(&running.rule).or_default().add(running.machine.open());
+        }
+        for resting in self.resting.values() {
+            rules.entry(&resting.row.rule).or_default().add(resting.open);
         }
         self.figures.set(rules);
     }

@@ -201,7 +201,12 @@ impl Store {
         Ok(found)
     }
 
-    fn read_statement(&self, number: u64, row: StatementRow) -> Result<FoundStatement, RestoreError> {
+    /// Reads what there is of one statement. Blocks.
+    pub(crate) fn read_statement(
+        &self,
+        number: u64,
+        row: StatementRow,
+    ) -> Result<FoundStatement, RestoreError> {
         let clock = self.clocks.get(number.to_be_bytes())?;
         let clock = clock.map(|bytes| parse("window_clocks", &number.to_string(), &bytes)).transpose()?;
         let mut groups = Vec::new();

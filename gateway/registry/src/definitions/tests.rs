@@ -238,3 +238,14 @@ fn put_bytes(folder: &TempDir, file: &str, bytes: &[u8]) {
     fs::create_dir_all(path.parent().expect("it is in the folder")).expect("the folder can be written");
     fs::write(path, bytes).expect("the folder can be written");
 }
+
+#[test]
+fn a_definition_that_was_in_force_is_read_again_without_what_it_asked() {
+    let (_folder, definitions) = with(&[]);
+    let asking = "sql = \"SELECT count(*) AS count FROM 'a' WHERE aws_lambda('grade', *) = 1 \
+                  GROUP BY TUMBLINGWINDOW(ss, 10)\"\n";
+    let kept = format!("{asking}[[action]]\nqueue = \"gone\"\n");
+    assert!(definitions.parse_kept("counts", &kept).is_ok());
+    let broken = kept.replace("count(*)", "cuont(*)");
+    assert!(definitions.parse_kept("counts", &broken).is_err());
+}

@@ -12,6 +12,9 @@ use crate::row::{Row, RowError};
 /// The code of rows that have to wait.
 const BEHIND: &str = "RESULTS_WAITING";
 
+/// The code of rows whose statement rests.
+const UNREADABLE: &str = "UNREADABLE_RULE";
+
 /// What is known of a row before it is folded.
 enum Next {
     /// It is folded by the statement of this number.
@@ -61,6 +64,11 @@ impl Fold {
             return Next::Answer(wait("an earlier row of the rule has to wait"));
         }
         let Some(number) = number else { return Next::Answer(unknown(row)) };
+        if self.resting.contains_key(&number) {
+            behind.insert(&row.rule);
+            let reason = format!("rule `{}` can't be read as it was when it made this row", row.rule);
+            return Next::Answer(Outcome::retry(UNREADABLE, reason));
+        }
         if self.statements.get(&number).is_some_and(|running| running.outlet.is_full()) {
             behind.insert(&row.rule);
             return Next::Answer(wait("as many results of the rule wait for their targets as may"));

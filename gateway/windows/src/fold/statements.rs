@@ -35,6 +35,7 @@ impl Fold {
             surroundings,
             rules: rules.collect(),
             statements: BTreeMap::new(),
+            resting: BTreeMap::new(),
             numbers: HashMap::new(),
             outlets,
             figures,
@@ -49,59 +50,46 @@ impl Fold {
         Ok(fold)
     }
 
-    /// Takes up one statement. One that can't be understood any more is given up, and said so.
+    /// Takes up one statement. One that can't be read now rests.
     fn take_up(&mut self, number: u64, found: FoundStatement) -> Result<(), RestoreError> {
-        let FoundStatement { row, clock, groups, results } = found;
-        let rule = row.rule;
-        let definition = match self.surroundings.rules.parse(&rule, &row.definition) {
-            Ok(definition) => Arc::new(definition),
+        let outlet = Outlet::new(number, &found.row.rule, found.results);
+        let next_result = found.results.last + 1;
+        match self.surroundings.rules.parse(&found.row.rule, &found.row.definition) {
+            Ok(definition) => self.resume(number, found, Arc::new(definition), outlet, next_result),
             Err(reason) => {
-                self.give_up(number, &rule, &reason, &groups, results);
-                return Ok(());
+                self.let_rest(number, found, outlet, &reason);
+                Ok(())
             }
-        };
+        }
+    }
+
+    /// Goes on with the windows as they were found.
+    pub(super) fn resume(
+        &mut self,
+        number: u64,
+        found: FoundStatement,
+        definition: Arc<Definition>,
+        outlet: Arc<Outlet>,
+        next_result: u64,
+    ) -> Result<(), RestoreError> {
+        let FoundStatement { row, clock, groups, .. } = found;
         let was_open = !groups.is_empty();
         let machine = Machine::restore(&definition, groups);
-        let machine = machine.map_err(|reason| RestoreError::Groups { rule: rule.clone(), reason })?;
+        let machine = machine.map_err(|reason| RestoreError::Groups { rule: row.rule.clone(), reason })?;
         let running = Running {
             tide: Tide::restored(clock),
-            outlet: Outlet::new(number, &rule, results),
-            next_result: results.last + 1,
+            outlet,
+            next_result,
             retired_at_ms: row.retired_at_ms,
             is_noted: true,
             was_open,
             changed: false,
-            rule,
+            rule: row.rule,
             definition,
             machine,
         };
         self.insert(number, running, StatementId(row.statement));
         Ok(())
-    }
-
-    /// What its windows have counted is lost, but not silently; its results go their way.
-    fn give_up(
-        &mut self,
-        number: u64,
-        rule: &str,
-        reason: &str,
-        groups: &[(Vec<u8>, Vec<u8>)],
-        results: Waiting,
-    ) {
-        tracing::error!(
-            rule,
-            reason,
-            groups = groups.len(),
-            "windows are given up: their rule can't be read"
-        );
-        groups.iter().for_each(|_| self.outlets.dropped(rule, "unreadable_rule"));
-        let transaction = &mut self.unwritten.transaction;
-        groups.iter().for_each(|(key, _)| transaction.change_group(number, key, None));
-        if results.results == 0 {
-            transaction.remove_statement(number);
-        } else {
-            self.outlets.insert(Outlet::new(number, rule, results));
-        }
     }
 
     /// These definitions are in force from now on, and no others. Written before the first row of a new one is made.
@@ -113,6 +101,7 @@ impl Fold {
         self.began_ms.get_or_insert(now_ms);
         // What was not written before comes first, in order.
         let before = self.write();
+        self.wake(definitions);
         let kept: BTreeSet<u64> =
             definitions.iter().filter_map(|definition| self.bring_in(definition)).collect();
         self.retire_all_but(&kept, now_ms);

@@ -133,7 +133,7 @@ async fn state_of_another_version_is_refused_and_not_guessed_at() {
     let (bus, state) = open_bus(place.directory.path(), place.clock()).await;
     let table = state.table("window_rules").unwrap();
     table.insert("counts", br#"{"version":2,"position":null}"#).unwrap();
-    let opened = Windows::open(&state, &bus, Arc::new(TestRules), &[], place.clock());
+    let opened = Windows::open(&state, &bus, Arc::new(TestRules::default()), &[], place.clock());
     let error = opened.err().unwrap().to_string();
     assert!(error.contains("has version 2, this program reads version 1"), "{error}");
 }
@@ -200,5 +200,37 @@ async fn while_the_clock_goes_on_alone_nothing_is_written() {
     until("it was looked at often", || place.now_ms.load(Ordering::SeqCst) > START_MS + 100_200).await;
     assert_eq!(run.fuse.taken(STEPS), steps);
     assert_eq!(run.open_groups(), 1);
+    run.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_of_a_rule_that_cannot_be_read_wait_until_it_can() {
+    let counts_rule = definition("counts", "");
+    let place = Place::new(&[&counts_rule]);
+    let run = place.open(Fuse::default()).await;
+    place.set_clock(3);
+    run.append(&[message(&counts_rule, "a", START_MS + 3_000)]).await;
+    until("the row is folded", || run.rows("counts") == 1).await;
+    run.crash().await;
+    let (bus, state) = open_bus(place.directory.path(), place.clock()).await;
+    bus.send(&message(&counts_rule, "a", START_MS + 4_000)).await.unwrap();
+    drop((bus, state));
+    place.set_clock(60);
+    place.definitions.lock().clear();
+    place.rules.is_unreadable.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let run = place.open(Fuse::default()).await;
+        let is_tried = |lane: &bus::LaneStats| lane.failures.contains_key("UNREADABLE_RULE");
+        until("the row is tried", || run.bus.stats().lanes.iter().any(is_tried)).await;
+        place.change(&run, &[]).await;
+        assert_eq!((run.open_groups(), run.rows("counts")), (1, 1));
+        run.crash().await;
+    }
+    let run = place.open(Fuse::default()).await;
+    place.rules.is_unreadable.store(false, Ordering::SeqCst);
+    place.change(&run, &[]).await;
+    until("it has closed", || place.sink.results().len() == 1).await;
+    assert_eq!(counts(&place.sink.results()), [2]);
+    assert!(run.bus.ledger().iter().all(|row| row.counts.dead_lettered == 0));
     run.close().await;
 }

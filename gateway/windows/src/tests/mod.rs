@@ -7,7 +7,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,7 +66,7 @@ impl Fuse {
 #[derive(Clone, Default)]
 struct Sink {
     taken: Arc<Mutex<Vec<(String, String)>>>,
-    is_busy: Arc<std::sync::atomic::AtomicBool>,
+    is_busy: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -95,10 +95,17 @@ fn sink() -> TargetName {
     TargetName::parse("http/sink").unwrap()
 }
 
-struct TestRules;
+#[derive(Clone, Default)]
+struct TestRules {
+    /// Whether a definition names what is not there.
+    is_unreadable: Arc<AtomicBool>,
+}
 
 impl Rules for TestRules {
     fn parse(&self, rule: &str, text: &str) -> Result<Definition, String> {
+        if self.is_unreadable.load(Ordering::SeqCst) {
+            return Err("there is no descriptor file `plant/kiln.desc`".to_owned());
+        }
         Definition::parse(rule, "rule.toml", text).map_err(|errors| errors.to_string())
     }
 
@@ -150,6 +157,7 @@ struct Place {
     /// By how much the clock goes on each time it is looked at.
     pace_ms: u64,
     sink: Sink,
+    rules: TestRules,
     definitions: Mutex<Vec<Arc<Definition>>>,
     lane_limits: LaneLimits,
     sink_limits: LaneLimits,
@@ -171,6 +179,7 @@ impl Place {
             now_ms: Arc::new(AtomicU64::new(START_MS)),
             pace_ms: 0,
             sink: Sink::default(),
+            rules: TestRules::default(),
             definitions: Mutex::new(definitions.iter().map(|definition| Arc::clone(definition)).collect()),
             lane_limits: LaneLimits::default(),
             sink_limits: LaneLimits::default(),
@@ -205,7 +214,8 @@ impl Place {
         let mut store = Store::open(&state).unwrap();
         store.fuse = fuse.clone();
         let definitions = self.definitions.lock().clone();
-        let windows = Windows::over(store, &bus, Arc::new(TestRules), &definitions, self.clock()).unwrap();
+        let windows =
+            Windows::over(store, &bus, Arc::new(self.rules.clone()), &definitions, self.clock()).unwrap();
         windows.serve(&bus, self.lane_limits).await.unwrap();
         let stop = CancellationToken::new();
         let emitting = tokio::spawn(windows.emit(bus.clone(), stop.clone()));
