@@ -53,6 +53,32 @@ fn count(event: &Event) -> u64 {
     event.data["count"].as_u64().unwrap_or_default()
 }
 
+/// Every durable message counts once, for its device and in all; gives how many were counted.
+fn assert_counted_once(results: &[Event], distinct: &BTreeSet<(String, u64)>) -> u64 {
+    let by_device = |device: &str| -> u64 {
+        results.iter().filter(|event| event.data["deviceId"] == device).map(count).sum()
+    };
+    let mut sent: BTreeMap<&str, u64> = BTreeMap::new();
+    distinct.iter().for_each(|(device, _)| *sent.entry(device).or_default() += 1);
+    for (device, sent) in &sent {
+        assert_eq!(by_device(device), *sent, "{device}");
+    }
+    let counted: u64 = results.iter().map(count).sum();
+    assert_eq!(counted, distinct.len() as u64, "each message that is durable, once");
+    counted
+}
+
+/// Each row that was accepted became one of what a row can become.
+fn assert_rows_balance(gateway: &Gateway) -> anyhow::Result<()> {
+    let metrics = gateway.consumer.metrics()?;
+    let rows = |what: &str| metrics.sum(&format!("iot_gateway_window_rows_{what}_total"), "counts");
+    assert_eq!(
+        metrics.sum("iot_gateway_events_accepted_total", "window/rules"),
+        rows("folded") + rows("late") + rows("refused") + rows("repeated"),
+    );
+    Ok(())
+}
+
 #[test]
 fn killed_twenty_times_under_load_every_acknowledged_message_counts_once() -> anyhow::Result<()> {
     let seed = std::env::var("CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(11);
@@ -113,28 +139,14 @@ fn killed_twenty_times_under_load_every_acknowledged_message_counts_once() -> an
             Some((event.data["deviceId"].as_str()?.to_string(), event.data["sequence"].as_u64()?))
         })
         .collect();
-    let by_device = |device: &str| -> u64 {
-        results.iter().filter(|event| event.data["deviceId"] == device).map(count).sum()
-    };
-    let mut sent: BTreeMap<&str, u64> = BTreeMap::new();
-    distinct.iter().for_each(|(device, _)| *sent.entry(device).or_default() += 1);
-    for (device, sent) in &sent {
-        assert_eq!(by_device(device), *sent, "{device}");
-    }
-    let counted: u64 = results.iter().map(count).sum();
-    assert_eq!(counted, distinct.len() as u64, "each message that is durable, once");
+    let counted = assert_counted_once(&results, &distinct);
     // Some may be durable whose acknowledgement was lost at the end.
     assert!(counted >= acknowledged, "{acknowledged} were acknowledged, {counted} counted");
     assert_eq!(counted, summary.number("delivered")?, "what another rule delivered, each once");
     assert_eq!(gateway.log.panics(), Vec::<String>::new());
     let settings = site.settings_file().display().to_string();
     run_command(&["ledger", "--config", &settings]).context("a row of the ledger does not balance")?;
-    let metrics = gateway.consumer.metrics()?;
-    let rows = |what: &str| metrics.sum(&format!("iot_gateway_window_rows_{what}_total"), "counts");
-    assert_eq!(
-        metrics.sum("iot_gateway_events_accepted_total", "window/rules"),
-        rows("folded") + rows("late") + rows("refused") + rows("repeated"),
-    );
+    assert_rows_balance(&gateway)?;
     Ok(())
 }
 

@@ -270,8 +270,7 @@ mod tests {
         let members = stored.as_object_mut().expect("an object");
         members.remove("parameters");
         members.remove("republished");
-        let read =
-            DeadLetter::parse(letter.id.clone(), stored.to_string().as_bytes()).expect("the first version");
+        let read = DeadLetter::parse(letter.id, stored.to_string().as_bytes()).expect("the first version");
         assert_eq!((read.delivery.parameters.len(), read.delivery.republished), (0, 0));
     }
 }
