@@ -18,7 +18,7 @@ use crate::functions::{self, ArgumentKind, Function};
 use crate::outside::Service;
 use crate::plan::{CallPlan, CasePlan, Constant, ItemPlan, Plan, Projection, QueryPlan, Shape, Variables};
 use crate::protobuf::Descriptors;
-use crate::statement::SqlVersion;
+use crate::statement::{SqlVersion, Statement};
 use crate::syntax::{Assignment, Body, CastTarget, Expression, Form, Item, Name, Query};
 
 pub(crate) use frame::window_call;
@@ -75,10 +75,14 @@ impl<'t> Check<'t> {
         }
     }
 
-    /// Takes patterns from here instead of compiling them.
-    pub(crate) fn knowing_patterns(mut self, patterns: &'t Patterns) -> Self {
-        self.known_patterns = Some(patterns);
-        self
+    /// For pieces of a statement that was accepted, at this depth of subqueries: they are compiled anew, except for its patterns.
+    pub(crate) fn of_piece(statement: &'t Statement, query_depth: usize) -> Self {
+        let mut check = Self::new(statement.sql(), statement.options().version)
+            .reaching(Reach::Everybody(statement.capabilities()));
+        check.known_patterns = Some(statement.patterns());
+        check.know_variables(statement.variables());
+        check.query_depth = query_depth;
+        check
     }
 
     /// The patterns that were compiled.
@@ -94,11 +98,6 @@ impl<'t> Check<'t> {
     /// Takes over what is wrong with the syntax.
     pub(crate) fn know_mistakes(&mut self, mistakes: Vec<Diagnostic>) {
         self.errors.extend(mistakes);
-    }
-
-    /// Takes what comes for a part of a subquery at this depth.
-    pub(crate) fn stand_in_subquery(&mut self, depth: usize) {
-        self.query_depth = depth;
     }
 
     /// The warnings, if there was no error.

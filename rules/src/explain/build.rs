@@ -1,6 +1,6 @@
 //! Takes a statement apart into pieces, each compiled by itself.
 
-use crate::check::{Check, Reach, window_call};
+use crate::check::{Check, window_call};
 use crate::diagnostic::Span;
 use crate::plan::Plan;
 use crate::statement::Statement;
@@ -76,11 +76,7 @@ impl<'t> Builder<'t> {
 
     fn compile(&self, expression: &Expression) -> Plan {
         // The statement was accepted, so this piece of it is.
-        let mut check = Check::new(self.statement.sql(), self.statement.options().version)
-            .knowing_patterns(self.statement.patterns())
-            .reaching(Reach::Everybody(self.statement.capabilities()));
-        check.know_variables(self.statement.variables());
-        check.stand_in_subquery(self.query_depth);
+        let mut check = Check::of_piece(self.statement, self.query_depth);
         check.expression(expression)
     }
 
@@ -88,7 +84,7 @@ impl<'t> Builder<'t> {
         if let Form::Query(query) | Form::Exists(query) = &expression.form {
             return (vec![self.piece(&query.source)], Some(Box::new(self.subquery(query))));
         }
-        (inputs(expression).into_iter().map(|input| self.piece(input)).collect(), None)
+        (expression.inputs().into_iter().map(|input| self.piece(input)).collect(), None)
     }
 
     fn row(&mut self, grouping: &'t Grouping, body: &'t Body) -> Vec<(String, Piece<'t>)> {
@@ -153,25 +149,8 @@ pub(crate) fn aggregate_arguments<'t>(
                 found.extend(argument.map(|argument| (name.text.as_str(), argument)));
             }
             Form::Query(query) | Form::Exists(query) => inside.push(&query.source),
-            _ => inside.extend(inputs(expression).into_iter().rev()),
+            _ => inside.extend(expression.inputs().into_iter().rev()),
         }
     }
     found
-}
-
-/// The expressions directly inside one; a subquery has a scope of its own.
-fn inputs(expression: &Expression) -> Vec<&Expression> {
-    match &expression.form {
-        Form::Member(inner, _) | Form::Not(inner) | Form::Negate(inner) | Form::Cast(inner, _) => vec![inner],
-        Form::Binary(_, left, right) | Form::In(left, right) => vec![left, right],
-        Form::Call(_, arguments) => arguments.iter().collect(),
-        Form::Array(elements) => elements.iter().collect(),
-        Form::Object(members) => members.iter().map(|(_, value)| value).collect(),
-        Form::Case(case) => {
-            let branches = case.branches.iter().flat_map(|(wanted, result)| [wanted, result]);
-            [&case.subject].into_iter().chain(branches).chain(&case.otherwise).collect()
-        }
-        Form::Query(_) | Form::Exists(_) | Form::Field(_) | Form::Star | Form::Variable(_) => Vec::new(),
-        Form::Null | Form::Boolean(_) | Form::Number(_) | Form::String(_) => Vec::new(),
-    }
 }

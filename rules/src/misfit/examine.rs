@@ -4,7 +4,7 @@
 //! proper carries no cost for it.
 
 use super::{Misfit, MisfitKind, expects_misfits, is_failure};
-use crate::check::{Check, Reach, window_call};
+use crate::check::{Check, window_call};
 use crate::diagnostic::{Position, Span};
 use crate::evaluate::{Evaluation, Scope};
 use crate::explain::aggregate_arguments;
@@ -79,11 +79,7 @@ impl<'t> Builder<'t> {
     fn piece(&mut self, expression: &'t Expression) -> Piece<'t> {
         self.pieces += 1;
         // The statement was accepted, so this piece of it is.
-        let mut check = Check::new(self.statement.sql(), self.statement.options().version)
-            .knowing_patterns(self.statement.patterns())
-            .reaching(Reach::Everybody(self.statement.capabilities()));
-        check.know_variables(self.statement.variables());
-        check.stand_in_subquery(self.query_depth);
+        let mut check = Check::of_piece(self.statement, self.query_depth);
         let plan = check.expression(expression);
         let (inputs, subquery) =
             if self.pieces > PIECES_MAX { (Vec::new(), None) } else { self.parts(expression) };
@@ -91,25 +87,10 @@ impl<'t> Builder<'t> {
     }
 
     fn parts(&mut self, expression: &'t Expression) -> (Vec<Piece<'t>>, Option<Box<Subquery<'t>>>) {
-        let inputs: Vec<&Expression> = match &expression.form {
-            Form::Member(inner, _) | Form::Not(inner) | Form::Negate(inner) | Form::Cast(inner, _) => {
-                vec![inner]
-            }
-            Form::Binary(_, left, right) | Form::In(left, right) => vec![left, right],
-            Form::Call(_, arguments) => arguments.iter().collect(),
-            Form::Array(elements) => elements.iter().collect(),
-            Form::Object(members) => members.iter().map(|(_, value)| value).collect(),
-            Form::Case(case) => {
-                let branches = case.branches.iter().flat_map(|(wanted, result)| [wanted, result]);
-                [&case.subject].into_iter().chain(branches).chain(&case.otherwise).collect()
-            }
-            Form::Query(query) | Form::Exists(query) => {
-                return (vec![self.piece(&query.source)], Some(Box::new(self.subquery(query))));
-            }
-            Form::Null | Form::Boolean(_) | Form::Number(_) | Form::String(_) => Vec::new(),
-            Form::Field(_) | Form::Star | Form::Variable(_) => Vec::new(),
-        };
-        (inputs.into_iter().map(|input| self.piece(input)).collect(), None)
+        if let Form::Query(query) | Form::Exists(query) = &expression.form {
+            return (vec![self.piece(&query.source)], Some(Box::new(self.subquery(query))));
+        }
+        (expression.inputs().into_iter().map(|input| self.piece(input)).collect(), None)
     }
 
     fn subquery(&mut self, query: &'t Query) -> Subquery<'t> {

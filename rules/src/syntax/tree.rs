@@ -212,4 +212,23 @@ impl Expression {
     pub(crate) fn leaf(form: Form, span: Span) -> Self {
         Self { form, span, depth: 1 }
     }
+
+    /// The expressions directly inside this one; a subquery has a scope of its own.
+    pub(crate) fn inputs(&self) -> Vec<&Self> {
+        match &self.form {
+            Form::Member(inner, _) | Form::Not(inner) | Form::Negate(inner) | Form::Cast(inner, _) => {
+                vec![inner]
+            }
+            Form::Binary(_, left, right) | Form::In(left, right) => vec![left, right],
+            Form::Call(_, arguments) => arguments.iter().collect(),
+            Form::Array(elements) => elements.iter().collect(),
+            Form::Object(members) => members.iter().map(|(_, value)| value).collect(),
+            Form::Case(case) => {
+                let branches = case.branches.iter().flat_map(|(wanted, result)| [wanted, result]);
+                [&case.subject].into_iter().chain(branches).chain(&case.otherwise).collect()
+            }
+            Form::Query(_) | Form::Exists(_) | Form::Field(_) | Form::Star | Form::Variable(_) => Vec::new(),
+            Form::Null | Form::Boolean(_) | Form::Number(_) | Form::String(_) => Vec::new(),
+        }
+    }
 }
