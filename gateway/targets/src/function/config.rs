@@ -19,7 +19,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(900);
 pub struct Settings {
     /// `AWS_LAMBDA_FUNCTION_NAME`.
     pub name: String,
-    /// The program and its arguments. A program without a slash is looked for in `PATH`, a relative path starts
+    /// The program and its arguments, where the code is a program. A program without a slash is looked for in `PATH`, a relative path starts
     /// from `directory`.
     pub command: Vec<String>,
     /// The working directory and `LAMBDA_TASK_ROOT`. Default: the gateway's own working directory.
@@ -95,7 +95,6 @@ impl Settings {
 
     pub(super) fn check(&self) -> Result<(), FunctionError> {
         self.check_name()?;
-        self.check_command()?;
         self.check_environment()?;
         self.check_limits()
     }
@@ -112,7 +111,7 @@ impl Settings {
         Ok(())
     }
 
-    fn check_command(&self) -> Result<(), FunctionError> {
+    pub(super) fn check_command(&self) -> Result<(), FunctionError> {
         if self.command.first().is_none_or(String::is_empty) {
             return self.refuse("command", "it is empty; name the program and its arguments");
         }

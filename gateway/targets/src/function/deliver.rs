@@ -27,12 +27,7 @@ impl Target for Function {
     }
 
     async fn health(&self) -> Health {
-        let pool = self.pool.lock();
-        match pool.rest.last() {
-            Some(why) => Health::Unhealthy(why.to_owned()),
-            None if pool.has_idle() || pool.rest.has_answered() => Health::Healthy,
-            None => Health::Unknown,
-        }
+        self.state().health
     }
 
     async fn close(&self) {

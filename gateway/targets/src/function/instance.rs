@@ -11,16 +11,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::config::Settings;
 use super::error::InvokeError;
 use super::exchange::{Answer, Exchange, Ticket, Work};
-use super::invoke::{Invocation, Response};
-use super::log_file::LogFile;
+use super::figures::Figures;
 use super::output::Output;
 use super::process::{self, Process};
+use super::runtime::{Answered, Call, Surroundings};
 use super::runtime_api::{self, RuntimeApi};
 
 /// How long the last output of an ended program is waited for. Its pipes close when its group is gone.
@@ -30,6 +28,7 @@ const LAST_OUTPUT_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct Instance {
     name: String,
     settings: Arc<Settings>,
+    figures: Arc<Figures>,
     exchange: Arc<Exchange>,
     /// How the program ended, once it has.
     ended: watch::Receiver<Option<String>>,
@@ -42,13 +41,9 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Starts the program. It need not have initialised when this returns.
-    pub(super) async fn start(
-        settings: &Arc<Settings>,
-        log: Option<&Arc<LogFile>>,
-        number: u64,
-        tasks: &TaskTracker,
-    ) -> Result<Self, InvokeError> {
+    pub(super) async fn start(surroundings: &Surroundings, number: u64) -> Result<Self, InvokeError> {
         let started = Instant::now();
+        let settings = &surroundings.settings;
         let name = format!("{}-{number}", settings.name);
         let not_started = |why| InvokeError::NotStarted { why };
         let no_endpoint = |error| not_started(format!("can't listen on the loopback interface: {error}"));
@@ -59,10 +54,9 @@ impl Instance {
 
         let exchange = Arc::new(Exchange::default());
         let output = Output {
-            function: settings.name.clone(),
             instance: name.clone(),
             exchange: Arc::clone(&exchange),
-            file: log.cloned(),
+            log: Arc::clone(&surroundings.log),
             last: Mutex::default(),
         };
         let api = RuntimeApi {
@@ -79,7 +73,7 @@ impl Instance {
             kill: kill.clone(),
             stop_time_max: settings.stop_time_max,
         };
-        tasks.spawn(async move {
+        surroundings.tasks.spawn(async move {
             let served = runtime_api::serve(listener, api);
             let how = tokio::select! {
                 how = watch.until_the_end() => how,
@@ -87,15 +81,24 @@ impl Instance {
             };
             tell_end.send_replace(Some(how));
         });
-        let settings = Arc::clone(settings);
-        Ok(Self { name, settings, exchange, ended, terminate, kill: kill.drop_guard(), started, used: false })
+        Ok(Self {
+            name,
+            settings: Arc::clone(settings),
+            figures: Arc::clone(&surroundings.figures),
+            exchange,
+            ended,
+            terminate,
+            kill: kill.drop_guard(),
+            started,
+            used: false,
+        })
     }
 
     /// Hands one event to the program and waits for its answer. After an error the instance is of no use any more.
-    pub(super) async fn call(&mut self, invocation: &Invocation) -> Result<Response, InvokeError> {
-        let request_id = Uuid::new_v4().to_string();
+    pub(super) async fn call(&mut self, call: Call<'_>) -> Result<Answered, InvokeError> {
+        let Call { request_id, invocation } = call;
         let Ticket { mut taken, mut answer } = self.exchange.offer(Work {
-            request_id: request_id.clone(),
+            request_id: request_id.to_owned(),
             payload: invocation.payload.clone(),
             timeout: self.settings.timeout,
             trace: invocation.trace_header(),
@@ -106,15 +109,18 @@ impl Instance {
         tokio::select! {
             biased;
             Ok(()) = &mut taken => {}
-            answered = &mut answer => return self.conclude(request_id, answered.ok()),
+            answered = &mut answer => return self.conclude(answered.ok()),
             how = ended(&mut self.ended) => return Err(self.ended_before_the_event(how)),
             () = tokio::time::sleep(limit) => return Err(self.not_taken(limit)),
         }
-        self.used = true;
+        if !self.used {
+            self.used = true;
+            self.figures.started(self.started.elapsed());
+        }
         let limit = self.settings.timeout;
         tokio::select! {
             biased;
-            answered = &mut answer => self.conclude(request_id, answered.ok()),
+            answered = &mut answer => self.conclude(answered.ok()),
             how = ended(&mut self.ended) => Err(InvokeError::Ended { how }),
             () = tokio::time::sleep(limit) => Err(InvokeError::TimedOut { limit }),
         }
@@ -128,12 +134,10 @@ impl Instance {
         if self.used { InvokeError::TimedOut { limit } } else { InvokeError::InitTimedOut { limit } }
     }
 
-    fn conclude(&self, request_id: String, answer: Option<Answer>) -> Result<Response, InvokeError> {
+    fn conclude(&self, answer: Option<Answer>) -> Result<Answered, InvokeError> {
         match answer {
-            Some(Answer::Done(payload)) => Ok(Response { request_id, payload, error: None }),
-            Some(Answer::Failed { error, payload }) => {
-                Ok(Response { request_id, payload, error: Some(error) })
-            }
+            Some(Answer::Done(payload)) => Ok(Answered { payload, error: None }),
+            Some(Answer::Failed { error, payload }) => Ok(Answered { payload, error: Some(error) }),
             Some(Answer::CannotInitialise(error)) => Err(InvokeError::Init(error)),
             Some(Answer::TooLarge) => {
                 Err(InvokeError::ResponseTooLarge { bytes_max: self.settings.response_bytes_max })
@@ -204,7 +208,7 @@ impl Watch {
         };
         let (status, ()) = tokio::join!(ending, printing);
         let how = describe(status, self.output.last_words());
-        tracing::debug!(function = self.output.function, instance = self.output.instance, how, "ended");
+        tracing::debug!(instance = self.output.instance, how, "ended");
         how
     }
 }

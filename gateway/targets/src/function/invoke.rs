@@ -1,26 +1,21 @@
-//! One call of a function: an instance is found or started, gets the event, and is kept if it did well.
+//! One call of a function, whoever makes it and whatever runs the code: bounds, counts, and the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bus::DeliverySettings;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::config::Settings;
 use super::error::{FunctionError, HandlerError, InvokeError};
-use super::instance::Instance;
-use super::log_file::LogFile;
-use super::pool::Pool;
-
-/// The longest that an idle instance outstays its time.
-const REAP_INTERVAL_MAX: Duration = Duration::from_secs(10);
+use super::figures::Figures;
+use super::log::Log;
+use super::programs::Programs;
+use super::runtime::{Call, Runtime, State, Surroundings};
 
 /// One event for a function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,49 +72,66 @@ pub struct Response {
 /// A function and its instances. See [`super`].
 pub struct Function {
     pub(super) settings: Arc<Settings>,
-    pub(super) pool: Arc<Mutex<Pool>>,
-    log: Option<Arc<LogFile>>,
+    runtime: Arc<dyn Runtime>,
+    figures: Arc<Figures>,
     /// One permit for each call that may run.
     calls: Arc<Semaphore>,
     /// One permit for each call that may run or wait.
     callers: Semaphore,
     tasks: TaskTracker,
     closing: CancellationToken,
-    next_instance: AtomicU64,
-    reaping: AtomicBool,
 }
 
 impl Function {
-    /// Checks the settings. Nothing is started before the first call.
+    /// A function whose code is the program that its settings name. Nothing is started before the first call.
     ///
     /// # Errors
     /// When a setting is wrong or the log file can't be opened. That the program is there is not checked: it may come
     /// later, and a call says what is missing.
     pub fn new(settings: Settings) -> Result<Arc<Self>, FunctionError> {
+        Self::with_runtime(settings, |surroundings| Ok(Arc::new(Programs::new(surroundings)?)))
+    }
+
+    /// A function whose code runs in what `make` makes; [`Settings::command`] means nothing then.
+    ///
+    /// # Errors
+    /// When a setting is wrong or the log file can't be opened, and those of `make`.
+    pub fn with_runtime(
+        settings: Settings,
+        make: impl FnOnce(Surroundings) -> Result<Arc<dyn Runtime>, FunctionError>,
+    ) -> Result<Arc<Self>, FunctionError> {
         settings.check()?;
-        let open_log = |directory: &std::path::PathBuf| {
-            LogFile::open(directory, &settings.name, settings.log_bytes_max).map_err(|error| {
-                FunctionError::Log {
-                    function: settings.name.clone(),
-                    path: directory.display().to_string(),
-                    why: error.to_string(),
-                }
-            })
+        let log = Arc::new(Log::open(&settings)?);
+        let surroundings = Surroundings {
+            settings: Arc::new(settings),
+            log,
+            figures: Arc::default(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         };
-        let log = settings.log_directory.as_ref().map(open_log).transpose()?.map(Arc::new);
+        let settings = Arc::clone(&surroundings.settings);
+        let callers = settings.concurrency.saturating_add(settings.waiting_calls_max);
         Ok(Arc::new(Self {
             calls: Arc::new(Semaphore::new(settings.concurrency)),
-            callers: Semaphore::new(
-                (settings.concurrency + settings.waiting_calls_max).min(Semaphore::MAX_PERMITS),
-            ),
-            settings: Arc::new(settings),
-            pool: Arc::default(),
-            log,
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
-            next_instance: AtomicU64::new(1),
-            reaping: AtomicBool::new(false),
+            callers: Semaphore::new(callers.min(Semaphore::MAX_PERMITS)),
+            settings,
+            figures: Arc::clone(&surroundings.figures),
+            closing: surroundings.closing.clone(),
+            tasks: surroundings.tasks.clone(),
+            runtime: make(surroundings)?,
         }))
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// How what runs the code does.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.runtime.state()
     }
 
     /// The settings the function was made with.
@@ -199,69 +211,20 @@ impl Function {
 
     /// One call, for which there is a permit.
     async fn call(&self, invocation: &Invocation) -> Result<Response, InvokeError> {
-        let mut instance = self.instance().await?;
-        let called = instance.call(invocation).await;
-        let mut pool = self.pool.lock();
-        match &called {
-            Ok(_) => {
-                pool.rest.answered();
-                pool.put_back(instance, Instant::now());
-            }
-            Err(error) => self.failed(&mut pool, instance.started(), error),
-        }
-        called
-    }
-
-    async fn instance(&self) -> Result<Instance, InvokeError> {
-        let started = Instant::now();
-        {
-            let mut pool = self.pool.lock();
-            if let Some(instance) = pool.take() {
-                return Ok(instance);
-            }
-            if let Some(rest) = pool.rest.left(started) {
-                let last = pool.rest.last().unwrap_or_default().to_owned();
-                return Err(InvokeError::Resting { failures: pool.rest.failures(), rest, last });
-            }
-        }
-        self.reap_idle_ones();
-        let number = self.next_instance.fetch_add(1, Ordering::Relaxed);
-        let start = Instance::start(&self.settings, self.log.as_ref(), number, &self.tasks).await;
-        start.inspect_err(|error| self.failed(&mut self.pool.lock(), started, error))
-    }
-
-    fn failed(&self, pool: &mut Pool, started: Instant, error: &InvokeError) {
-        tracing::warn!(function = self.settings.name, code = error.code(), %error, "function failed");
-        match error {
-            // The handler was slow or wordy; the next event may fare better, and a start is not what failed.
-            InvokeError::TimedOut { .. } | InvokeError::ResponseTooLarge { .. } => {}
-            _ => pool.rest.failed(started, Instant::now(), error.to_string()),
-        }
-    }
-
-    /// Starts, once, the task that retires instances nobody calls.
-    fn reap_idle_ones(&self) {
-        if self.reaping.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let idle_time_max = self.settings.idle_time_max;
-        let (pool, closing) = (Arc::downgrade(&self.pool), self.closing.clone());
-        let interval = (idle_time_max / 4).clamp(Duration::from_millis(10), REAP_INTERVAL_MAX);
-        self.tasks.spawn(async move {
-            while closing.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
-                let Some(pool) = pool.upgrade() else { return };
-                let now = Instant::now();
-                let expired = now.checked_sub(idle_time_max).map(|before| pool.lock().expire(before));
-                expired.into_iter().flatten().for_each(Instance::retire);
-            }
-        });
+        let request_id = Uuid::new_v4().to_string();
+        let called = self.runtime.call(Call { request_id: &request_id, invocation }).await;
+        let answered = called.inspect_err(|error| {
+            tracing::warn!(
+                function = self.settings.name, request_id, code = error.code(), %error, "function failed"
+            );
+        })?;
+        Ok(Response { request_id, payload: answered.payload, error: answered.error })
     }
 
     /// Ends every instance and waits for it, for a bounded time. Calls that run are given up.
     pub async fn close(&self) {
         self.closing.cancel();
-        let idle = self.pool.lock().close();
-        idle.into_iter().for_each(Instance::retire);
+        self.runtime.close().await;
         self.tasks.close();
         let limit = self.settings.stop_time_max + Duration::from_secs(2);
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {

@@ -12,6 +12,8 @@
 //! | --- | --- |
 //! | [`deliver`] | events in, outcomes out |
 //! | [`invoke`] | one call of the function, whoever asks for it |
+//! | [`runtime`] | the seam between the function and what runs its code |
+//! | [`programs`] | the kind of code that is a program |
 //! | [`exchange`] | the Runtime API of one instance as a state machine, without sockets |
 //! | [`runtime_api`] | the same over HTTP |
 //! | [`pool`] | which instances there are, and when the next may start |
@@ -24,13 +26,17 @@ mod deliver;
 mod environment;
 mod error;
 mod exchange;
+mod figures;
 mod instance;
 mod invoke;
+mod log;
 mod log_file;
 mod output;
 mod payload;
 mod pool;
 mod process;
+mod programs;
+mod runtime;
 mod runtime_api;
 
 #[cfg(test)]
@@ -38,7 +44,10 @@ mod tests;
 
 pub use config::Settings;
 pub use error::{FunctionError, HandlerError, InvokeError};
+pub use figures::Figures;
 pub use invoke::{Function, Invocation, Response};
+pub use log::Log;
+pub use runtime::{Answered, Call, Runtime, State, Surroundings};
 
 /// The kind of target, as in `function/notify`.
 pub const KIND: &str = "function";

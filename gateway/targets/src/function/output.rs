@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::exchange::Exchange;
-use super::log_file::LogFile;
+use super::log::Log;
 
 /// Most bytes of one line that are kept; the rest of the line is counted and dropped.
 const LINE_BYTES_MAX: usize = 8 << 10;
@@ -15,10 +15,9 @@ const QUOTED_CHARS_MAX: usize = 300;
 
 /// Where the lines of one instance go.
 pub(super) struct Output {
-    pub(super) function: String,
     pub(super) instance: String,
     pub(super) exchange: Arc<Exchange>,
-    pub(super) file: Option<Arc<LogFile>>,
+    pub(super) log: Arc<Log>,
     pub(super) last: Mutex<Last>,
 }
 
@@ -53,13 +52,7 @@ impl Output {
             return;
         }
         let request_id = self.exchange.running();
-        tracing::info!(
-            target: "function_output", function = self.function, instance = self.instance, request_id, stream,
-            line
-        );
-        if let Some(file) = &self.file {
-            file.write(&self.instance, request_id.as_deref().unwrap_or("-"), line);
-        }
+        self.log.line(&self.instance, request_id.as_deref(), stream, line);
         let mut last = self.last.lock();
         line.trim().clone_into(if stream == "stderr" { &mut last.stderr } else { &mut last.stdout });
     }

@@ -51,8 +51,9 @@ impl Pool {
         self.idle.drain(..).map(|(instance, _)| instance).collect()
     }
 
-    pub(super) fn has_idle(&self) -> bool {
-        self.idle.iter().any(|(instance, _)| instance.is_alive())
+    /// How many wait for a call.
+    pub(super) fn idle(&self) -> usize {
+        self.idle.iter().filter(|(instance, _)| instance.is_alive()).count()
     }
 }
 

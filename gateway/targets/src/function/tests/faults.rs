@@ -129,8 +129,8 @@ async fn more_calls_than_may_wait_are_refused_at_once() {
     assert!(futures::poll!(&mut hanging).is_pending());
     let error = call(&function, json!({})).await.unwrap_err();
     assert_eq!(error, InvokeError::Throttled { waiting_max: 0 });
-    function.close().await;
-    assert_eq!(hanging.await.unwrap_err(), InvokeError::Closed);
+    let ((), given_up) = tokio::join!(function.close(), hanging);
+    assert_eq!(given_up.unwrap_err(), InvokeError::Closed);
 }
 
 #[test]

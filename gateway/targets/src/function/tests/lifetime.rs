@@ -42,7 +42,7 @@ async fn a_call_that_nobody_waits_for_any_more_goes_on_and_leaves_its_process_to
         late,
         "no process starts in a millisecond"
     );
-    wait_until("the process waits for the next call", || function.pool.lock().has_idle()).await;
+    wait_until("the process waits for the next call", || function.state().idle > 0).await;
     let process = process_id(&function).await;
     let patient = function.invoke_within(Bytes::from_static(b"{\"do\":\"process_id\"}"), PATIENCE).await;
     assert_eq!(patient.unwrap().payload, process.to_string());
