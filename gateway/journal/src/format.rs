@@ -72,7 +72,8 @@
 //! Offsets must increase from frame to frame. The offsets of a batch that failed are not given again, so what a failed
 //! batch left behind further on in the file never continues what was written over its beginning.
 //!
-//! A segment that was recovered is not written to again: the next record begins a new one.
+//! A segment that was recovered is not written to again, but for its last batch, which is written over itself before it counts as
+//! durable (an fsync that failed in the process before may have left it in memory alone): the next record begins a new segment.
 
 use std::fmt;
 use std::ops::Range;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::OpenError;
@@ -20,7 +21,7 @@ use crate::segment::{
 };
 use crate::settings::Settings;
 use crate::stats::{Damage, Recovery};
-use crate::storage::{Storage, StorageFile, read_up_to};
+use crate::storage::{Storage, StorageFile, read_up_to, write_all_at};
 
 /// Offsets passed over when the tail was not whole, so that no offset that was handed out before the crash is handed out again. More
 /// than fit in the largest queue.
@@ -52,6 +53,8 @@ struct Candidate {
 #[derive(Debug, Default)]
 struct Scan {
     end: u32,
+    /// How far the segment says that it was fsynced.
+    durable_to: u32,
     first_offset: Option<Offset>,
     index: SparseIndex,
     damage: Vec<Damage>,
@@ -73,6 +76,7 @@ pub(crate) fn recover(storage: &Arc<dyn Storage>, settings: &Settings) -> Result
         retired: VecDeque::new(),
         last_offset: None,
         last_is_doubtful: false,
+        last_durable_to: SEGMENT_HEADER_BYTES as u32,
         sealed: VecDeque::new(),
     };
     if identity.is_none() {
@@ -121,6 +125,8 @@ struct Opening<'a> {
     last_offset: Option<Offset>,
     /// Whether the last segment may have held more than was found.
     last_is_doubtful: bool,
+    /// How far the last segment says that it was fsynced.
+    last_durable_to: u32,
     /// Segments without an index file.
     sealed: VecDeque<Arc<Segment>>,
 }
@@ -226,6 +232,7 @@ impl Opening<'_> {
         self.report(candidate, &scan, path);
         let is_whole = scan.damage.is_empty() && scan.torn_bytes == 0 && candidate.header.is_some();
         self.last_is_doubtful = !is_whole;
+        self.last_durable_to = scan.durable_to;
         let stated = candidate.header.as_ref().map(|header| header.first_offset);
         let after_last = self.last_offset.map_or(Offset::default(), Offset::next);
         let first_offset = stated.or(scan.first_offset).unwrap_or(after_last).max(after_last);
@@ -257,6 +264,9 @@ impl Opening<'_> {
     }
 
     /// Makes what was kept of the last segment durable, for a killed process leaves bytes that are only in memory, and cuts the rest.
+    ///
+    /// What is not known to have been fsynced is written again first: if the process before this one ended because its fsync
+    /// failed, the system still shows these bytes, takes them for written, and an fsync alone would succeed without writing them.
     fn settle_tail(
         &mut self,
         numbers: &[u64],
@@ -269,7 +279,9 @@ impl Opening<'_> {
         };
         let cut = u64::from(segment.end()) < candidate.file_bytes;
         let settled = if cut { candidate.file.truncate(u64::from(segment.end())) } else { Ok(()) };
-        let settled = settled.and_then(|()| candidate.file.sync_data());
+        let settled = settled
+            .and_then(|()| write_again(candidate.file.as_ref(), self.last_durable_to..segment.end()))
+            .and_then(|()| candidate.file.sync_data());
         settled.map_err(|source| failed("cut the tail of", segment.path(), source))?;
         if cut {
             segment.spend();
@@ -340,6 +352,22 @@ impl Opening<'_> {
     }
 }
 
+/// Writes a part of a file over itself, so that the next sync has to write it to the disk.
+fn write_again(file: &dyn StorageFile, part: Range<u32>) -> io::Result<()> {
+    let (mut position, end) = (u64::from(part.start), u64::from(part.end));
+    let mut chunk = vec![0; CHUNK_BYTES.min(part.len())];
+    while position < end {
+        let length = chunk.len().min((end - position) as usize);
+        let read = read_up_to(file, &mut chunk[..length], position)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        write_all_at(file, &chunk[..read], position)?;
+        position += read as u64;
+    }
+    Ok(())
+}
+
 /// Reads a segment. Without a stated end, it ends at the first invalid place that is not certainly durable.
 fn scan(
     mut frames: Frames,
@@ -353,7 +381,7 @@ fn scan(
         Some(end) => (end, end),
         None => traces(&mut frames, first, limit)?,
     };
-    let mut scan = Scan::default();
+    let mut scan = Scan { durable_to, ..Scan::default() };
     let mut next = first;
     let mut position = SEGMENT_HEADER_BYTES as u32;
     while position < limit.max(durable_to) {

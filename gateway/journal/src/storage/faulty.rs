@@ -1,8 +1,9 @@
 //! A storage in memory that breaks on demand: for tests of the journal and of what stands on it.
 //!
 //! It keeps to what [`Storage`] promises and to nothing more. What was not synced survives [`power_loss`](FaultyStorage::power_loss) sector
-//! by sector as a seed decides, in any order; names do so one by one. After an fsync that failed, some sectors are
-//! on the disk and some are not, all are taken for clean and none is written again, as Linux does it.
+//! by sector as a seed decides, in any order, and some sectors by half; names do so one by one. After an fsync that failed, some
+//! sectors are on the disk and some are not, all are taken for clean and none is written again, as Linux does it: not by
+//! this process and not by the next one, which still reads from memory what is not on the disk.
 
 mod inode;
 

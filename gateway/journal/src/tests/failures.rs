@@ -26,6 +26,31 @@ async fn an_fsync_that_failed_ends_the_segment_and_is_not_repeated() {
     }
 }
 
+/// The bug this guards against: the next process read the batch from memory, its own fsync succeeded without writing
+/// anything, and what it had taken for durable and handed on was gone once the power failed.
+#[tokio::test]
+async fn a_batch_whose_fsync_failed_is_written_again_before_the_next_process_trusts_it() {
+    let mut trusted = 0;
+    for seed in 0..20 {
+        let storage = FaultyStorage::new().power_loss(seed);
+        let journal = open(&storage);
+        append_each(&journal, &["before"]).await;
+        storage.fail_syncs(1);
+        append_all(&journal, [vec![b'x'; 3000]]).await[0].1.as_ref().unwrap_err();
+        let killed = storage.process_killed();
+        drop(journal);
+        let journal = open(&killed);
+        let read = read_all(&journal);
+        trusted += usize::from(read.len() == 2);
+        let after = append_each(&journal, &["after"]).await;
+        let found = open(&killed.power_loss(seed));
+        assert!(found.recovery().is_whole(), "seed {seed}: {}", found.recovery());
+        assert!(read_all(&found).starts_with(&read), "seed {seed}: what was read is gone");
+        assert_eq!(found.read_at(after[0]).unwrap().unwrap().payload, "after");
+    }
+    assert_eq!(trusted, 20, "the system still shows what it could not write");
+}
+
 #[tokio::test]
 async fn fsyncs_that_fail_again_and_again_do_not_fill_the_disk() {
     let storage = FaultyStorage::new();

@@ -10,13 +10,16 @@ const SECTOR_BYTES: usize = 512;
 pub(super) struct Inode {
     live: Vec<u8>,
     durable: Vec<u8>,
-    /// Sectors that differ, or may, and that the next sync writes.
+    /// Sectors that differ, or may, and that the next sync writes. A sector that differs and is not here is one that a failed
+    /// sync has taken for clean: no later sync writes it, unless somebody writes to it again.
     dirty: BTreeSet<usize>,
+    /// The shortest that the file was since the last sync.
+    shortest: Option<usize>,
 }
 
 impl Inode {
     pub(super) fn durable(bytes: &[u8]) -> Self {
-        Self { live: bytes.to_vec(), durable: bytes.to_vec(), dirty: BTreeSet::new() }
+        Self { live: bytes.to_vec(), durable: bytes.to_vec(), ..Self::default() }
     }
 
     pub(super) fn live(&self) -> &[u8] {
@@ -45,11 +48,19 @@ impl Inode {
 
     pub(super) fn truncate(&mut self, bytes: u64) {
         self.live.resize(bytes as usize, 0);
+        self.shortest = Some(self.shortest.unwrap_or(usize::MAX).min(self.live.len()));
     }
 
     pub(super) fn sync(&mut self) {
-        self.durable.clone_from(&self.live);
-        self.dirty.clear();
+        if let Some(shortest) = self.shortest.take() {
+            self.durable.truncate(shortest);
+        }
+        self.durable.resize(self.live.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let start = (sector * SECTOR_BYTES).min(self.live.len());
+            let end = (start + SECTOR_BYTES).min(self.live.len());
+            self.durable[start..end].copy_from_slice(&self.live[start..end]);
+        }
     }
 
     /// Some sectors reach the disk; all are taken for clean.
@@ -58,7 +69,7 @@ impl Inode {
         self.dirty.clear();
     }
 
-    /// What is there when the power comes back.
+    /// What is there when the power comes back: each sector as it was, as it should be, or torn in between.
     pub(super) fn after_power_loss(&self, random: &mut Random) -> Self {
         let mut survived = self.durable.clone();
         if random.coin() {
@@ -68,6 +79,8 @@ impl Inode {
             let start = sector * SECTOR_BYTES;
             let end = (start + SECTOR_BYTES).min(self.live.len()).min(survived.len());
             if start < end && random.coin() {
+                let is_torn = random.below(4) == 0;
+                let end = if is_torn { start + random.below(end - start) } else { end };
                 survived[start..end].copy_from_slice(&self.live[start..end]);
             }
         }
