@@ -131,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn version_1_is_written_and_read_as_it_always_was() {
+        const GOLDEN: &[u8] = include_bytes!("../tests/golden/version-1.index");
+        let index = example();
+        assert_eq!(index.encode(0x0123_4567_89ab_cdef, 7, 1_004_096), GOLDEN);
+        assert_eq!(SparseIndex::decode(GOLDEN, 0x0123_4567_89ab_cdef, 7, 1_004_096), Some(index));
+    }
+
+    #[test]
     fn looking_up_never_goes_past_the_record() {
         let index = example();
         for record in 0..100u32 {
