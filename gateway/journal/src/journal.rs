@@ -31,7 +31,7 @@ pub struct Journal {
 /// Closes the journal when the last handle goes.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     recovery: Recovery,
     threads: Mutex<Option<Threads>>,
     _lock: Box<dyn StorageLock>,

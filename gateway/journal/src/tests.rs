@@ -5,6 +5,7 @@ mod damage;
 mod failures;
 mod model;
 mod opening;
+mod retaining;
 mod trimming;
 
 use std::sync::Arc;
