@@ -14,9 +14,10 @@ use crate::admission::Load;
 use crate::bus::{Bus, Shared};
 use crate::checkpoint::LaneRow;
 use crate::floors::FloorCell;
+use crate::joining::Told;
 use crate::lane::task::LaneTask;
 use crate::lane::{Command, Lane, Serving};
-use crate::ledger::{Books, DropReason, Settlement};
+use crate::ledger::{Books, DropReason};
 use crate::settings::{DeliverySettings, LaneLimits};
 use crate::view::ViewHandle;
 use crate::{Delivery, Health, Offset, Outcome, Target, TargetName, View, observer};
@@ -133,16 +134,17 @@ impl Bus {
         from: Offset,
     ) -> Result<(), ReadError> {
         let mut reader = self.records(from);
+        let mut told = Told::default();
         while let Some(entry) = reader.next_entry()? {
-            tell(view, lane, &entry);
+            told.tell(view, lane, &entry);
         }
         // What came while it read is little; the observer waits while that is told.
         let mut state = self.shared.observer.state.lock();
         while let Some(entry) = reader.next_entry()? {
-            tell(view, lane, &entry);
+            told.tell(view, lane, &entry);
         }
         *lane.serving.lock() = Serving::View(Arc::clone(view), floor);
-        lane.books.lock().settle_all(Settlement::Delivered);
+        told.settle(&mut lane.books.lock());
         // From here on the view itself says what waits.
         lane.gauge.set(Load::default());
         observer::commit(&self.shared, &mut state);
@@ -193,13 +195,6 @@ impl Bus {
                 self.shared.give_up_all(&lane, None);
             }
         }
-    }
-}
-
-fn tell(view: &Arc<dyn View>, lane: &Lane, entry: &journal::Entry) {
-    let deliveries = crate::reader::deliveries(&entry.payload, &lane.name, entry.offset);
-    if !deliveries.is_empty() {
-        view.observe(&deliveries);
     }
 }
 

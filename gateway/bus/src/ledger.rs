@@ -71,11 +71,13 @@ pub enum DropReason {
     TargetRemoved,
     /// The disk lost it: the record is damaged, or was trimmed by hand.
     Unreadable,
+    /// A FIFO queue had the same message within its deduplication window.
+    Deduplicated,
 }
 
 impl DropReason {
     /// Every reason, for metrics.
-    pub const ALL: [Self; 3] = [Self::Overflow, Self::TargetRemoved, Self::Unreadable];
+    pub const ALL: [Self; 4] = [Self::Overflow, Self::TargetRemoved, Self::Unreadable, Self::Deduplicated];
 
     /// The reason as a label.
     #[must_use]
@@ -84,6 +86,7 @@ impl DropReason {
             Self::Overflow => "overflow",
             Self::TargetRemoved => "target_removed",
             Self::Unreadable => "unreadable",
+            Self::Deduplicated => "deduplicated",
         }
     }
 }

@@ -26,6 +26,7 @@ mod declare;
 mod error_action;
 pub mod event;
 mod floors;
+mod joining;
 pub mod lane;
 pub mod ledger;
 pub mod name;
@@ -64,7 +65,7 @@ pub use settings::{
 };
 pub use stats::{BusStats, LaneStats};
 pub use target::{Health, Outcome, Target};
-pub use view::{View, ViewHandle};
+pub use view::{Declined, View, ViewHandle};
 
 #[cfg(test)]
 mod tests;

@@ -156,8 +156,16 @@ fn tell_views(bus: &Shared, head: &Head, entry: &Entry) {
         }
         match &record {
             Some(Ok(record)) => {
-                view.observe(&Delivery::all_from_record(record, &lane.name, entry.offset));
-                lane.books.lock().settle_all(Settlement::Delivered);
+                let deliveries = Delivery::all_from_record(record, &lane.name, entry.offset);
+                let declined = view.observe(&deliveries);
+                let mut books = lane.books.lock();
+                for (index, reason) in declined {
+                    if let Some(delivery) = deliveries.get(index) {
+                        books.settle(&delivery.rule, 0, Settlement::Dropped(reason));
+                    }
+                }
+                // The rest, and the bytes of all.
+                books.settle_all(Settlement::Delivered);
             }
             Some(Err(error)) => {
                 unreadable(bus, entry.offset, error);

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use crate::admission::{Gauge, Load};
 use crate::floors::FloorCell;
-use crate::{Delivery, Offset, TargetName};
+use crate::{Delivery, DropReason, Offset, TargetName};
+
+/// Which of the deliveries that a view was told of it does not show, counted from zero, and why. Empty as a rule.
+pub type Declined = Vec<(usize, DropReason)>;
 
 /// A target that is told of its events in journal order once they are durable.
 pub trait View: Send + Sync + 'static {
@@ -19,7 +22,10 @@ pub trait View: Send + Sync + 'static {
     /// needs to know only where an event is keeps its [`Position`](crate::Position) and size, and reads it
     /// again with [`Bus::read`](crate::Bus::read): the data are a slice of what was read from the journal,
     /// so keeping them keeps the whole record in memory.
-    fn observe(&self, deliveries: &[Delivery]);
+    ///
+    /// What it declines is booked as dropped for the reason it gives, the rest as delivered. Told of the same events
+    /// again after a restart, it has to decline the same ones.
+    fn observe(&self, deliveries: &[Delivery]) -> Declined;
 }
 
 /// What a view tells the bus.

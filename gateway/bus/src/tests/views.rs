@@ -2,15 +2,19 @@ use super::*;
 
 const QUEUE: &str = "queue/alerts";
 
-/// A view that remembers what it was told.
+/// A view that remembers what it was told, and declines what it is to.
 #[derive(Default)]
 struct Remembering {
     told: Mutex<Vec<(Position, String)>>,
+    declines: Vec<&'static str>,
 }
 
 impl View for Remembering {
-    fn observe(&self, deliveries: &[Delivery]) {
+    fn observe(&self, deliveries: &[Delivery]) -> Declined {
         self.told.lock().extend(deliveries.iter().map(|delivery| (delivery.position, text(delivery))));
+        let declines = |delivery: &Delivery| self.declines.iter().any(|declined| *declined == text(delivery));
+        let declined = deliveries.iter().enumerate().filter(|(_, delivery)| declines(delivery));
+        declined.map(|(index, _)| (index, DropReason::Deduplicated)).collect()
     }
 }
 
@@ -110,4 +114,32 @@ async fn a_reader_goes_its_own_pace() {
     assert_eq!(reader.next().unwrap(), Some(first));
     let (_, record) = bus.records(second.position.offset).next().unwrap().unwrap();
     assert_eq!(record, twice);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_view_declines_is_booked_once_with_its_reason_whenever_it_is_told() {
+    let place = Place::new();
+    let bus = place.open();
+    let declining =
+        || Arc::new(Remembering { declines: vec!["1", "4", "6", "11"], ..Remembering::default() });
+    let join = async |bus: &Bus, view: Arc<Remembering>, from| {
+        bus.set_view(name(QUEUE), view as _, from, LaneLimits::unlimited()).await.unwrap()
+    };
+    let handle = join(&bus, declining(), None).await;
+    let begin = handle.floor();
+    append(&bus, "a", QUEUE, 0..5).await;
+    until_books(&bus, QUEUE, "accepted 5 delivered 3 dead 0 waiting 0 dropped [deduplicated 2]").await;
+    // What comes while nobody looks is told, after all that was told before, when the view is back.
+    bus.remove_target(&name(QUEUE), Removal::Keep).await.unwrap();
+    append(&bus, "a", QUEUE, 5..10).await;
+    until_books(&bus, QUEUE, "accepted 10 delivered 3 dead 0 waiting 5 dropped [deduplicated 2]").await;
+    bus.drain(PATIENCE).await.unwrap();
+    crash(bus).await;
+
+    let bus = place.open();
+    join(&bus, declining(), Some(begin)).await;
+    assert_eq!(books(&bus, QUEUE), "accepted 10 delivered 7 dead 0 waiting 0 dropped [deduplicated 3]");
+    append(&bus, "a", QUEUE, 10..12).await;
+    until_books(&bus, QUEUE, "accepted 12 delivered 8 dead 0 waiting 0 dropped [deduplicated 4]").await;
+    assert_eq!(bus.audit().await, []);
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bus::{Delivery, Position, TargetName, View, ViewHandle};
+use bus::{Declined, Delivery, Position, TargetName, View, ViewHandle};
 use futures::future::join_all;
 use journal::Clock;
 use journal::state::Table;
@@ -357,7 +357,7 @@ impl Queue {
 }
 
 impl View for Queue {
-    fn observe(&self, deliveries: &[Delivery]) {
+    fn observe(&self, deliveries: &[Delivery]) -> Declined {
         let attributes = self.attributes();
         let now_ms = self.ground.clock.now_ms();
         let mut contents = self.contents.lock();
@@ -376,6 +376,7 @@ impl View for Queue {
         if due {
             self.keeper.notify_one();
         }
+        Declined::new()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One stream as its producers and consumers call it.
 
 use bus::record::DIRECT_RULE;
-use bus::{Attribute, Delivery, Event, Origin, Position, Route, TargetName, View};
+use bus::{Attribute, Declined, Delivery, Event, Origin, Position, Route, TargetName, View};
 use bytes::Bytes;
 use journal::Clock;
 use parking_lot::{Mutex, RwLock};
@@ -342,7 +342,7 @@ fn record(delivery: &Delivery) -> Record {
 }
 
 impl View for Stream {
-    fn observe(&self, deliveries: &[Delivery]) {
+    fn observe(&self, deliveries: &[Delivery]) -> Declined {
         let mut index = self.index.lock();
         for delivery in deliveries {
             index.note(Seen {
@@ -352,6 +352,7 @@ impl View for Stream {
                 at_ms: delivery.accepted_at_ms,
             });
         }
+        Declined::new()
     }
 }
 
