@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use crate::record::{Attribute, Event, FAULT_NUMBER, Format, Origin, Parameter, Record, Route};
+use crate::record::{Attribute, Event, FAULT_NUMBER, Format, Origin, Parameter, Record, Replay, Route};
 use crate::{Offset, TargetName};
 
-/// The identity of one event, the same over retries, restarts, resends and redrives.
+/// The identity of one event, the same over retries, restarts, resends, redrives and replays.
 ///
 /// Its text is `{base id}:{rule}`; a further event of the same rule in the same message adds `:1`, `:2`
 /// and so on, the document about what failed while the rule was evaluated adds `:fault`, and the error document of a failed
@@ -23,7 +23,7 @@ pub struct EventId(Box<str>);
 
 impl EventId {
     pub(crate) fn new(base: Uuid, rule: &str, number: u16, origin: &Origin) -> Self {
-        if let Origin::Redriven { event_id } = origin {
+        if let Origin::Redriven { event_id } | Origin::Replayed { event_id } = origin {
             return Self(event_id.as_str().into());
         }
         let mut text = format!("{base}:{rule}");
@@ -111,6 +111,8 @@ pub struct Delivery {
     pub attributes: Vec<Attribute>,
     /// True when a dead letter is being sent again.
     pub redriven: bool,
+    /// The replay that sent it again from an archive.
+    pub replay: Option<Replay>,
     /// 1 for the first try.
     pub attempt: u32,
 }
@@ -153,8 +155,21 @@ impl Delivery {
             traceparent: record.traceparent.clone(),
             attributes: event.attributes.clone(),
             redriven: matches!(record.origin, Origin::Redriven { .. }),
+            replay: record.replay.clone(),
             attempt: 1,
         }
+    }
+
+    /// The name of the replay that sent it again; empty when none did.
+    #[must_use]
+    pub fn replay_name(&self) -> &str {
+        self.replay.as_ref().map_or("", |replay| &replay.name)
+    }
+
+    /// When it came to the target, milliseconds since the Unix epoch, for retention: when it was accepted, or replayed.
+    #[must_use]
+    pub fn arrived_at_ms(&self) -> u64 {
+        self.replay.as_ref().map_or(self.accepted_at_ms, |replay| replay.at_ms)
     }
 
     /// Copies the data out of what was read from the journal, so that keeping one event in memory does
@@ -192,6 +207,7 @@ impl Delivery {
             ("partitionkey", self.partition_key.as_str()),
             ("clientid", self.client_id.as_str()),
             ("traceparent", self.traceparent.as_deref().unwrap_or_default()),
+            ("replayname", self.replay_name()),
         ];
         attributes.extend(
             optional

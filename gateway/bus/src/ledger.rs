@@ -33,10 +33,12 @@ impl LedgerRow {
 /// Counts of events since the data directory was made. All but `waiting` only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Events made durable for this target, redriven ones included.
+    /// Events made durable for this target, redriven and replayed ones included.
     pub accepted: u64,
     /// How many of `accepted` were dead letters sent again.
     pub redriven: u64,
+    /// How many of `accepted` came from an archive.
+    pub replayed: u64,
     /// Events the target has taken; for a view, those that are readable.
     pub delivered: u64,
     /// Events that became dead letters, whatever became of the letter since.
@@ -97,6 +99,15 @@ impl fmt::Display for DropReason {
     }
 }
 
+/// Whether an event is sent once more, and by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// It was a dead letter.
+    pub(crate) redriven: bool,
+    /// It was in an archive.
+    pub(crate) replayed: bool,
+}
+
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settlement {
@@ -133,6 +144,9 @@ pub(crate) struct SettledHalf {
 pub(crate) struct Accepted {
     pub(crate) accepted: u64,
     pub(crate) redriven: u64,
+    /// Rows of before have none.
+    #[serde(default)]
+    pub(crate) replayed: u64,
 }
 
 /// What a lane has settled for one rule.
@@ -159,6 +173,7 @@ impl Books {
             let counts = rules.entry(rule.clone()).or_default();
             counts.accepted = accepted.accepted;
             counts.redriven = accepted.redriven;
+            counts.replayed = accepted.replayed;
         }
         Self { rules, accepted_bytes: accepted.bytes, settled_bytes: settled.bytes, observed: Offset(0) }
     }
@@ -173,14 +188,15 @@ impl Books {
     }
 
     /// Counts one event that became durable at `offset`.
-    pub(crate) fn accept(&mut self, rule: &str, bytes: u64, redriven: bool, offset: Offset) {
+    pub(crate) fn accept(&mut self, rule: &str, bytes: u64, again: Again, offset: Offset) {
         // `entry` would need an owned key each time; rules are few and nearly always there.
         if !self.rules.contains_key(rule) {
             self.rules.insert(rule.to_owned(), Counts::default());
         }
         let Some(counts) = self.rules.get_mut(rule) else { return };
         counts.accepted += 1;
-        counts.redriven += u64::from(redriven);
+        counts.redriven += u64::from(again.redriven);
+        counts.replayed += u64::from(again.replayed);
         counts.waiting += 1;
         self.accepted_bytes += bytes;
         self.observed = offset.next();
@@ -240,7 +256,11 @@ impl Books {
     }
 
     pub(crate) fn accepted_half(&self) -> AcceptedHalf {
-        let half = |counts: &Counts| Accepted { accepted: counts.accepted, redriven: counts.redriven };
+        let half = |counts: &Counts| Accepted {
+            accepted: counts.accepted,
+            redriven: counts.redriven,
+            replayed: counts.replayed,
+        };
         let rules = self.rules.iter().map(|(rule, counts)| (rule.clone(), half(counts))).collect();
         AcceptedHalf { bytes: self.accepted_bytes, rules }
     }

@@ -57,7 +57,7 @@ pub use name::TargetName;
 pub use producer::{AppendAtOnceError, AppendError, NotNow, Prepared, Producer, Room};
 pub use reader::{FetchError, LaneReader, RecordReader};
 pub use record::{
-    Attribute, Event, Format, Message, Origin, Owed, Parameter, Record, ResendKey, Route, Source,
+    Attribute, Event, Format, Message, Origin, Owed, Parameter, Record, Replay, ResendKey, Route, Source,
 };
 pub use redrive::RedriveError;
 pub use settings::{

@@ -15,7 +15,7 @@ use crate::admission::Load;
 use crate::bus::Shared;
 use crate::checkpoint::{LaneRow, ObserverRow};
 use crate::lane::{Lane, Serving};
-use crate::ledger::{Books, DropReason, Settlement};
+use crate::ledger::{Again, Books, DropReason, Settlement};
 use crate::record::{DecodeError, Head, Record};
 use crate::{Delivery, Offset, TargetName};
 
@@ -129,11 +129,11 @@ pub(crate) fn observe(bus: &Shared, entry: &Entry, is_open: bool) {
         Ok(head) => head,
         Err(error) => return unreadable(bus, entry.offset, &error),
     };
-    let redriven = head.is_redriven();
+    let again = Again { redriven: head.is_redriven(), replayed: head.is_replayed() };
     for route in head.routes() {
         let Some(lane) = bus.lane_or_new(route.target, entry.offset) else { continue };
         let bytes = u64::from(route.bytes);
-        lane.books.lock().accept(route.rule, bytes, redriven, entry.offset);
+        lane.books.lock().accept(route.rule, bytes, again, entry.offset);
         if is_open && !matches!(*lane.serving.lock(), Serving::View(..)) {
             lane.gauge.add(Load { events: 1, bytes });
         }

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::event::rfc3339;
-use crate::record::{Attribute, Event, Format, Origin, Parameter, Record, Route};
+use crate::record::{Attribute, Event, Format, Origin, Parameter, Record, Replay, Route};
 use crate::{Delivery, EventId, Offset, Position, TargetName};
 
-/// Version 1 knows no parameters and no count of republishing.
-const LETTER_VERSION: u32 = 2;
+/// Version 1 knows no parameters and no count of republishing, versions 1 and 2 no replay.
+const LETTER_VERSION: u32 = 3;
 const LETTER_VERSION_OLDEST: u32 = 1;
 
 /// Names one dead letter: its target and a number that is never given again. Text: `http/hook#17`.
@@ -123,6 +123,7 @@ impl DeadLetter {
             parameters: delivery.parameters.clone(),
         };
         record.republished = delivery.republished;
+        record.replay.clone_from(&delivery.replay);
         record.add(Event {
             content_type: delivery.content_type.clone(),
             attributes: delivery.attributes.clone(),
@@ -155,6 +156,7 @@ impl DeadLetter {
             redriven: delivery.redriven,
             parameters: delivery.parameters.clone(),
             republished: delivery.republished,
+            replay: delivery.replay.clone(),
             failure: self.failure.clone(),
             data: STANDARD.encode(&delivery.data),
         };
@@ -189,6 +191,7 @@ impl DeadLetter {
             redriven: stored.redriven,
             parameters: stored.parameters,
             republished: stored.republished,
+            replay: stored.replay,
             attempt: stored.failure.attempts,
         };
         Ok(Self { id, delivery, failure: stored.failure })
@@ -223,6 +226,8 @@ struct Stored {
     parameters: Vec<Parameter>,
     #[serde(default)]
     republished: u8,
+    #[serde(default)]
+    replay: Option<Replay>,
     failure: Failure,
     data: String,
 }
@@ -235,6 +240,7 @@ mod tests {
         let target = TargetName::parse("http/hook").expect("a name");
         let mut record = Record::new(Origin::Device, 1_720_000_000_123);
         record.republished = 3;
+        record.replay = Some(Replay { name: "again".to_owned(), at_ms: 5 });
         let parameters = vec![("header:x-line".to_owned(), "a".to_owned())];
         let routes = vec![Route { parameters, ..Route::to(target.clone()) }];
         record.add(Event { routes, ..Event::json("hot", "1") });
@@ -255,17 +261,21 @@ mod tests {
         let letter = letter();
         assert_eq!(DeadLetter::parse(letter.id.clone(), &letter.render()).expect("its own"), letter);
         let again = letter.to_record();
-        assert_eq!(again.republished, 3);
+        assert_eq!((again.republished, again.replay), (3, letter.delivery.replay.clone()));
         assert_eq!(again.events[0].routes[0].parameters, letter.delivery.parameters);
     }
 
     #[test]
-    fn letters_of_version_1_are_read_and_later_ones_refused() {
+    fn letters_of_versions_1_and_2_are_read_and_later_ones_refused() {
         let letter = letter();
         let mut stored: serde_json::Value = serde_json::from_slice(&letter.render()).expect("JSON");
-        stored["version"] = 3.into();
+        stored["version"] = 4.into();
         let error = DeadLetter::parse(letter.id.clone(), stored.to_string().as_bytes()).expect_err("too new");
-        assert!(error.to_string().contains("its version `3` is not known"), "{error}");
+        assert!(error.to_string().contains("its version `4` is not known"), "{error}");
+        stored["version"] = 2.into();
+        stored.as_object_mut().expect("an object").remove("replay");
+        let read = DeadLetter::parse(letter.id.clone(), stored.to_string().as_bytes()).expect("version 2");
+        assert_eq!((read.delivery.republished, read.delivery.replay), (3, None));
         stored["version"] = 1.into();
         let members = stored.as_object_mut().expect("an object");
         members.remove("parameters");

@@ -5,10 +5,11 @@ use bytes::{Buf, Bytes};
 use thiserror::Error;
 
 use super::encode::{
-    FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_REPUBLISHED, FLAG_RESEND, FLAG_RETAINED, FLAG_TRACEPARENT,
-    ORIGIN_DEVICE, ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN,
+    FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_REPLAY, FLAG_REPUBLISHED, FLAG_RESEND, FLAG_RETAINED,
+    FLAG_TRACEPARENT, ORIGIN_DEVICE, ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN,
+    ORIGIN_REPLAYED,
 };
-use super::{Attribute, Event, Format, Head, Message, Origin, Owed, Record, ResendKey, Route};
+use super::{Attribute, Event, Format, Head, Message, Origin, Owed, Record, Replay, ResendKey, Route};
 use crate::TargetName;
 use crate::name::TargetNameError;
 
@@ -70,8 +71,13 @@ impl Record {
             None
         };
         let detail = if flag(FLAG_ORIGIN_DETAIL) { Some(body.text()?) } else { None };
-        let origin = origin(head.origin, detail)?;
+        let origin = origin(head.version, head.origin, detail)?;
         let republished = if head.version >= 3 && flag(FLAG_REPUBLISHED) { body.u8()? } else { 0 };
+        let replay = if head.version >= 4 && flag(FLAG_REPLAY) {
+            Some(Replay { at_ms: body.u64()?, name: body.text()? })
+        } else {
+            None
+        };
         let events = body.list16(15, |body| event(body, &head, &targets))?;
         let has_message = flag(FLAG_MESSAGE);
         let record = Self {
@@ -84,6 +90,7 @@ impl Record {
             traceparent,
             resend,
             republished,
+            replay,
             source: head.source,
             events,
             retained: flag(FLAG_RETAINED),
@@ -94,12 +101,13 @@ impl Record {
     }
 }
 
-fn origin(number: u8, detail: Option<String>) -> Result<Origin, DecodeError> {
+fn origin(version: u8, number: u8, detail: Option<String>) -> Result<Origin, DecodeError> {
     match (number, detail) {
         (ORIGIN_DEVICE, None) => Ok(Origin::Device),
         (ORIGIN_DIRECT, None) => Ok(Origin::Direct),
         (ORIGIN_GATEWAY, None) => Ok(Origin::Gateway),
         (ORIGIN_REDRIVEN, Some(event_id)) => Ok(Origin::Redriven { event_id }),
+        (ORIGIN_REPLAYED, Some(event_id)) if version >= 4 => Ok(Origin::Replayed { event_id }),
         (ORIGIN_ERROR_ACTION, Some(failed)) => {
             Ok(Origin::ErrorAction { failed_target: TargetName::parse(&failed)? })
         }

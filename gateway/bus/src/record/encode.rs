@@ -14,6 +14,7 @@ pub(super) const FLAG_MESSAGE: u8 = 8;
 pub(super) const FLAG_ORIGIN_DETAIL: u8 = 16;
 pub(super) const FLAG_SOURCE: u8 = 32;
 pub(super) const FLAG_REPUBLISHED: u8 = 64;
+pub(super) const FLAG_REPLAY: u8 = 128;
 
 pub(super) const SOURCE_EXCHANGE: u8 = 1;
 pub(super) const SOURCE_WILL: u8 = 2;
@@ -23,6 +24,7 @@ pub(super) const ORIGIN_DIRECT: u8 = 2;
 pub(super) const ORIGIN_REDRIVEN: u8 = 3;
 pub(super) const ORIGIN_ERROR_ACTION: u8 = 4;
 pub(super) const ORIGIN_GATEWAY: u8 = 5;
+pub(super) const ORIGIN_REPLAYED: u8 = 6;
 
 /// A part of a record is larger than its length field can say.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -111,7 +113,8 @@ impl Writer {
             | flag(record.message.is_some(), FLAG_MESSAGE)
             | flag(has_detail(&record.origin), FLAG_ORIGIN_DETAIL)
             | flag(record.source.is_some(), FLAG_SOURCE)
-            | flag(record.republished > 0, FLAG_REPUBLISHED);
+            | flag(record.republished > 0, FLAG_REPUBLISHED)
+            | flag(record.replay.is_some(), FLAG_REPLAY);
         self.out.put_slice(&[VERSION, origin_number(&record.origin), flags, 0]);
         let length_at = self.out.len();
         self.out.put_u32_le(0);
@@ -168,11 +171,17 @@ impl Writer {
         }
         match &record.origin {
             Origin::Device | Origin::Direct | Origin::Gateway => {}
-            Origin::Redriven { event_id } => self.text("event id", event_id)?,
+            Origin::Redriven { event_id } | Origin::Replayed { event_id } => {
+                self.text("event id", event_id)?;
+            }
             Origin::ErrorAction { failed_target } => self.text("failed target", failed_target.as_str())?,
         }
         if record.republished > 0 {
             self.out.put_u8(record.republished);
+        }
+        if let Some(replay) = &record.replay {
+            self.out.put_u64_le(replay.at_ms);
+            self.text("name of the replay", &replay.name)?;
         }
         self.count("list of events", record.events.len())?;
         record.events.iter().try_for_each(|event| self.event(event, names))?;
@@ -264,11 +273,12 @@ fn origin_number(origin: &Origin) -> u8 {
         Origin::Redriven { .. } => ORIGIN_REDRIVEN,
         Origin::ErrorAction { .. } => ORIGIN_ERROR_ACTION,
         Origin::Gateway => ORIGIN_GATEWAY,
+        Origin::Replayed { .. } => ORIGIN_REPLAYED,
     }
 }
 
 fn has_detail(origin: &Origin) -> bool {
-    matches!(origin, Origin::Redriven { .. } | Origin::ErrorAction { .. })
+    matches!(origin, Origin::Redriven { .. } | Origin::Replayed { .. } | Origin::ErrorAction { .. })
 }
 
 fn narrow(part: &'static str, size: usize) -> Result<u16, EncodeError> {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::decode::{Cursor, DecodeError};
-use super::encode::{FLAG_MESSAGE, FLAG_SOURCE, ORIGIN_REDRIVEN, SOURCE_EXCHANGE, SOURCE_WILL};
+use super::encode::{
+    FLAG_MESSAGE, FLAG_SOURCE, ORIGIN_REDRIVEN, ORIGIN_REPLAYED, SOURCE_EXCHANGE, SOURCE_WILL,
+};
 use super::{Source, VERSION, VERSION_OLDEST};
 use crate::TargetName;
 
@@ -98,6 +100,12 @@ impl Head {
     #[must_use]
     pub fn is_redriven(&self) -> bool {
         self.origin == ORIGIN_REDRIVEN
+    }
+
+    /// True when this is an event of an archive being sent again.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.origin == ORIGIN_REPLAYED
     }
 
     /// The targets, each once.

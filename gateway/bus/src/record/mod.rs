@@ -1,15 +1,15 @@
 //! One accepted message as one journal record.
 //!
-//! # Format, version 3
+//! # Format, version 4
 //!
 //! Integers are little endian. `text` is a `u16` length and that many bytes of UTF-8; `bytes` is a `u32`
 //! length and that many bytes. The checksum is the journal's.
 //!
 //! ```text
-//! head       u8 version = 3
-//!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action, 5 gateway
+//! head       u8 version = 4
+//!            u8 origin: 1 device, 2 direct, 3 redriven, 4 error action, 5 gateway, 6 replayed
 //!            u8 flags: 1 retained, 2 traceparent, 4 resend key, 8 message, 16 event id or failed target, 32 source,
-//!               64 republished
+//!               64 republished, 128 replay
 //!            u8 zero
 //!            u32 length of the rest of the head
 //!            16 bytes base id (UUID version 7)
@@ -21,8 +21,9 @@
 //! body       text client id, text principal, text topic
 //!            text traceparent                               (flag 2)
 //!            u16 packet id, u64 content digest              (flag 4)
-//!            text event id (redriven), or text failed target (flag 16)
+//!            text event id (redriven, replayed), or text failed target (flag 16)
 //!            u8 how often it was republished                (flag 64)
+//!            u64 replayed at, milliseconds since the Unix epoch, text name of the replay (flag 128)
 //!            u16 count, then that many events:
 //!                u16 rule, u16 number, text content type, bytes data
 //!                u16 count of attributes: text name, text data type, bytes value
@@ -36,7 +37,7 @@
 //!              u16 count of parameters: text name, bytes value
 //! ```
 //!
-//! Version 2 is the same without parameters and flag 64, version 1 without the source, too; they are read for as long as
+//! Version 3 is the same without flag 128 and origin 6, version 2 without parameters and flag 64, too, version 1 without the source, too; they are read for as long as
 //! journals may hold them.
 //!
 //! The head says which targets and rules the record concerns, so a lane skips what is not its own
@@ -61,7 +62,7 @@ pub use head::{Head, RouteHead, holds_message, source};
 use crate::{EventId, TargetName};
 
 /// The version this build writes.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// The oldest version this build reads.
 pub const VERSION_OLDEST: u8 = 1;
@@ -94,6 +95,8 @@ pub struct Record {
     pub resend: Option<ResendKey>,
     /// How often rules have published it again; 0 for what came from outside. It bounds loops of rules.
     pub republished: u8,
+    /// The replay that sent the events again from an archive; consumers see its name.
+    pub replay: Option<Replay>,
     /// What the state of the sessions owes to this record's being durable.
     pub source: Option<Source>,
     /// What the rules made of the message, at most 65,535.
@@ -118,6 +121,11 @@ pub enum Origin {
         /// The id that the event had the first time.
         event_id: String,
     },
+    /// An event of an archive sent again. The record has that one event.
+    Replayed {
+        /// The id that the event had the first time.
+        event_id: String,
+    },
     /// The document that tells a rule's error target about a failed delivery.
     ErrorAction {
         /// The target that could not be served.
@@ -125,6 +133,15 @@ pub enum Origin {
     },
     /// The gateway's own message, such as a lifecycle event; it has a topic, but no client.
     Gateway,
+}
+
+/// What sent an event again from an archive. The event keeps its id and the time at which it was accepted first.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Replay {
+    /// The replay's name.
+    pub name: String,
+    /// When the event was sent again, milliseconds since the Unix epoch: retention counts from here.
+    pub at_ms: u64,
 }
 
 /// Recognises a publish that a device sends again after a lost acknowledgement.
@@ -254,6 +271,7 @@ impl Record {
             traceparent: None,
             resend: None,
             republished: 0,
+            replay: None,
             source: None,
             events: Vec::new(),
             retained: false,

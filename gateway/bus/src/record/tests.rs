@@ -6,8 +6,9 @@ fn target(text: &str) -> TargetName {
     TargetName::parse(text).unwrap()
 }
 
-/// One of everything. The golden file of version 3 holds exactly this, that of version 2 the same without parameters and not
-/// republished, that of version 1 the same without a source, too; none of them must ever change.
+/// One of everything. The golden file of version 4 holds exactly this, that of version 3 the same from a device and not replayed, that of
+/// version 2 the same without parameters and not republished, that of version 1 the same without a source, too; none of them must ever
+/// change.
 fn full() -> Record {
     let queue = Route::to(target("queue/alerts"));
     let stream = Route {
@@ -19,13 +20,14 @@ fn full() -> Record {
     Record {
         base: Uuid::from_u128(0x0190_a0b1_c2d3_7e4f_8a5b_6c7d_8e9f_a0b1),
         accepted_at_ms: 1_720_000_000_123,
-        origin: Origin::Device,
+        origin: Origin::Replayed { event_id: "0190a0b1-c2d3-7e4f-8a5b-6c7d8e9fa0b1:overheating".to_owned() },
         client_id: "kiln-7".to_owned(),
         principal: "plant-kiln-7".to_owned(),
         topic: "plant/ofen-ü/telemetry".to_owned(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         resend: Some(ResendKey { packet_id: 513, content_digest: 0x0123_4567_89ab_cdef }),
         republished: 2,
+        replay: Some(Replay { name: "after-the-repair".to_owned(), at_ms: 1_720_086_400_123 }),
         source: Some(Source::Exchange { session: 0x0102_0304_0506_0708, packet_id: 513 }),
         events: vec![
             Event {
@@ -64,10 +66,16 @@ fn full() -> Record {
 const GOLDEN_VERSION_1: &str = include_str!("../../tests/golden/record-1.hex");
 const GOLDEN_VERSION_2: &str = include_str!("../../tests/golden/record-2.hex");
 const GOLDEN_VERSION_3: &str = include_str!("../../tests/golden/record-3.hex");
+const GOLDEN_VERSION_4: &str = include_str!("../../tests/golden/record-4.hex");
+
+/// What version 3 could hold of it.
+fn full_version_3() -> Record {
+    Record { origin: Origin::Device, replay: None, ..full() }
+}
 
 /// What version 2 could hold of it.
 fn full_version_2() -> Record {
-    let mut record = Record { republished: 0, ..full() };
+    let mut record = Record { republished: 0, ..full_version_3() };
     record.events.iter_mut().flat_map(|event| &mut event.routes).for_each(|route| route.parameters.clear());
     record
 }
@@ -86,10 +94,23 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn version_3_is_read_and_written_as_ever() {
-    let (written, golden) = (full().encode().unwrap(), golden(GOLDEN_VERSION_3));
+fn version_4_is_read_and_written_as_ever() {
+    let (written, golden) = (full().encode().unwrap(), golden(GOLDEN_VERSION_4));
     assert_eq!(hex(&written), hex(&golden), "the format changed: give it a new version and keep this file");
     assert_eq!(Record::decode(&golden).unwrap(), full());
+}
+
+#[test]
+fn version_3_is_still_read() {
+    assert_eq!(Record::decode(&golden(GOLDEN_VERSION_3)).unwrap(), full_version_3());
+}
+
+#[test]
+fn what_came_with_version_4_has_no_meaning_in_version_3() {
+    let mut bytes = golden(GOLDEN_VERSION_3).to_vec();
+    bytes[1] = 6;
+    bytes[2] |= 16;
+    assert!(Record::decode(&Bytes::from(bytes)).is_err(), "an origin that it did not know");
 }
 
 #[test]
@@ -163,7 +184,7 @@ fn what_the_format_cannot_hold_is_refused() {
 
 #[test]
 fn event_ids_differ_within_a_record_and_name_their_origin() {
-    let mut record = full();
+    let mut record = full_version_3();
     record.add(record.events[0].clone());
     record.add(record.events[0].clone());
     let base = record.base;
@@ -177,8 +198,11 @@ fn event_ids_differ_within_a_record_and_name_their_origin() {
     assert_eq!(ids, [":overheating:fault", ":overheating:3"].map(|suffix| format!("{base}{suffix}")));
     record.origin = Origin::ErrorAction { failed_target: target("http/hook") };
     assert_eq!(record.event_id(&record.events[1]).to_string(), format!("{base}:raw:error:http/hook"));
-    record.origin = Origin::Redriven { event_id: "as it was".to_owned() };
-    assert_eq!(record.event_id(&record.events[1]).to_string(), "as it was");
+    let event_id = "as it was".to_owned();
+    for again in [Origin::Redriven { event_id: event_id.clone() }, Origin::Replayed { event_id }] {
+        record.origin = again;
+        assert_eq!(record.event_id(&record.events[1]).to_string(), "as it was");
+    }
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
@@ -225,6 +249,7 @@ fn any_origin() -> impl Strategy<Value = Origin> {
         Just(Origin::Direct),
         Just(Origin::Gateway),
         ".{0,30}".prop_map(|event_id| Origin::Redriven { event_id }),
+        ".{0,30}".prop_map(|event_id| Origin::Replayed { event_id }),
         any_route().prop_map(|route| Origin::ErrorAction { failed_target: route.target }),
     ]
 }
@@ -265,7 +290,7 @@ prop_compose! {
         (client_id, principal, topic) in (".{0,12}", ".{0,12}", ".{0,40}"),
         traceparent in proptest::option::of("[0-9a-f-]{55}"),
         resend in proptest::option::of((any::<u16>(), any::<u64>())),
-        republished in any::<u8>(),
+        (republished, replay) in (any::<u8>(), proptest::option::of((".{0,12}", any::<u64>()))),
         source in proptest::option::of(any_source()),
         events in proptest::collection::vec(any_event(), 0..4),
         message in proptest::option::of(any_message()),
@@ -273,9 +298,10 @@ prop_compose! {
     ) -> Record {
         let resend = resend.map(|(packet_id, content_digest)| ResendKey { packet_id, content_digest });
         let base = Uuid::from_u128(base);
+        let replay = replay.map(|(name, at_ms)| Replay { name, at_ms });
         Record {
-            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, republished, source, events, retained,
-            message, owed,
+            base, accepted_at_ms, origin, client_id, principal, topic, traceparent, resend, republished, replay, source, events,
+            retained, message, owed,
         }
     }
 }

@@ -156,3 +156,28 @@ async fn events_far_behind_those_of_others_are_not_taken_for_lost() {
     until_books(&bus, HOOK, "accepted 3 delivered 3 dead 0 waiting 0 dropped []").await;
     assert_eq!(target.taken()["a"], numbers(0..3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_archive_sends_again_is_booked_as_replayed_and_says_so() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::taking();
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    append(&bus, "a", HOOK, 0..2).await;
+    let replay = record::Replay { name: "again".to_owned(), at_ms: 1_700_000_900_000 };
+    let again = Record {
+        origin: Origin::Replayed { event_id: "as it was".to_owned() },
+        replay: Some(replay.clone()),
+        ..record("a", "rule", HOOK, "7")
+    };
+    bus.send(&again).await.unwrap();
+    until_books(&bus, HOOK, "accepted 3 delivered 3 dead 0 waiting 0 dropped []").await;
+    let delivery = target.taken.lock().last().cloned().unwrap();
+    assert_eq!((delivery.id.as_str(), delivery.replay.as_ref()), ("as it was", Some(&replay)));
+    assert_eq!((delivery.accepted_at_ms, delivery.arrived_at_ms()), (1_700_000_000_000, 1_700_000_900_000));
+    assert!(delivery.cloud_event_attributes().contains(&("replayname", "again".to_owned())));
+    assert_eq!(counts(&bus, "rule", HOOK).replayed, 1);
+    bus.drain(PATIENCE).await.unwrap();
+    crash(bus).await;
+    assert_eq!(counts(&place.open(), "rule", HOOK).replayed, 1);
+}

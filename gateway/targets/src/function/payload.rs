@@ -70,8 +70,8 @@ pub(super) fn record(delivery: &Delivery, source_arn: &str, region: &str) -> Byt
         "body": body,
         "attributes": {
             "ApproximateReceiveCount": delivery.attempt.to_string(),
-            "SentTimestamp": delivery.accepted_at_ms.to_string(),
-            "ApproximateFirstReceiveTimestamp": delivery.accepted_at_ms.to_string(),
+            "SentTimestamp": delivery.arrived_at_ms().to_string(),
+            "ApproximateFirstReceiveTimestamp": delivery.arrived_at_ms().to_string(),
             "SenderId": delivery.client_id,
             "MessageGroupId": delivery.partition_key,
         },
@@ -94,6 +94,8 @@ fn attributes(delivery: &Delivery) -> HashMap<&'static str, String> {
         ("accepted_at_ms", delivery.accepted_at_ms.to_string()),
         ("attempt", delivery.attempt.to_string()),
         ("traceparent", delivery.traceparent.clone().unwrap_or_default()),
+        // EventBridge's name for it.
+        ("replay-name", delivery.replay_name().to_owned()),
         ("format", if delivery.format == Format::CloudEvents { "cloudevents" } else { "data" }.to_owned()),
     ];
     known.into_iter().filter(|(_, value)| !value.is_empty()).collect()

@@ -10,7 +10,7 @@ mod program;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::record::{Event, Origin, Record, Route};
+use bus::record::{Event, Origin, Record, Replay, Route};
 use bus::{Delivery, Offset, TargetName};
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::record::{Event, Origin, Record, Route};
+use bus::record::{Event, Origin, Record, Replay, Route};
 use bus::{Delivery, Format, Offset, Outcome, Target, TargetName};
 
 use super::{Http, Settings};

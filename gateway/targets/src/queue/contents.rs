@@ -225,9 +225,9 @@ impl Contents {
         let keep = self.window.body_bytes() + kept_bytes(delivery) <= self.limits.body_bytes_max;
         let arrival = Arrival {
             position: delivery.position,
-            sent_at_ms: delivery.accepted_at_ms,
+            sent_at_ms: delivery.arrived_at_ms(),
             // A clock that was set back must not make the delay longer.
-            visible_at_ms: delivery.accepted_at_ms.min(now_ms).saturating_add(delay_ms),
+            visible_at_ms: delivery.arrived_at_ms().min(now_ms).saturating_add(delay_ms),
             body: keep.then(|| Arc::new(unshared(delivery.clone()))),
             receipt,
         };

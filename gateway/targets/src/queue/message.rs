@@ -109,6 +109,7 @@ pub(super) fn moved(delivery: &Delivery, source: &str, dead_letter_queue: Target
     record.client_id.clone_from(&delivery.client_id);
     record.topic.clone_from(&delivery.topic);
     record.traceparent.clone_from(&delivery.traceparent);
+    record.replay.clone_from(&delivery.replay);
     let mut attributes: Vec<Attribute> =
         delivery.attributes.iter().filter(|each| each.name != DEAD_LETTER_SOURCE).cloned().collect();
     attributes.push(text_attribute(DEAD_LETTER_SOURCE, source.to_owned()));
@@ -199,6 +200,8 @@ fn visible_attributes(delivery: &Delivery, encoded: bool) -> Vec<Attribute> {
         tell("traceparent", delivery.traceparent.as_deref().unwrap_or_default());
         tell("contentType", &delivery.content_type);
     }
+    // EventBridge's name for it.
+    tell("replay-name", delivery.replay_name());
     attributes
 }
 

@@ -278,7 +278,7 @@ impl Stream {
             }
         }
         let more = self.index.lock().seek(from.shard, position).is_some();
-        let tip_ms = deliveries.last().map(|delivery| delivery.accepted_at_ms).or(last_at_ms);
+        let tip_ms = deliveries.last().map(Delivery::arrived_at_ms).or(last_at_ms);
         let behind_ms = if more { now_ms.saturating_sub(tip_ms.unwrap_or(now_ms)).max(1) } else { 0 };
         let next = Iterator { position, made_at_ms: now_ms, ..from };
         Ok(Batch {
@@ -315,7 +315,7 @@ impl Stream {
         let reading = self.ground.reading.clone();
         let count = self.shards;
         let wanted = move |delivery: &Delivery| {
-            delivery.accepted_at_ms >= oldest_ms && shard_among(delivery, count) == shard
+            delivery.arrived_at_ms() >= oldest_ms && shard_among(delivery, count) == shard
         };
         Ok(on_disk_thread(move || reading.scan(begin, end, limits, wanted)).await?)
     }
@@ -335,7 +335,7 @@ fn record(delivery: &Delivery) -> Record {
     let (data, _) = delivery.body();
     Record {
         sequence_number: shards::sequence_number(delivery.position),
-        arrived_at_ms: delivery.accepted_at_ms,
+        arrived_at_ms: delivery.arrived_at_ms(),
         partition_key: delivery.partition_key.clone(),
         data,
     }
@@ -349,7 +349,7 @@ impl View for Stream {
                 position: delivery.position,
                 shard: shard_among(delivery, self.shards),
                 bytes: delivery.data.len() as u64,
-                at_ms: delivery.accepted_at_ms,
+                at_ms: delivery.arrived_at_ms(),
             });
         }
         Declined::new()

@@ -264,6 +264,19 @@ async fn rules_events_are_records_too() {
 }
 
 #[tokio::test]
+async fn a_replayed_record_is_kept_from_the_time_it_was_replayed() {
+    let bench = Bench::open(Attributes { retention_hours: 1, ..Attributes::default() }).await;
+    let mut record =
+        bus::Record::new(Origin::Replayed { event_id: "old".to_owned() }, START_MS - 9 * HOUR_MS);
+    record.replay = Some(bus::record::Replay { name: "again".to_owned(), at_ms: START_MS });
+    let routes = vec![Route::to(TargetName::new(KIND, "telemetry").unwrap())];
+    record.add(Event { routes, ..Event::json("rule", "1") });
+    bench.ground.bus.send(&record).await.unwrap();
+    bench.seen(1).await;
+    assert_eq!(bench.data_from(Start::TrimHorizon).await, ["1"]);
+}
+
+#[tokio::test]
 async fn records_expire_by_age() {
     let bench = Bench::open(Attributes { retention_hours: 1, ..Attributes::default() }).await;
     bench.put(&[("k", "old")]).await;

@@ -45,12 +45,16 @@ async fn a_batch_over_the_payload_limit_takes_more_calls() {
 
 #[test]
 fn an_event_is_its_data_and_its_context() {
-    let event = delivery("kiln-ü", "{\"t\":1}");
+    let event = Delivery {
+        replay: Some(Replay { name: "again".to_owned(), at_ms: 1 }),
+        ..delivery("kiln-ü", "{\"t\":1}")
+    };
     let invocation = super::super::payload::single(&event);
     assert_eq!(invocation.payload, event.data);
     let context: Value = serde_json::from_str(&invocation.client_context.unwrap()).unwrap();
     assert_eq!(context["custom"]["event_id"], event.id.as_str());
     assert_eq!(context["custom"]["topic"], "plant/kiln-ü");
+    assert_eq!(context["custom"]["replay-name"], "again");
 
     let binary = delivery("a", vec![0xff, 0x00]);
     let invocation = super::super::payload::single(&binary);

@@ -82,7 +82,8 @@ async fn cloudevents_http_3_1_binary_mode() {
     let server = Server::start(Answer::Status(200)).await;
     let mut settings = Settings::new("a", server.url());
     settings.headers.insert("Authorization".to_owned(), "Bearer x".to_owned());
-    let event = delivery(Format::Data, "plant/größe 1", "{\"t\":1}");
+    let replay = Replay { name: "after the repair".to_owned(), at_ms: 1_700_000_100_000 };
+    let event = Delivery { replay: Some(replay), ..delivery(Format::Data, "plant/größe 1", "{\"t\":1}") };
     Http::new(settings).unwrap().deliver(std::slice::from_ref(&event)).await;
 
     let seen = server.seen().remove(0);
@@ -97,6 +98,7 @@ async fn cloudevents_http_3_1_binary_mode() {
         ("ce-time", "2023-11-14T22:13:20Z"),
         ("idempotency-key", event.id.as_str()),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("ce-replayname", "after%20the%20repair"),
         ("authorization", "Bearer x"),
     ] {
         assert_eq!(seen.headers.get(name).unwrap(), expected, "{name}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::Attribute;
+use bus::{Attribute, Replay};
 
 use super::*;
 
@@ -49,6 +49,19 @@ async fn a_rules_event_says_where_it_came_from() {
     assert_eq!(received[0].id, message_id(&event_id, "overheating"));
     assert_eq!(received[1].body, "//4=", "what is no text goes as base64 and says so");
     assert_eq!(attribute(1, "contentEncoding").as_deref(), Some("base64"));
+}
+
+#[tokio::test]
+async fn a_replayed_event_says_so_and_is_kept_from_then_on() {
+    let bench = Bench::open(&[("alerts", Attributes { retention_secs: 60, ..Attributes::default() })]).await;
+    let mut record = Record::new(Origin::Replayed { event_id: "old".to_owned() }, 1_000);
+    record.replay = Some(Replay { name: "again".to_owned(), at_ms: bench.now_ms.load(Ordering::SeqCst) });
+    let routes = vec![Route::to(TargetName::new(KIND, "alerts").unwrap())];
+    record.add(Event { routes, ..Event::json("overheating", "1") });
+    bench.ground.bus.send(&record).await.unwrap();
+    let received = bench.receive_all("alerts", 1).await;
+    let told = received[0].attributes.iter().find(|attribute| attribute.name == "replay-name");
+    assert_eq!(told.map(|attribute| &attribute.value[..]), Some(&b"again"[..]));
 }
 
 #[tokio::test]
