@@ -205,6 +205,18 @@ impl Journal {
         self.inner.shared.bytes_on_disk()
     }
 
+    /// Bytes on disk of the segments from the one that holds `offset` on: what somebody keeps from being trimmed who needs everything
+    /// from there on.
+    pub fn bytes_since(&self, offset: Offset) -> u64 {
+        self.inner.shared.segments.bytes_since(offset)
+    }
+
+    /// The offset from which on the journal holds at most `bytes` on disk, in whole segments; the beginning of the last segment when that
+    /// alone is larger.
+    pub fn start_within(&self, bytes: u64) -> Offset {
+        self.inner.shared.segments.start_within(bytes).unwrap_or_else(|| self.frontier())
+    }
+
     /// The oldest segment's last record time in milliseconds since 1970, its bytes on disk and the offset to trim at to let it go; `None`
     /// when only the segment being written is left. For retention by time and bytes.
     pub fn oldest_segment(&self) -> Option<OldestSegment> {

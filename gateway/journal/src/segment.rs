@@ -249,7 +249,26 @@ impl Segments {
         self.list.read().iter().map(|segment| segment.bytes()).sum()
     }
 
-    /// The same, with the last one, which may still be growing, counted as full.
+    /// Bytes of the segments that hold an offset and all after it.
+    pub(crate) fn bytes_since(&self, offset: Offset) -> u64 {
+        let list = self.list.read();
+        let holding = list.partition_point(|segment| segment.first_offset <= offset).saturating_sub(1);
+        list.iter().skip(holding).map(|segment| segment.bytes()).sum()
+    }
+
+    /// Where the newest segments begin that are together of so many bytes at most; the last segment if it alone is larger.
+    pub(crate) fn start_within(&self, bytes: u64) -> Option<Offset> {
+        let list = self.list.read();
+        let mut sum = 0_u64;
+        let fits = |segment: &&Arc<Segment>| {
+            sum = sum.saturating_add(segment.bytes());
+            sum <= bytes
+        };
+        let first = list.iter().rev().take_while(fits).last().or(list.back());
+        first.map(|segment| segment.first_offset)
+    }
+
+    /// Bytes of all segments on disk, with the last one, which may still be growing, counted as full.
     pub(crate) fn bytes_when_full(&self, segment_bytes: u64) -> u64 {
         let list = self.list.read();
         let growth = list.back().map_or(0, |last| segment_bytes.saturating_sub(last.bytes()));
