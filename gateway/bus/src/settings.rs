@@ -1,5 +1,6 @@
 //! Limits and policies of the bus, each with its default and its reason.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use journal::Clock;
@@ -53,6 +54,8 @@ pub struct DeliverySettings {
     /// How many calls in a row must fail whole before the lane stops but for one probe at a time.
     /// Default 5.
     pub circuit_failures_max: u32,
+    /// Most events handed over each second, tries that failed included. Default none.
+    pub rate_per_second_max: Option<NonZeroU32>,
     /// How much may wait, and what happens when more comes.
     pub limits: LaneLimits,
     /// Most events a lane holds in memory, by position. Behind a blocked key the lane reads on only so
@@ -74,6 +77,7 @@ impl Default for DeliverySettings {
             delivery_time_max: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             circuit_failures_max: 5,
+            rate_per_second_max: None,
             limits: LaneLimits::default(),
             window_events_max: 100_000,
             window_bytes_max: 16 << 20,

@@ -40,6 +40,9 @@ pub(crate) enum Permit {
     NotBefore(Instant),
 }
 
+/// Calls in a row that must fail before what the target asked for concerns the lane as a whole.
+const ASKING_CALLS_MIN: u32 = 2;
+
 /// Counts calls that failed whole, in a row.
 #[derive(Debug)]
 pub(crate) struct Circuit {
@@ -47,14 +50,25 @@ pub(crate) struct Circuit {
     failures: u32,
     opened: u32,
     not_before: Option<Instant>,
+    /// The target asked for no call before this time.
+    asked_until: Option<Instant>,
 }
 
 impl Circuit {
     pub(crate) fn new(failures_max: u32) -> Self {
-        Self { failures_max: failures_max.max(1), failures: 0, opened: 0, not_before: None }
+        Self {
+            failures_max: failures_max.max(1),
+            failures: 0,
+            opened: 0,
+            not_before: None,
+            asked_until: None,
+        }
     }
 
     pub(crate) fn permit(&self, now: Instant) -> Permit {
+        if let Some(at) = self.asked_until.filter(|at| now < *at) {
+            return Permit::NotBefore(self.not_before.map_or(at, |probe| probe.max(at)));
+        }
         match self.not_before {
             None => Permit::All,
             Some(at) if now < at => Permit::NotBefore(at),
@@ -75,6 +89,16 @@ impl Circuit {
         self.failures = 0;
         self.opened = 0;
         self.not_before = None;
+    }
+
+    /// The call that just failed was answered with a wish to be left alone until `at`. The events of that call wait in
+    /// any case; the lane as a whole does from the second such call in a row, for the first may concern its key alone. Another
+    /// call that was in flight meanwhile and went well does not take that back.
+    pub(crate) fn asked_to_wait(&mut self, at: Instant) {
+        if self.failures < ASKING_CALLS_MIN {
+            return;
+        }
+        self.asked_until = self.asked_until.max(Some(at));
     }
 
     /// A call failed whole. True when this opens the circuit.
@@ -121,6 +145,21 @@ mod tests {
             "each probe waits longer"
         );
         circuit.succeeded();
+        assert_eq!(circuit.permit(at), Permit::All);
+    }
+
+    #[test]
+    fn a_target_that_asks_to_wait_is_left_alone_even_if_another_call_succeeds() {
+        let (mut circuit, begun, policy) = (Circuit::new(5), Instant::now(), RetryPolicy::default());
+        let at = begun + Duration::from_secs(9);
+        circuit.failed(begun, &policy, 1.0);
+        circuit.asked_to_wait(at);
+        assert_eq!(circuit.permit(begun), Permit::All, "it may be the one key");
+        circuit.failed(begun, &policy, 1.0);
+        circuit.asked_to_wait(at);
+        circuit.asked_to_wait(begun + Duration::from_secs(1));
+        circuit.succeeded();
+        assert_eq!(circuit.permit(begun), Permit::NotBefore(at));
         assert_eq!(circuit.permit(at), Permit::All);
     }
 }

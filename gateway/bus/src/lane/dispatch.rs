@@ -26,6 +26,7 @@ pub(crate) struct Returned {
 impl LaneTask {
     /// Makes calls as long as there are events ready and calls allowed.
     pub(super) fn dispatch(&mut self, now: Instant) {
+        self.rate_not_before = None;
         while self.dying.is_empty() {
             let Some(events_max) = self.allowed(now) else { return };
             let (ready, since) = self.schedule.ready();
@@ -33,6 +34,13 @@ impl LaneTask {
             if ready == 0 || (lingers && ready < self.settings.batch_events_max) {
                 return;
             }
+            let events_max = match self.rate.permit(events_max.min(ready), now) {
+                Ok(events_max) => events_max,
+                Err(at) => {
+                    self.rate_not_before = Some(at);
+                    return;
+                }
+            };
             let sequences = self.schedule.take(BatchBounds {
                 events_max,
                 bytes_max: self.settings.batch_bytes_max as u64,
@@ -41,6 +49,7 @@ impl LaneTask {
             if sequences.is_empty() {
                 return;
             }
+            self.rate.take(sequences.len());
             if let Some(deliveries) = self.load(&sequences, now) {
                 self.call(sequences, deliveries);
             }
@@ -155,10 +164,22 @@ impl LaneTask {
         let failed =
             results.iter().all(|result| matches!(result.verdict, Verdict::Outcome(Outcome::Retry { .. })));
         if !failed {
-            self.circuit.succeeded();
-        } else if self.circuit.failed(now, &self.settings.retry, rand::random()) {
+            return self.circuit.succeeded();
+        }
+        if self.circuit.failed(now, &self.settings.retry, rand::random()) {
             tracing::warn!(target_name = %self.lane.name, "the target fails, it is only probed until it works again");
         }
+        if let Some(after) = results.iter().filter_map(asked_after).max() {
+            self.circuit.asked_to_wait(now + after.min(self.settings.retry.age_max));
+        }
+    }
+}
+
+/// How long the target asked to be left alone.
+fn asked_after(result: &CallResult) -> Option<Duration> {
+    match &result.verdict {
+        Verdict::Outcome(Outcome::Retry { after, .. }) => *after,
+        _ => None,
     }
 }
 

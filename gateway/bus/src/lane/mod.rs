@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Lane`] is what everybody sees; [`task`] is the loop that owns the rest of a push lane's state. The
-//! pure parts ([`acks`], [`schedule`], [`circuit`], [`retry`]) know no clock and no disk.
+//! pure parts ([`acks`], [`schedule`], [`circuit`], [`rate`], [`retry`]) know no clock and no disk.
 //!
 //! Tries and backoff of an event are not persisted: after a restart it is tried anew.
 
@@ -16,6 +16,7 @@ pub mod circuit;
 mod dispatch;
 mod fill;
 mod give_up;
+mod rate;
 pub(crate) mod retry;
 pub(crate) mod schedule;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::acks::Acks;
 use super::circuit::Circuit;
 use super::dispatch::Returned;
 use super::give_up::Dying;
+use super::rate::Rate;
 use super::schedule::Schedule;
 use super::{Command, Lane, LaneAudit};
 use crate::audit::count_waiting;
@@ -45,6 +46,8 @@ pub(crate) struct LaneTask {
     pub(super) acks: Acks,
     pub(super) schedule: Schedule,
     pub(super) circuit: Circuit,
+    pub(super) rate: Rate,
+    pub(super) rate_not_before: Option<Instant>,
     pub(super) in_flight: JoinSet<Returned>,
     /// What each call in flight holds, for a call that panics.
     pub(super) calls: HashMap<tokio::task::Id, Vec<u64>>,
@@ -85,6 +88,8 @@ impl LaneTask {
         let stop = bus.stop.clone();
         Self {
             circuit: Circuit::new(settings.circuit_failures_max),
+            rate: rate_of(&settings),
+            rate_not_before: None,
             resume: row.acked().into(),
             resume_floor: floor,
             lane,
@@ -203,6 +208,7 @@ impl LaneTask {
         let old = std::mem::replace(&mut self.target, target);
         close(&old, &self.lane).await;
         self.circuit = Circuit::new(settings.circuit_failures_max);
+        self.rate = rate_of(&settings);
         self.lane.gauge.set_limits(settings.limits);
         self.settings = *settings;
     }
@@ -241,6 +247,7 @@ impl LaneTask {
             linger,
             commit,
             probe,
+            self.rate_not_before,
             deadline,
             self.bury_not_before,
             self.read_not_before,
@@ -324,6 +331,10 @@ impl LaneTask {
         rest.into_iter().for_each(|(rule, count)| *found.entry(rule).or_default() += count);
         LaneAudit { booked, found }
     }
+}
+
+fn rate_of(settings: &DeliverySettings) -> Rate {
+    Rate::new(settings.rate_per_second_max, settings.batch_events_max, Instant::now())
 }
 
 async fn close(target: &Arc<dyn Target>, lane: &Lane) {

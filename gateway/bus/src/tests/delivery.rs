@@ -201,6 +201,45 @@ async fn a_target_may_ask_for_a_longer_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_asks_everybody_to_wait_is_left_alone() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|_| Outcome::Retry {
+        reason: "come back tomorrow".to_owned(),
+        code: "HTTP_503".to_owned(),
+        after: Some(Duration::from_secs(3600)),
+    });
+    let settings = DeliverySettings { concurrency_max: 1, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    for client in 0..20 {
+        append(&bus, &format!("client-{client}"), HOOK, 0..1).await;
+    }
+    until("the second try", || bus.stats().lanes[0].retried == 2).await;
+    until("it is left alone", || bus.stats().lanes[0].circuit == "open").await;
+    until_books(&bus, HOOK, "accepted 20 delivered 0 dead 0 waiting 20 dropped []").await;
+    assert_eq!(target.calls(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_handed_over_than_the_rate_allows() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::taking();
+    let rate_per_second_max = NonZeroU32::new(200);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, DeliverySettings { rate_per_second_max, ..quick() })
+        .await
+        .unwrap();
+    let begun = std::time::Instant::now();
+    append(&bus, "a", HOOK, 0..60).await;
+    until_books(&bus, HOOK, "accepted 60 delivered 60 dead 0 waiting 0 dropped []").await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(195),
+        "a tenth of a second's worth at once, then 40 in 0.2 s"
+    );
+    assert_eq!(target.taken()["a"], numbers(0..60));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_target_costs_a_probe_now_and_then() {
     let place = Place::new();
     let bus = place.open();
