@@ -4,7 +4,7 @@
 //! retries, in order per partition key, and with a dead letter in the end.
 
 use crate::gateway::Gateway;
-use crate::settings::{Overflow, Raw};
+use crate::settings::{Overflow, Raw, TargetDelivery};
 use anyhow::Context;
 use bus::{DeliverySettings, LaneLimits, RetryPolicy, Target, TargetName};
 use journal::state::StateStore;
@@ -46,16 +46,16 @@ impl Targets {
         for declared in &raw.function {
             let function = Function::new(function_settings(raw, declared))?;
             functions.insert(declared.name.clone(), Arc::clone(&function));
-            let base = delivery(raw, declared.attempts_max, declared.age_secs_max);
-            let settings = function.delivery_settings(base);
+            let own = own_delivery(&declared.delivery, declared.attempts_max, declared.age_secs_max);
+            let settings = within(function.delivery_settings(delivery(raw, &own)), &own);
             declare(gateway, function::KIND, &declared.name, function, settings).await?;
         }
         // Rules call the same functions, and share their instances.
         gateway.functions.declare(functions);
         for declared in &raw.http {
             let target = Http::new(http_settings(declared))?;
-            let base = delivery(raw, declared.attempts_max, declared.age_secs_max);
-            let settings = target.delivery_settings(base);
+            let own = own_delivery(&declared.delivery, declared.attempts_max, declared.age_secs_max);
+            let settings = within(target.delivery_settings(delivery(raw, &own)), &own);
             declare(gateway, http::KIND, &declared.name, target, settings).await?;
         }
         Ok(Self { queues, streams })
@@ -112,9 +112,9 @@ fn function_settings(raw: &Raw, declared: &crate::settings::Function) -> functio
         handler: declared.handler.clone(),
         environment: declared.environment.clone(),
         timeout: Duration::from_secs(declared.timeout_secs),
-        concurrency: declared.concurrency,
+        concurrency: declared.delivery.concurrency.unwrap_or(declared.concurrency),
         memory_mib: declared.memory_mib,
-        batch_size: declared.batch_size,
+        batch_size: declared.delivery.batch_events_max.unwrap_or(declared.batch_size),
         log_directory: Some(raw.data_directory.join("functions")),
         region: raw.region.clone(),
         account_id: raw.account_id.clone(),
@@ -126,28 +126,55 @@ fn http_settings(declared: &crate::settings::Http) -> http::Settings {
     http::Settings {
         headers: declared.headers.clone(),
         timeout: Duration::from_millis(declared.timeout_ms),
-        concurrency: declared.concurrency,
+        concurrency: declared.delivery.concurrency.unwrap_or(declared.concurrency),
         ..http::Settings::new(&declared.name, &declared.url)
     }
 }
 
 /// The settings of a lane: those of `[delivery]` where the target has none of its own.
-pub(super) fn delivery(raw: &Raw, attempts_max: Option<u32>, age_secs_max: Option<u64>) -> DeliverySettings {
+pub(super) fn delivery(raw: &Raw, own: &TargetDelivery) -> DeliverySettings {
     let general = &raw.delivery;
-    let overflow = match general.overflow {
+    let overflow = match own.overflow.unwrap_or(general.overflow) {
         Overflow::Block => bus::Overflow::Block,
         Overflow::DropOldest => bus::Overflow::DropOldest,
         Overflow::DeadLetter => bus::Overflow::DeadLetter,
     };
+    let backoff_first_ms = own.backoff_first_ms.unwrap_or(general.backoff_first_ms);
+    let backoff_max_ms = own.backoff_max_ms.unwrap_or(general.backoff_max_ms);
     DeliverySettings {
         retry: RetryPolicy {
-            attempts_max: attempts_max.unwrap_or(general.attempts_max),
-            age_max: Duration::from_secs(age_secs_max.unwrap_or(general.age_secs_max)),
-            backoff_first: Duration::from_millis(general.backoff_first_ms),
-            backoff_max: Duration::from_millis(general.backoff_max_ms),
+            attempts_max: own.attempts_max.unwrap_or(general.attempts_max),
+            age_max: Duration::from_secs(own.age_secs_max.unwrap_or(general.age_secs_max)),
+            backoff_first: Duration::from_millis(backoff_first_ms),
+            backoff_max: Duration::from_millis(backoff_max_ms),
         },
-        limits: LaneLimits { overflow, ..limits(raw) },
+        batch_linger: Duration::from_millis(own.batch_wait_ms.unwrap_or(0)),
+        rate_per_second_max: own.rate_per_second_max,
+        limits: LaneLimits {
+            waiting_events_max: own.waiting_events_max.unwrap_or(general.waiting_events_max),
+            waiting_bytes_max: own.waiting_bytes_max.unwrap_or(general.waiting_bytes_max),
+            overflow,
+        },
         ..DeliverySettings::default()
+    }
+}
+
+/// What the target said of itself, within what the settings allow one call.
+fn within(settings: DeliverySettings, own: &TargetDelivery) -> DeliverySettings {
+    let batch_bytes_max = own.batch_bytes_max.unwrap_or(usize::MAX).min(settings.batch_bytes_max);
+    DeliverySettings { batch_bytes_max, ..settings }
+}
+
+/// What a target says under `delivery`, and where it says nothing what it says beside it.
+fn own_delivery(
+    own: &TargetDelivery,
+    attempts_max: Option<u32>,
+    age_secs_max: Option<u64>,
+) -> TargetDelivery {
+    TargetDelivery {
+        attempts_max: own.attempts_max.or(attempts_max),
+        age_secs_max: own.age_secs_max.or(age_secs_max),
+        ..own.clone()
     }
 }
 
@@ -157,5 +184,42 @@ pub(super) fn limits(raw: &Raw) -> LaneLimits {
         waiting_events_max: raw.delivery.waiting_events_max,
         waiting_bytes_max: raw.delivery.waiting_bytes_max,
         overflow: bus::Overflow::Block,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_target_says_wins_over_what_is_said_for_all() {
+        let raw: Raw = toml::from_str(
+            "[delivery]\nattempts_max = 7\nage_secs_max = 100\nwaiting_events_max = 9\n\
+             [[http]]\nname = \"plain\"\nurl = \"http://a/\"\n\
+             [[http]]\nname = \"own\"\nurl = \"http://a/\"\nattempts_max = 3\nage_secs_max = 50\n\
+             delivery = { attempts_max = 2, backoff_first_ms = 5, backoff_max_ms = 6, overflow = \"drop_oldest\", \
+             waiting_bytes_max = 8, batch_wait_ms = 4, batch_bytes_max = 11, rate_per_second_max = 12, concurrency = 13 }\n",
+        )
+        .unwrap();
+        let told = |at: usize| {
+            let declared = &raw.http[at];
+            let own = own_delivery(&declared.delivery, declared.attempts_max, declared.age_secs_max);
+            let DeliverySettings {
+                retry, limits, batch_linger, rate_per_second_max, batch_bytes_max, ..
+            } = within(delivery(&raw, &own), &own);
+            format!(
+                "{} {:?} {:?} {:?} {} {} {:?} {batch_linger:?} {rate_per_second_max:?} {batch_bytes_max} {}",
+                retry.attempts_max,
+                retry.age_max,
+                retry.backoff_first,
+                retry.backoff_max,
+                limits.waiting_events_max,
+                limits.waiting_bytes_max,
+                limits.overflow,
+                http_settings(declared).concurrency
+            )
+        };
+        assert_eq!(told(0), "7 100s 200ms 60s 9 8589934592 Block 0ns None 1048576 4");
+        assert_eq!(told(1), "2 50s 5ms 6ms 9 8 DropOldest 4ms Some(12) 11 13");
     }
 }

@@ -9,6 +9,7 @@ use super::commit::{Commits, Settled};
 use super::evaluate::route::REPUBLISH;
 use super::{deliver, evaluate, fan_out};
 use crate::gateway::Gateway;
+use crate::settings::TargetDelivery;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,7 +40,7 @@ pub(crate) async fn open(gateway: &Arc<Gateway>) -> anyhow::Result<()> {
     let settings = DeliverySettings {
         batch_events_max: BATCH_EVENTS_MAX,
         concurrency_max: CONCURRENCY_MAX,
-        ..deliver::delivery(&gateway.settings.raw, None, None)
+        ..deliver::delivery(&gateway.settings.raw, &TargetDelivery::default())
     };
     let target = TargetName::new(TargetKind::Republish.key(), REPUBLISH)?;
     let republisher = Arc::new(Republisher { gateway: Arc::downgrade(gateway) });

@@ -1,7 +1,7 @@
 //! From what was written to what it means: paths, references between keys, values that can't be.
 
 use super::error::{Origin, SettingsError, nearest};
-use super::raw::{Listener, ListenerLimits, Raw, RegisterUnknown};
+use super::raw::{Delivery, Listener, ListenerLimits, Raw, RegisterUnknown, TargetDelivery};
 use super::{Settings, secret};
 use access::scram::{ITERATIONS_MAX, ITERATIONS_MIN};
 use std::collections::BTreeSet;
@@ -179,16 +179,57 @@ fn listener_limits(listener: &Listener) -> Result<(), SettingsError> {
     Ok(())
 }
 
+/// What one target says of its delivery.
+fn delivery(kind: &str, name: &str, own: &TargetDelivery, general: &Delivery) -> Result<(), SettingsError> {
+    let of = |value: Option<usize>| value.map(|value| value as u64);
+    let backoff_first_ms = own.backoff_first_ms.unwrap_or(general.backoff_first_ms);
+    let says_one = own.backoff_first_ms.is_some() || own.backoff_max_ms.is_some();
+    let backoff_max_ms = says_one.then_some(own.backoff_max_ms.unwrap_or(general.backoff_max_ms));
+    let bounds = [
+        ("attempts_max", own.attempts_max.map(u64::from), 1, u64::MAX),
+        ("backoff_first_ms", own.backoff_first_ms, 1, u64::MAX),
+        ("backoff_max_ms", backoff_max_ms, backoff_first_ms, u64::MAX),
+        ("waiting_events_max", own.waiting_events_max, 1, u64::MAX),
+        ("batch_events_max", of(own.batch_events_max), 1, 10_000),
+        ("batch_bytes_max", of(own.batch_bytes_max), 1, u64::MAX),
+        ("batch_wait_ms", own.batch_wait_ms, 0, 300_000),
+        ("concurrency", of(own.concurrency), 1, 10_000),
+    ];
+    for (key, value, least, most) in bounds {
+        let Some(value) = value else { continue };
+        if value < least {
+            return refuse(format!(
+                "{kind} `{name}`: `delivery.{key}` is {value}; it must be at least {least}"
+            ));
+        }
+        if value > most {
+            return refuse(format!(
+                "{kind} `{name}`: `delivery.{key}` is {value}; it must be at most {most}"
+            ));
+        }
+    }
+    if kind == "http" && own.batch_events_max.is_some_and(|events| events > 1) {
+        return refuse(format!(
+            "http `{name}`: `delivery.batch_events_max` is above 1, but each request carries one event; raise `concurrency` instead"
+        ));
+    }
+    Ok(())
+}
+
 fn targets(raw: &Raw) -> Result<(), SettingsError> {
     let queues: Vec<&str> = raw.queue.iter().map(|queue| queue.name.as_str()).collect();
     unique("queue", 80, queues.iter().copied())?;
     unique("stream", 128, raw.stream.iter().map(|stream| stream.name.as_str()))?;
     unique("function", 64, raw.function.iter().map(|function| function.name.as_str()))?;
     unique("http", 128, raw.http.iter().map(|http| http.name.as_str()))?;
+    for http in &raw.http {
+        delivery("http", &http.name, &http.delivery, &raw.delivery)?;
+    }
     for queue in &raw.queue {
         dead_letter_queue(queue, &queues)?;
     }
     for function in &raw.function {
+        delivery("function", &function.name, &function.delivery, &raw.delivery)?;
         if function.command.is_empty() {
             return refuse(format!(
                 "function `{}`: `command` is empty; it names the program and its arguments",

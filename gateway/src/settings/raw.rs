@@ -1,7 +1,9 @@
 //! The settings file as it is written: every key, its unit and its default. Nothing here is checked beyond its type.
 
+mod delivery;
 mod mqtt;
 
+pub(crate) use delivery::{Delivery, Overflow, TargetDelivery};
 pub(crate) use mqtt::{Compatibility, Mqtt, PublishRateExceeded, QueueFull, QueueFullQos0};
 
 use serde::Deserialize;
@@ -254,52 +256,6 @@ impl Default for Journal {
     }
 }
 
-/// `[delivery]`: how functions and HTTP targets are treated; `attempts_max` and `age_secs_max` of a target win over those here.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Delivery {
-    /// Attempts after the first before an event is given up and becomes a dead letter.
-    pub(crate) attempts_max: u32,
-    /// Age, since it was accepted, at which an event that failed, or whose target is out of order, is given up.
-    pub(crate) age_secs_max: u64,
-    /// Longest wait before the second attempt; it doubles with each that fails, and what is waited is a random part of it.
-    pub(crate) backoff_first_ms: u64,
-    /// Most that it grows to, unless the target itself asks for more.
-    pub(crate) backoff_max_ms: u64,
-    /// Events of one target accepted, and neither delivered nor given up.
-    pub(crate) waiting_events_max: u64,
-    /// Bytes of data in them.
-    pub(crate) waiting_bytes_max: u64,
-    /// `block`, `drop_oldest` or `dead_letter`: what happens beyond either.
-    pub(crate) overflow: Overflow,
-}
-
-impl Default for Delivery {
-    fn default() -> Self {
-        Self {
-            attempts_max: 185,
-            age_secs_max: 86_400,
-            backoff_first_ms: 200,
-            backoff_max_ms: 60_000,
-            waiting_events_max: 10_000_000,
-            waiting_bytes_max: 8 << 30,
-            overflow: Overflow::Block,
-        }
-    }
-}
-
-/// What happens to new events of a target that is too far behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Overflow {
-    /// Publishers wait, then are refused with a reason.
-    Block,
-    /// The oldest waiting event is dropped, and counted.
-    DropOldest,
-    /// The oldest waiting event becomes a dead letter.
-    DeadLetter,
-}
-
 /// `[rules]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -435,6 +391,9 @@ pub(crate) struct Function {
     pub(crate) attempts_max: Option<u32>,
     /// As in `[delivery]`, and wins over it.
     pub(crate) age_secs_max: Option<u64>,
+    /// How events reach it; wins over all of these.
+    #[serde(default)]
+    pub(crate) delivery: TargetDelivery,
 }
 
 /// `[[http]]`
@@ -457,6 +416,9 @@ pub(crate) struct Http {
     pub(crate) attempts_max: Option<u32>,
     /// As in `[delivery]`, and wins over it.
     pub(crate) age_secs_max: Option<u64>,
+    /// How events reach it; wins over all of these.
+    #[serde(default)]
+    pub(crate) delivery: TargetDelivery,
 }
 
 mod address {

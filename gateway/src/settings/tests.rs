@@ -95,6 +95,30 @@ fn settings_that_contradict_each_other_are_refused() {
             "did you mean `alerts`?",
         ),
         ("[[function]]\nname = \"f\"\ncommand = []\n", "function `f`: `command` is empty"),
+        (
+            "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { concurrency = 0 }\n",
+            "http `h`: `delivery.concurrency` is 0; it must be at least 1",
+        ),
+        (
+            "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { batch_events_max = 2 }\n",
+            "each request carries one event",
+        ),
+        (
+            "[[function]]\nname = \"f\"\ncommand = [\"a\"]\n[function.delivery]\nbackoff_first_ms = 70000\n",
+            "function `f`: `delivery.backoff_max_ms` is 60000; it must be at least 70000",
+        ),
+        (
+            "[[function]]\nname = \"f\"\ncommand = [\"a\"]\n[function.delivery]\nbatch_wait_ms = 300001\n",
+            "function `f`: `delivery.batch_wait_ms` is 300001; it must be at most 300000",
+        ),
+        (
+            "[[function]]\nname = \"f\"\ncommand = [\"a\"]\n[function.delivery]\nrate_per_second_max = 0\n",
+            "nonzero",
+        ),
+        (
+            "[[function]]\nname = \"f\"\ncommand = [\"a\"]\n[function.delivery]\noverflow = \"drop\"\n",
+            "drop_oldest",
+        ),
         ("[[api.access_key]]\nid = \"a\"\n", "needs exactly one of `secret_file` and `secret_environment`"),
     ];
     for (text, expected) in cases {
