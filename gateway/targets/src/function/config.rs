@@ -11,6 +11,8 @@ use super::error::FunctionError;
 const BATCH_SIZE_MAX: usize = 10_000;
 /// Most instances of one function.
 const CONCURRENCY_MAX: usize = 1_000;
+/// The longest a batch may wait for more events.
+const BATCH_WINDOW_MAX: Duration = Duration::from_secs(300);
 /// The longest a Lambda function may take.
 const TIMEOUT_MAX: Duration = Duration::from_secs(900);
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub stop_time_max: Duration,
     /// Most instances at once, and so most calls at once. Default 4.
     pub concurrency: usize,
+    /// Of those, instances that are started ahead of calls and kept, called or not. Default 0.
+    pub provisioned: usize,
     /// Most calls that wait for an instance; more are refused at once. Default 1,000.
     pub waiting_calls_max: usize,
     /// Most memory the program may allocate, in MiB (`RLIMIT_DATA`), also `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`. Default
@@ -47,6 +51,8 @@ pub struct Settings {
     /// Most events handed over in one call. With 1 the payload is the event's data itself, else it is
     /// `{"Records": […]}` as from an SQS queue, and the answer may name `batchItemFailures`. Default 1.
     pub batch_size: usize,
+    /// How long a batch that is not full waits for more events. Default zero, at most 5 min, as in Lambda.
+    pub batch_window: Duration,
     /// Most bytes of the payload of one call. Default 6 MiB, as in Lambda.
     pub payload_bytes_max: usize,
     /// Most bytes of an answer. Default 6 MiB, as in Lambda.
@@ -75,9 +81,11 @@ impl Settings {
             idle_time_max: Duration::from_secs(300),
             stop_time_max: Duration::from_secs(2),
             concurrency: 4,
+            provisioned: 0,
             waiting_calls_max: 1_000,
             memory_mib: 128,
             batch_size: 1,
+            batch_window: Duration::ZERO,
             payload_bytes_max: 6 << 20,
             response_bytes_max: 6 << 20,
             log_directory: None,
@@ -148,6 +156,18 @@ impl Settings {
         }
         if !(1..=BATCH_SIZE_MAX).contains(&self.batch_size) {
             return self.refuse("batch_size", format!("it must be from 1 to {BATCH_SIZE_MAX}"));
+        }
+        if self.provisioned > self.concurrency {
+            return self
+                .refuse("provisioned", format!("it must be at most `concurrency`, {}", self.concurrency));
+        }
+        if self.batch_window > BATCH_WINDOW_MAX {
+            let why = format!("it must be at most {} s", BATCH_WINDOW_MAX.as_secs());
+            return self.refuse("batch_window", why);
+        }
+        if !self.batch_window.is_zero() && self.batch_size == 1 {
+            return self
+                .refuse("batch_window", "a batch of one event waits for no others; raise `batch_size`");
         }
         // Below this no interpreter starts, and the error would be a riddle.
         if self.memory_mib < 8 {

@@ -7,7 +7,7 @@ use bus::{Delivery, Health, Outcome, Target};
 use bytes::Bytes;
 
 use super::error::InvokeError;
-use super::invoke::{Function, Response};
+use super::invoke::{Function, HANDLER_ERROR, Response};
 use super::payload::{self, Verdict};
 
 #[async_trait]
@@ -91,7 +91,7 @@ impl Function {
 
 fn failed_handler(response: &Response) -> Option<Outcome> {
     let error = response.error.as_ref()?;
-    Some(Outcome::retry("FUNCTION_ERROR", format!("{error} (request {})", response.request_id)))
+    Some(Outcome::retry(HANDLER_ERROR, format!("{error} (request {})", response.request_id)))
 }
 
 fn named_failures(response: &Response, ids: &[&str]) -> Vec<Outcome> {

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use super::config::Settings;
 
 /// Set by the gateway for every instance; an operator can't set them.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
+    // Set for each call by the program's own runtime, from what the Runtime API tells it.
+    "_X_AMZN_TRACE_ID",
     "_HANDLER",
     "LAMBDA_TASK_ROOT",
     "AWS_LAMBDA_RUNTIME_API",
@@ -21,12 +23,30 @@ const RESERVED: [&str; 12] = [
     "AWS_DEFAULT_REGION",
 ];
 
+/// What an instance was made for: `AWS_LAMBDA_INITIALIZATION_TYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Initialization {
+    /// For a call that waits.
+    OnDemand,
+    /// Ahead of calls.
+    Provisioned,
+}
+
 pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
 /// All variables of an instance. Nothing else is handed on: the gateway's own environment may hold secrets.
-pub(super) fn variables(settings: &Settings, api: SocketAddr, instance: &str) -> Vec<(OsString, OsString)> {
+pub(super) fn variables(
+    settings: &Settings,
+    api: SocketAddr,
+    instance: &str,
+    initialization: Initialization,
+) -> Vec<(OsString, OsString)> {
+    let initialization = match initialization {
+        Initialization::OnDemand => "on-demand",
+        Initialization::Provisioned => "provisioned-concurrency",
+    };
     let task_root = settings.directory.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
     let mut variables: Vec<(OsString, OsString)> = vec![
         ("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())),
@@ -43,7 +63,7 @@ pub(super) fn variables(settings: &Settings, api: SocketAddr, instance: &str) ->
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory_mib.to_string()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", settings.name)),
         ("AWS_LAMBDA_LOG_STREAM_NAME", instance.to_owned()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.to_owned()),
         ("AWS_REGION", settings.region.clone()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
     ];

@@ -45,6 +45,14 @@ pub enum InvokeError {
         /// The limit.
         waiting_max: usize,
     },
+    /// Every instance is at work, and the caller does not wait.
+    #[error(
+        "all {concurrency} instances of the function are at work; raise its `concurrency` or call it less"
+    )]
+    Busy {
+        /// How many there may be.
+        concurrency: usize,
+    },
     /// The program can't be started.
     #[error("{why}")]
     NotStarted {
@@ -119,7 +127,7 @@ impl InvokeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::PayloadTooLarge { .. } => "PAYLOAD_TOO_LARGE",
-            Self::Throttled { .. } => "THROTTLING",
+            Self::Throttled { .. } | Self::Busy { .. } => "THROTTLING",
             Self::NotStarted { .. } => "FUNCTION_NOT_STARTED",
             Self::Init(_) | Self::EndedInInit { .. } => "FUNCTION_INIT_ERROR",
             Self::InitTimedOut { .. } => "FUNCTION_INIT_TIMEOUT",

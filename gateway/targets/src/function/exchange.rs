@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::error::HandlerError;
 
@@ -71,7 +71,7 @@ struct Running {
 
 #[derive(Default)]
 struct State {
-    initialised: bool,
+    last_taken: Option<String>,
     offer: Option<Offer>,
     running: Option<Running>,
 }
@@ -79,6 +79,7 @@ struct State {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Exchange {
+    initialised: watch::Sender<bool>,
     state: Mutex<State>,
     offered: Notify,
 }
@@ -105,14 +106,15 @@ impl Exchange {
     }
 
     fn take(&self) -> Result<Option<Work>, Violation> {
+        self.initialised.send_if_modified(|is| !std::mem::replace(is, true));
         let mut state = self.state.lock();
-        state.initialised = true;
         if let Some(running) = state.running.take() {
             // Nobody may wait any more, which is all the same.
             let _ = running.answer.send(Answer::NotAnswered);
             return Err(Violation::NotAnswered);
         }
         let Some(Offer { work, taken, answer }) = state.offer.take() else { return Ok(None) };
+        state.last_taken = Some(work.request_id.clone());
         state.running = Some(Running { request_id: work.request_id.clone(), answer });
         let _ = taken.send(());
         Ok(Some(work))
@@ -130,7 +132,7 @@ impl Exchange {
     /// The program can't serve: `POST …/init/error`.
     pub(super) fn cannot_initialise(&self, error: HandlerError) -> Result<(), Violation> {
         let mut state = self.state.lock();
-        if state.initialised {
+        if *self.initialised.borrow() {
             return Err(Violation::InitialisedAlready);
         }
         if let Some(offer) = state.offer.take() {
@@ -144,9 +146,16 @@ impl Exchange {
         self.state.lock().running.as_ref().is_some_and(|running| running.request_id == request_id)
     }
 
-    /// The call that is running, for the log.
-    pub(super) fn running(&self) -> Option<String> {
-        self.state.lock().running.as_ref().map(|running| running.request_id.clone())
+    /// The call that the program took last, for the log: what it printed before it answered is often read after that.
+    pub(super) fn last_taken(&self) -> Option<String> {
+        self.state.lock().last_taken.clone()
+    }
+
+    /// Waits until the program has asked for an event for the first time.
+    pub(super) async fn initialised(&self) {
+        let mut initialised = self.initialised.subscribe();
+        // Fails only when the exchange is gone, and it is borrowed here.
+        let _ = initialised.wait_for(|is| *is).await;
     }
 }
 
@@ -175,7 +184,7 @@ mod tests {
         assert!(ticket.taken.try_recv().is_err());
         assert_eq!(exchange.next().await.unwrap().request_id, "a");
         assert!(ticket.taken.try_recv().is_ok());
-        assert_eq!(exchange.running().as_deref(), Some("a"));
+        assert_eq!(exchange.last_taken().as_deref(), Some("a"));
 
         assert_eq!(exchange.answer("b", Answer::TooLarge), Err(Violation::UnknownRequest));
         assert_eq!(exchange.answer("a", Answer::Done(Bytes::new())), Ok(()));

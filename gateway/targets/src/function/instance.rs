@@ -8,11 +8,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::config::Settings;
+use super::environment::Initialization;
 use super::error::InvokeError;
 use super::exchange::{Answer, Exchange, Ticket, Work};
 use super::figures::Figures;
@@ -32,16 +33,24 @@ pub(super) struct Instance {
     exchange: Arc<Exchange>,
     /// How the program ended, once it has.
     ended: watch::Receiver<Option<String>>,
+    /// Answer when all that was printed has been read.
+    printed: [mpsc::Sender<oneshot::Sender<()>>; 2],
     terminate: CancellationToken,
     kill: DropGuard,
     started: Instant,
+    /// Its start was counted.
+    counted: bool,
     /// It has taken an event before, so it is initialised.
     used: bool,
 }
 
 impl Instance {
     /// Starts the program. It need not have initialised when this returns.
-    pub(super) async fn start(surroundings: &Surroundings, number: u64) -> Result<Self, InvokeError> {
+    pub(super) async fn start(
+        surroundings: &Surroundings,
+        number: u64,
+        initialization: Initialization,
+    ) -> Result<Self, InvokeError> {
         let started = Instant::now();
         let settings = &surroundings.settings;
         let name = format!("{}-{number}", settings.name);
@@ -49,7 +58,7 @@ impl Instance {
         let no_endpoint = |error| not_started(format!("can't listen on the loopback interface: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_endpoint)?;
         let address = listener.local_addr().map_err(no_endpoint)?;
-        let process = process::start(settings, address, &name).map_err(not_started)?;
+        let process = process::start(settings, address, &name, initialization).map_err(not_started)?;
         tracing::debug!(function = settings.name, instance = name, process = process.child.id(), "started");
 
         let exchange = Arc::new(Exchange::default());
@@ -65,10 +74,13 @@ impl Instance {
             response_bytes_max: settings.response_bytes_max,
         };
         let (terminate, kill) = (CancellationToken::new(), CancellationToken::new());
+        let (stdout, stdout_asked) = mpsc::channel(1);
+        let (stderr, stderr_asked) = mpsc::channel(1);
         let (tell_end, ended) = watch::channel(None);
         let watch = Watch {
             process,
             output,
+            asked: (stdout_asked, stderr_asked),
             terminate: terminate.clone(),
             kill: kill.clone(),
             stop_time_max: settings.stop_time_max,
@@ -87,16 +99,28 @@ impl Instance {
             figures: Arc::clone(&surroundings.figures),
             exchange,
             ended,
+            printed: [stdout, stderr],
             terminate,
             kill: kill.drop_guard(),
             started,
+            counted: false,
             used: false,
         })
     }
 
     /// Hands one event to the program and waits for its answer. After an error the instance is of no use any more.
     pub(super) async fn call(&mut self, call: Call<'_>) -> Result<Answered, InvokeError> {
-        let Call { request_id, invocation } = call;
+        let answered = self.hand_over(call).await;
+        if call.wants_log && answered.is_ok() {
+            let all_read = async { tokio::join!(empty(&self.printed[0]), empty(&self.printed[1])) };
+            // A program that prints on and on has no end of its output.
+            let _ = tokio::time::timeout(LAST_OUTPUT_WAIT, all_read).await;
+        }
+        answered
+    }
+
+    async fn hand_over(&mut self, call: Call<'_>) -> Result<Answered, InvokeError> {
+        let Call { request_id, invocation, .. } = call;
         let Ticket { mut taken, mut answer } = self.exchange.offer(Work {
             request_id: request_id.to_owned(),
             payload: invocation.payload.clone(),
@@ -113,16 +137,34 @@ impl Instance {
             how = ended(&mut self.ended) => return Err(self.ended_before_the_event(how)),
             () = tokio::time::sleep(limit) => return Err(self.not_taken(limit)),
         }
-        if !self.used {
-            self.used = true;
-            self.figures.started(self.started.elapsed());
-        }
+        self.note_init();
+        self.used = true;
         let limit = self.settings.timeout;
         tokio::select! {
             biased;
             answered = &mut answer => self.conclude(answered.ok()),
             how = ended(&mut self.ended) => Err(InvokeError::Ended { how }),
             () = tokio::time::sleep(limit) => Err(InvokeError::TimedOut { limit }),
+        }
+    }
+
+    /// Waits until the program asks for its first event, so that no call has to.
+    pub(super) async fn warm(&mut self) -> Result<(), InvokeError> {
+        let limit = self.settings.init_time_max;
+        tokio::select! {
+            biased;
+            () = self.exchange.initialised() => {}
+            how = ended(&mut self.ended) => return Err(InvokeError::EndedInInit { how }),
+            () = tokio::time::sleep(limit) => return Err(InvokeError::InitTimedOut { limit }),
+        }
+        self.note_init();
+        Ok(())
+    }
+
+    /// Counts a start, once.
+    fn note_init(&mut self) {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.figures.started(self.started.elapsed());
         }
     }
 
@@ -176,6 +218,7 @@ async fn ended(ended: &mut watch::Receiver<Option<String>>) -> String {
 struct Watch {
     process: Process,
     output: Output,
+    asked: (mpsc::Receiver<oneshot::Sender<()>>, mpsc::Receiver<oneshot::Sender<()>>),
     terminate: CancellationToken,
     kill: CancellationToken,
     stop_time_max: Duration,
@@ -195,7 +238,10 @@ impl Watch {
         };
         let printing = async {
             let pipes = async {
-                tokio::join!(follow(&self.output, stdout, "stdout"), follow(&self.output, stderr, "stderr"))
+                tokio::join!(
+                    follow(&self.output, stdout, "stdout", self.asked.0),
+                    follow(&self.output, stderr, "stderr", self.asked.1),
+                )
             };
             let too_late = async {
                 gone.cancelled().await;
@@ -213,9 +259,22 @@ impl Watch {
     }
 }
 
-async fn follow(output: &Output, pipe: Option<impl AsyncRead + Unpin>, stream: &'static str) {
+async fn follow(
+    output: &Output,
+    pipe: Option<impl AsyncRead + Unpin>,
+    stream: &'static str,
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
+) {
     if let Some(pipe) = pipe {
-        output.follow(pipe, stream).await;
+        output.follow(pipe, stream, asked).await;
+    }
+}
+
+/// Resolves when everything was read that is in a pipe now, or its program has ended.
+async fn empty(printed: &mpsc::Sender<oneshot::Sender<()>>) {
+    let (tell, told) = oneshot::channel();
+    if printed.send(tell).await.is_ok() {
+        let _ = told.await;
     }
 }
 

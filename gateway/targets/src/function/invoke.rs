@@ -6,6 +6,7 @@ use std::time::Duration;
 use bus::DeliverySettings;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -15,7 +16,10 @@ use super::error::{FunctionError, HandlerError, InvokeError};
 use super::figures::Figures;
 use super::log::Log;
 use super::programs::Programs;
-use super::runtime::{Call, Runtime, State, Surroundings};
+use super::runtime::{Answered, Call, Runtime, State, Surroundings};
+
+/// The code under which errors are counted that handlers report.
+pub(super) const HANDLER_ERROR: &str = "FUNCTION_ERROR";
 
 /// One event for a function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,11 +73,32 @@ pub struct Response {
     pub error: Option<HandlerError>,
 }
 
+/// A call through the API.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What the call is known by.
+    pub request_id: String,
+    /// The event and what comes with it.
+    pub invocation: Invocation,
+    /// Whether the caller wants to see the end of the call's log.
+    pub wants_log: bool,
+}
+
+/// What came of a call through the API.
+#[derive(Debug)]
+pub struct Invoked {
+    /// The answer, or why there is none.
+    pub result: Result<Response, InvokeError>,
+    /// The last 4 KiB of the call's log, if they were asked for.
+    pub log_tail: Option<Vec<u8>>,
+}
+
 /// A function and its instances. See [`super`].
 pub struct Function {
     pub(super) settings: Arc<Settings>,
     runtime: Arc<dyn Runtime>,
     figures: Arc<Figures>,
+    log: Arc<Log>,
     /// One permit for each call that may run.
     calls: Arc<Semaphore>,
     /// One permit for each call that may run or wait.
@@ -116,6 +141,7 @@ impl Function {
             callers: Semaphore::new(callers.min(Semaphore::MAX_PERMITS)),
             settings,
             figures: Arc::clone(&surroundings.figures),
+            log: Arc::clone(&surroundings.log),
             closing: surroundings.closing.clone(),
             tasks: surroundings.tasks.clone(),
             runtime: make(surroundings)?,
@@ -126,6 +152,17 @@ impl Function {
     #[must_use]
     pub fn figures(&self) -> &Figures {
         &self.figures
+    }
+
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Starts what [`Settings::provisioned`] asks for, and keeps it. To be called once, inside a Tokio runtime; returns at once.
+    pub fn warm_up(&self) {
+        Arc::clone(&self.runtime).warm_up();
     }
 
     /// How what runs the code does.
@@ -148,6 +185,7 @@ impl Function {
         DeliverySettings {
             batch_events_max: settings.batch_size,
             batch_bytes_max: settings.payload_bytes_max / 2,
+            batch_linger: settings.batch_window,
             concurrency_max: settings.concurrency,
             batch_same_key: true,
             // A batch whose payload turns out too large takes a second call, and either may be a cold start.
@@ -161,13 +199,7 @@ impl Function {
     /// # Errors
     /// When there is no answer, and why. An error of the handler is an answer, see [`Response::error`].
     pub async fn invoke(&self, invocation: impl Into<Invocation>) -> Result<Response, InvokeError> {
-        let invocation = invocation.into();
-        let _caller = self.caller(&invocation)?;
-        let called = async {
-            let _call = self.calls.acquire().await.map_err(|_| InvokeError::Closed)?;
-            self.call(&invocation).await
-        };
-        self.closing.run_until_cancelled(called).await.unwrap_or(Err(InvokeError::Closed))
+        self.invoke_as(&Uuid::new_v4().to_string(), &invocation.into()).await
     }
 
     /// The same for a caller who waits no longer than `wait_max`. A call that has an instance by then goes on without the caller, within the
@@ -187,7 +219,9 @@ impl Function {
             let function = Arc::clone(self);
             // As many such tasks as there may be instances.
             let called = self.tasks.spawn(async move {
-                let called = function.closing.run_until_cancelled(function.call(&invocation)).await;
+                let request_id = Uuid::new_v4().to_string();
+                let called = function.call(&request_id, &invocation, false);
+                let called = function.closing.run_until_cancelled(called).await;
                 drop(call);
                 called.unwrap_or(Err(InvokeError::Closed))
             });
@@ -201,24 +235,101 @@ impl Function {
 
     /// A place among those that call or wait.
     fn caller(&self, invocation: &Invocation) -> Result<SemaphorePermit<'_>, InvokeError> {
-        let (bytes, bytes_max) = (invocation.payload.len(), self.settings.payload_bytes_max);
-        if bytes > bytes_max {
-            return Err(InvokeError::PayloadTooLarge { bytes, bytes_max });
-        }
+        self.check_size(invocation)?;
         let waiting_max = self.settings.waiting_calls_max;
-        self.callers.try_acquire().map_err(|_| InvokeError::Throttled { waiting_max })
+        self.callers.try_acquire().map_err(|_| {
+            self.figures.throttled();
+            InvokeError::Throttled { waiting_max }
+        })
+    }
+
+    fn check_size(&self, invocation: &Invocation) -> Result<(), InvokeError> {
+        let (bytes, bytes_max) = (invocation.payload.len(), self.settings.payload_bytes_max);
+        if bytes > bytes_max { Err(InvokeError::PayloadTooLarge { bytes, bytes_max }) } else { Ok(()) }
+    }
+
+    /// Calls the function if an instance may serve it now, as Lambda does for `RequestResponse`. The call goes on when the caller is
+    /// gone, within the function's own limits: whoever hangs up must not end an instance.
+    pub async fn invoke_now(self: &Arc<Self>, asked: Asked) -> Invoked {
+        let refused = |error| Invoked { result: Err(error), log_tail: None };
+        if let Err(error) = self.check_size(&asked.invocation) {
+            return refused(error);
+        }
+        let Ok(call) = Arc::clone(&self.calls).try_acquire_owned() else {
+            self.figures.throttled();
+            return refused(InvokeError::Busy { concurrency: self.settings.concurrency });
+        };
+        let function = Arc::clone(self);
+        // As many such tasks as there may be instances.
+        let called = self.tasks.spawn(async move {
+            let called = function.closing.run_until_cancelled(function.call_with_log(&asked)).await;
+            drop(call);
+            called
+        });
+        called.await.ok().flatten().unwrap_or_else(|| refused(InvokeError::Closed))
+    }
+
+    async fn call_with_log(&self, asked: &Asked) -> Invoked {
+        let Asked { request_id, invocation, wants_log } = asked;
+        if !wants_log {
+            return Invoked { result: self.call(request_id, invocation, false).await, log_tail: None };
+        }
+        let tail = self.log.tail(request_id);
+        tail.push(&format!("START RequestId: {request_id} Version: $LATEST"));
+        let started = Instant::now();
+        let result = self.call(request_id, invocation, true).await;
+        if let Err(error) = &result {
+            tail.push(&format!("RequestId: {request_id} Error: {error}"));
+        }
+        tail.push(&format!("END RequestId: {request_id}"));
+        let (duration_ms, memory_mib) = (started.elapsed().as_secs_f64() * 1e3, self.settings.memory_mib);
+        tail.push(&format!(
+            "REPORT RequestId: {request_id}\tDuration: {duration_ms:.2} ms\tMemory Size: {memory_mib} MB"
+        ));
+        Invoked { result, log_tail: Some(tail.text()) }
+    }
+
+    /// As [`Self::invoke`], under a request id of the caller's own.
+    ///
+    /// # Errors
+    /// As with [`Self::invoke`].
+    pub async fn invoke_as(
+        &self,
+        request_id: &str,
+        invocation: &Invocation,
+    ) -> Result<Response, InvokeError> {
+        let _caller = self.caller(invocation)?;
+        let called = async {
+            let _call = self.calls.acquire().await.map_err(|_| InvokeError::Closed)?;
+            self.call(request_id, invocation, false).await
+        };
+        self.closing.run_until_cancelled(called).await.unwrap_or(Err(InvokeError::Closed))
     }
 
     /// One call, for which there is a permit.
-    async fn call(&self, invocation: &Invocation) -> Result<Response, InvokeError> {
-        let request_id = Uuid::new_v4().to_string();
-        let called = self.runtime.call(Call { request_id: &request_id, invocation }).await;
+    async fn call(
+        &self,
+        request_id: &str,
+        invocation: &Invocation,
+        wants_log: bool,
+    ) -> Result<Response, InvokeError> {
+        let started = Instant::now();
+        let busy = self.figures.begin();
+        let called = self.runtime.call(Call { request_id, invocation, wants_log }).await;
+        drop(busy);
+        let code = match &called {
+            Ok(answered) => answered.error.as_ref().map(|_| HANDLER_ERROR),
+            Err(error) => Some(error.code()),
+        };
+        self.figures.ended(started.elapsed(), code);
         let answered = called.inspect_err(|error| {
             tracing::warn!(
                 function = self.settings.name, request_id, code = error.code(), %error, "function failed"
             );
+            self.log.note(request_id, &format!("{}: {error}", error.code()));
         })?;
-        Ok(Response { request_id, payload: answered.payload, error: answered.error })
+        let Answered { payload, error } = answered;
+        Ok(Response { request_id: request_id.to_owned(), payload, error })
     }
 
     /// Ends every instance and waits for it, for a bounded time. Calls that run are given up.

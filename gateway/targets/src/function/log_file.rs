@@ -32,6 +32,10 @@ impl LogFile {
         Ok(Self { path, file_bytes_max: bytes_max / 2, open })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds a line. A line that can't be written is lost: a full disk must not stop the function.
     pub(super) fn write(&self, instance: &str, request_id: &str, line: &str) {
         let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);

@@ -17,18 +17,21 @@
 //! | [`exchange`] | the Runtime API of one instance as a state machine, without sockets |
 //! | [`runtime_api`] | the same over HTTP |
 //! | [`pool`] | which instances there are, and when the next may start |
+//! | [`queued`] | invocations that are accepted now and called later |
 //! | [`process`] | starting a program, watching it and ending it with its children |
 //!
 //! Must not know: the bus's retries and dead letters, and who configured the function.
 
 mod config;
 mod deliver;
+mod directory;
 mod environment;
 mod error;
 mod exchange;
 mod figures;
 mod instance;
 mod invoke;
+mod lambda_error;
 mod log;
 mod log_file;
 mod output;
@@ -36,6 +39,7 @@ mod payload;
 mod pool;
 mod process;
 mod programs;
+pub mod queued;
 mod runtime;
 mod runtime_api;
 
@@ -43,10 +47,12 @@ mod runtime_api;
 mod tests;
 
 pub use config::Settings;
+pub use directory::{Declared, Functions};
 pub use error::{FunctionError, HandlerError, InvokeError};
-pub use figures::Figures;
-pub use invoke::{Function, Invocation, Response};
+pub use figures::{Figures, Histogram};
+pub use invoke::{Asked, Function, Invocation, Invoked, Response};
 pub use log::Log;
+pub use queued::{Queued, QueuedSettings};
 pub use runtime::{Answered, Call, Runtime, State, Surroundings};
 
 /// The kind of target, as in `function/notify`.

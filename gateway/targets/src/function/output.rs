@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{mpsc, oneshot};
 
 use super::exchange::Exchange;
 use super::log::Log;
@@ -29,12 +30,27 @@ pub(super) struct Last {
 }
 
 impl Output {
-    /// Reads a pipe to its end.
-    pub(super) async fn follow(&self, mut pipe: impl AsyncRead + Unpin, stream: &'static str) {
+    /// Reads a pipe to its end, and tells whoever asks when there is nothing in it for the moment.
+    pub(super) async fn follow(
+        &self,
+        mut pipe: impl AsyncRead + Unpin,
+        stream: &'static str,
+        mut asked: mpsc::Receiver<oneshot::Sender<()>>,
+    ) {
         let mut lines = Lines::default();
         let mut chunk = vec![0; 4 << 10];
-        while let Ok(count @ 1..) = pipe.read(&mut chunk).await {
-            lines.push(&chunk[..count], |line| self.line(stream, line));
+        loop {
+            tokio::select! {
+                // What was printed before a question was asked is read before it is answered.
+                biased;
+                read = pipe.read(&mut chunk) => match read {
+                    Ok(count @ 1..) => lines.push(&chunk[..count], |line| self.line(stream, line)),
+                    _ => break,
+                },
+                Some(empty) = asked.recv() => {
+                    let _ = empty.send(());
+                }
+            }
         }
         lines.finish(|line| self.line(stream, line));
     }
@@ -51,7 +67,7 @@ impl Output {
         if line.trim().is_empty() {
             return;
         }
-        let request_id = self.exchange.running();
+        let request_id = self.exchange.last_taken();
         self.log.line(&self.instance, request_id.as_deref(), stream, line);
         let mut last = self.last.lock();
         line.trim().clone_into(if stream == "stderr" { &mut last.stderr } else { &mut last.stdout });

@@ -39,10 +39,14 @@ impl Pool {
         }
     }
 
-    /// Takes out those that have not been called since `before`.
-    pub(super) fn expire(&mut self, before: Instant) -> Vec<Instance> {
-        let kept = self.idle.partition_point(|(_, since)| *since <= before);
-        self.idle.drain(..kept).map(|(instance, _)| instance).collect()
+    /// Takes out those that have not been called since `before`, but leaves `kept`.
+    pub(super) fn expire(&mut self, before: Instant, kept: usize) -> Vec<Instance> {
+        self.idle.retain(|(instance, _)| instance.is_alive());
+        let expired = self.idle.partition_point(|(_, since)| *since <= before);
+        self.idle
+            .drain(..expired.min(self.idle.len().saturating_sub(kept)))
+            .map(|(instance, _)| instance)
+            .collect()
     }
 
     /// Takes out all, and takes none back.

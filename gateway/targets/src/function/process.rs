@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Settings;
-use super::environment::variables;
+use super::environment::{Initialization, variables};
 
 /// A program that runs, and the group it leads.
 pub(super) struct Process {
@@ -74,13 +74,18 @@ impl Drop for Group {
 /// Starts the program of `settings` as the instance `name`, whose Runtime API is at `api`.
 ///
 /// The error says what to mend.
-pub(super) fn start(settings: &Settings, api: SocketAddr, name: &str) -> Result<Process, String> {
+pub(super) fn start(
+    settings: &Settings,
+    api: SocketAddr,
+    name: &str,
+    initialization: Initialization,
+) -> Result<Process, String> {
     let program = program(settings);
     let mut command = Command::new(&program);
     command
         .args(&settings.command[1..])
         .env_clear()
-        .envs(variables(settings, api, name))
+        .envs(variables(settings, api, name, initialization))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -32,6 +32,10 @@ pub trait Runtime: Send + Sync + 'static {
     /// When there is no answer. An error that the handler reports is an answer, see [`Answered::error`].
     async fn call(&self, call: Call<'_>) -> Result<Answered, InvokeError>;
 
+    /// Makes ready the instances that [`Settings::provisioned`] asks for, and keeps it so until the function is closed. Called once,
+    /// before the first call; returns at once. A kind whose instances are there in no time need not do anything.
+    fn warm_up(self: Arc<Self>) {}
+
     /// How it does.
     fn state(&self) -> State;
 
@@ -47,6 +51,8 @@ pub struct Call<'a> {
     pub request_id: &'a str,
     /// The event and what comes with it.
     pub invocation: &'a Invocation,
+    /// The caller wants to see what the code prints: all of it is to be in the log before the answer is given.
+    pub wants_log: bool,
 }
 
 /// What the code made of a call.

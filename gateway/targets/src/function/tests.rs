@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use super::{Function, InvokeError, Response, Settings};
 
 /// Bounds every wait of these tests.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A function whose program does what `mode` says.
-fn settings(mode: &str) -> Settings {
+pub(super) fn settings(mode: &str) -> Settings {
     let program = std::env::current_exe().unwrap().display().to_string();
     let arguments = ["--exact", "function::tests::program::run", "--ignored", "--nocapture"];
     let command = std::iter::once(program).chain(arguments.map(str::to_owned)).collect();
@@ -59,7 +59,7 @@ fn delivery(key: &str, data: impl Into<Vec<u8>>) -> Delivery {
     Delivery::from_record(&record, &target, Offset(1), 0).unwrap()
 }
 
-async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::super::Invocation;
+use super::super::{Asked, Invocation};
 use super::*;
 
 #[tokio::test]
@@ -91,5 +91,54 @@ async fn what_the_program_prints_is_in_its_log_file_under_the_call() {
         std::fs::read_to_string(&path).unwrap().lines().any(|line| line.ends_with("kiln 7 is hot"))
     })
     .await;
+    function.close().await;
+}
+
+fn asked(event: &Value, wants_log: bool) -> Asked {
+    let invocation = Invocation::from(Bytes::from(event.to_string()));
+    Asked { request_id: "r1".to_owned(), invocation, wants_log }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_call_holds_what_was_printed_before_its_answer() {
+    let function = function("obeys");
+    for number in 0..20 {
+        let line = format!("line {number}");
+        let invoked = function.invoke_now(asked(&json!({ "do": "print", "line": line }), true)).await;
+        assert_eq!(invoked.result.unwrap().payload, "null");
+        let tail = String::from_utf8(invoked.log_tail.unwrap()).unwrap();
+        assert!(tail.starts_with("START RequestId: r1 Version: $LATEST\n"), "{tail}");
+        assert!(tail.contains(&format!("\n{line}\nEND RequestId: r1\nREPORT RequestId: r1\t")), "{tail}");
+    }
+    let invoked = function.invoke_now(asked(&json!({}), false)).await;
+    assert_eq!((invoked.result.is_ok(), invoked.log_tail), (true, None));
+    function.close().await;
+}
+
+#[tokio::test]
+async fn who_does_not_wait_is_refused_while_all_instances_are_at_work() {
+    let function = Function::new(Settings { concurrency: 1, ..settings("obeys") }).unwrap();
+    let hanging = tokio::spawn({
+        let function = Arc::clone(&function);
+        async move { function.invoke_now(asked(&json!({ "do": "hang" }), false)).await }
+    });
+    wait_until("it is being called", || function.figures().busy() == 1).await;
+    let refused = function.invoke_now(asked(&json!({}), false)).await.result.unwrap_err();
+    assert_eq!((refused.code(), function.figures().throttles()), ("THROTTLING", 1));
+    function.close().await;
+    assert_eq!(hanging.await.unwrap().result.unwrap_err(), InvokeError::Closed);
+}
+
+#[tokio::test]
+async fn calls_and_cold_starts_are_counted() {
+    let function = function("obeys");
+    answer(&function, json!({})).await;
+    answer(&function, json!({})).await;
+    call(&function, json!({ "do": "fail" })).await.unwrap();
+    call(&function, json!({ "do": "exit" })).await.unwrap_err();
+    let figures = function.figures();
+    assert_eq!((figures.durations().count(), figures.inits().count(), figures.busy()), (4, 1, 0));
+    assert_eq!(figures.errors(), [("FUNCTION_CRASHED", 1), ("FUNCTION_ERROR", 1)]);
+    assert!(figures.inits().sum() > Duration::ZERO);
     function.close().await;
 }

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::super::environment::Initialization;
+use super::super::process;
 use super::*;
 
 #[tokio::test]
@@ -92,10 +94,44 @@ fn no_process_outlives_a_runtime_that_shuts_down() {
 #[tokio::test]
 async fn a_runtime_whose_endpoint_is_gone_ends_by_itself() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut process =
-        super::super::process::start(&settings("obeys"), listener.local_addr().unwrap(), "f-1").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut process = process::start(&settings("obeys"), address, "f-1", Initialization::OnDemand).unwrap();
     let (connection, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
     connection.readable().await.unwrap();
     drop((connection, listener));
     tokio::time::timeout(PATIENCE, process.child.wait()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn provisioned_instances_are_there_before_the_first_call_and_again_after_a_crash() {
+    let provisioned = Settings {
+        provisioned: 2,
+        concurrency: 3,
+        idle_time_max: Duration::from_millis(20),
+        ..settings("obeys")
+    };
+    let function = Function::new(provisioned).unwrap();
+    function.warm_up();
+    wait_until("both are there", || function.state().idle == 2).await;
+    let variables = answer(&function, json!({ "do": "environment" })).await;
+    assert_eq!(variables["AWS_LAMBDA_INITIALIZATION_TYPE"], "provisioned-concurrency");
+    assert_eq!(function.figures().inits().count(), 2);
+
+    let process = process_id(&function).await;
+    call(&function, json!({ "do": "exit" })).await.unwrap_err();
+    wait_until("it was replaced", || function.state().idle == 2 && !is_running(process)).await;
+    let calls = (0..9).map(|_| answer(&function, json!({})));
+    futures::future::join_all(calls).await;
+    wait_until("a third, if there was one, is gone and they stay", || function.state().idle == 2).await;
+    function.close().await;
+}
+
+#[tokio::test]
+async fn a_provisioned_program_that_can_not_start_rests_in_between() {
+    let function = Function::new(Settings { provisioned: 2, ..settings("exits") }).unwrap();
+    function.warm_up();
+    wait_until("a start has failed", || function.state().health != bus::Health::Unknown).await;
+    let error = call(&function, json!({})).await.unwrap_err();
+    assert!(matches!(error, InvokeError::Resting { .. }), "{error}");
+    function.close().await;
 }

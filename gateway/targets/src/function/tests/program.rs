@@ -20,6 +20,7 @@ fn run() {
     let Ok(mode) = std::env::var(MODE) else { return };
     match mode.as_str() {
         "obeys" => lambda(|event| Box::pin(obey(event))),
+        "forgets" => lambda(|_| Box::pin(async { Ok(Value::Null) })),
         "conforms" => lambda(|event| Box::pin(conform(event))),
         "exits" => {
             eprintln!("no module named `handler`");
