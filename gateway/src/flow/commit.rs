@@ -230,6 +230,7 @@ impl Commits {
         if let Some(route) = &route {
             owe(&mut record, route, &message);
         }
+        keep_message(&mut record, &message);
         let is_heard = !record.events.is_empty() || route.as_ref().is_none_or(|route| !route.is_empty());
         let bytes = message.bytes();
         let delivery = route.and_then(|route| Delivery::of(message, route));
@@ -326,6 +327,7 @@ impl Commits {
         if let Some(route) = &route {
             owe(&mut record, route, &message);
         }
+        keep_message(&mut record, &message);
         let mut offset = None;
         if !record.is_empty() {
             record.topic = publish.topic.as_str().to_string();
@@ -483,7 +485,15 @@ fn owe(record: &mut Record, route: &Route<Client>, message: &Message) {
             subscription_ids: owed.options.identifiers,
         })
         .collect();
-    if record.retained || !record.owed.is_empty() {
+}
+
+/// The message itself, where something needs more than what the rules made of it: copies, the retained message, and the document for an
+/// error action, which holds the payload as it was published.
+fn keep_message(record: &mut Record, message: &Message) {
+    let may_fail = |event: &bus::Event| {
+        event.error_route.is_some() && event.routes.iter().any(|route| !is_view(&route.target))
+    };
+    if record.retained || !record.owed.is_empty() || record.events.iter().any(may_fail) {
         record.message = Some(bus::Message {
             payload: message.payload.clone(),
             properties: message.properties.as_bytes().clone(),
@@ -492,6 +502,11 @@ fn owe(record: &mut Record, route: &Route<Client>, message: &Message) {
             expires_at_ms: message.expires_at_ms,
         });
     }
+}
+
+/// Views read the journal in place: there is no delivery that could fail.
+fn is_view(target: &bus::TargetName) -> bool {
+    [targets::queue::KIND, targets::stream::KIND].contains(&target.kind())
 }
 
 fn describe(record: &mut Record, client: &Client, publish: &Publish) {
