@@ -1,8 +1,9 @@
-//! From the settings to the bounds the broker keeps.
+//! From the settings to the bounds that the broker and the bus keep.
 
 use crate::gateway::packet_bytes_max;
-use crate::settings::{Compatibility, QueueFull, QueueFullQos0, Settings};
+use crate::settings::{Compatibility, DeadLetterOverflow, QueueFull, QueueFullQos0, Settings};
 use broker::Limits;
+use bus::{BusSettings, DeadLetterLimits, TargetName};
 
 /// The bounds that the settings ask for.
 pub(crate) fn broker_limits(settings: &Settings) -> Limits {
@@ -44,6 +45,35 @@ pub(crate) fn broker_limits(settings: &Settings) -> Limits {
         },
         ..base
     }
+}
+
+/// What the bus needs to know: how many dead letters it keeps for each target.
+///
+/// # Errors
+/// The settings name a target that can't be one.
+pub(crate) fn bus_settings(settings: &Settings) -> anyhow::Result<BusSettings> {
+    let raw = &settings.raw.dead_letters;
+    let limits = |letters_max, bytes_max, overflow| DeadLetterLimits {
+        letters_max,
+        bytes_max,
+        overflow: match overflow {
+            DeadLetterOverflow::EvictOldest => bus::DeadLetterOverflow::EvictOldest,
+            DeadLetterOverflow::Block => bus::DeadLetterOverflow::Block,
+        },
+    };
+    let mut bus_settings = BusSettings {
+        dead_letters: limits(raw.letters_max, raw.bytes_max, raw.overflow),
+        ..BusSettings::default()
+    };
+    for (name, own) in &raw.target {
+        let limits = limits(
+            own.letters_max.unwrap_or(raw.letters_max),
+            own.bytes_max.unwrap_or(raw.bytes_max),
+            own.overflow.unwrap_or(raw.overflow),
+        );
+        bus_settings.dead_letters_of.insert(TargetName::parse(name)?, limits);
+    }
+    Ok(bus_settings)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `iot-gateway`: an IoT gateway that you run yourself. This file is the command line; the path of a message starts in [`flow`].
 
+mod arns;
 mod attempts;
 mod aws;
 mod client;

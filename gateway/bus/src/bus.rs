@@ -85,7 +85,7 @@ impl Bus {
     /// What was kept can't be read.
     pub fn open(journal: Journal, store: &StateStore, settings: BusSettings) -> Result<Self, OpenError> {
         let checkpoints = Checkpoints::open(store)?;
-        let dead_letters = DeadLetters::open(store, settings.dead_letters)?;
+        let dead_letters = DeadLetters::open(store, &settings)?;
         let row = checkpoints.observer()?.unwrap_or_default();
         let lanes = restored_lanes(&checkpoints, &row)?;
         let from = Offset(row.next).max(journal.oldest());

@@ -49,7 +49,7 @@ pub use dead_letters::{
 };
 pub use declare::{DeclareError, Removal};
 pub use error_action::{ErrorDocument, FailedAction, action_name};
-pub use event::{Delivery, EventId, Position};
+pub use event::{Delivery, EventId, Position, rfc3339};
 pub use floors::Floor;
 pub use journal::{CommitError, Offset, ReadError};
 pub use ledger::{Counts, DropReason, LedgerRow};
@@ -59,7 +59,7 @@ pub use reader::{FetchError, LaneReader, RecordReader};
 pub use record::{
     Attribute, Event, Format, Message, Origin, Owed, Parameter, Record, Replay, ResendKey, Route, Source,
 };
-pub use redrive::RedriveError;
+pub use redrive::{Redrive, RedriveError};
 pub use settings::{
     BusSettings, DeadLetterLimits, DeadLetterOverflow, DeliverySettings, LaneLimits, Overflow, RetryPolicy,
 };

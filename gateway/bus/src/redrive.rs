@@ -1,7 +1,8 @@
 //! Looking at dead letters, sending them again, deleting them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -34,6 +35,22 @@ pub enum RedriveError {
     /// The runtime is being shut down.
     #[error("the gateway is shutting down")]
     ShuttingDown,
+}
+
+/// Which dead letters are sent again, and how fast.
+#[derive(Clone, Debug, Default)]
+pub struct Redrive {
+    /// Which.
+    pub filter: DeadLetterFilter,
+    /// At most so many each second.
+    pub per_second_max: Option<NonZeroU32>,
+    /// At most so many, the oldest of each target first.
+    pub letters_max: Option<u64>,
+}
+
+/// A tenth of a second's letters at once, so that a rate is neither kept in jumps nor paid for with an fsync for each letter.
+fn batch_letters(per_second: NonZeroU32) -> usize {
+    usize::try_from(per_second.get() / 10).map_or(LETTERS_PER_PAGE, |tenth| tenth.clamp(1, LETTERS_PER_PAGE))
 }
 
 impl Bus {
@@ -94,8 +111,7 @@ impl Bus {
     /// It could not be sent, or the store fails; in both cases the letter is kept.
     pub async fn redrive_dead_letter(&self, id: DeadLetterId) -> Result<bool, RedriveError> {
         let Some(letter) = self.dead_letter(id).await? else { return Ok(false) };
-        self.redrive_one(letter).await?;
-        Ok(true)
+        Ok(self.redrive_batch(vec![letter]).await? > 0)
     }
 
     /// Sends the dead letters that match and are there now again, oldest first, at most `per_second_max`
@@ -108,32 +124,89 @@ impl Bus {
         filter: DeadLetterFilter,
         per_second_max: Option<NonZeroU32>,
     ) -> Result<u64, RedriveError> {
-        let mut pace = per_second_max.map(|rate| tokio::time::interval(Duration::from_secs(1) / rate.get()));
-        if let Some(pace) = &mut pace {
+        let redrive = Redrive { filter, per_second_max, letters_max: None };
+        self.redrive(redrive, |_| ()).await
+    }
+
+    /// The same, and tells `progress` from time to time how many were sent. Dropping it ends it between two
+    /// batches: what was sent is no letter any more, the rest are letters as before.
+    ///
+    /// # Errors
+    /// One could not be sent, or the store fails.
+    pub async fn redrive(
+        &self,
+        redrive: Redrive,
+        mut progress: impl FnMut(u64),
+    ) -> Result<u64, RedriveError> {
+        let batch_letters = redrive.per_second_max.map_or(LETTERS_PER_PAGE, batch_letters);
+        let mut pace = redrive.per_second_max.map(|rate| {
+            let mut pace = tokio::time::interval(Duration::from_secs(1) * batch_letters as u32 / rate.get());
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
-        let mut walk = Walk::new(self, filter);
+            pace
+        });
+        let mut walk = Walk::new(self, redrive.filter);
+        let mut left = redrive.letters_max.unwrap_or(u64::MAX);
         let mut redriven = 0;
-        while let Some(letters) = walk.next(self).await? {
-            for letter in letters {
+        while left > 0
+            && let Some(mut letters) = walk.next(self).await?
+        {
+            letters.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            while !letters.is_empty() {
+                let rest = letters.split_off(letters.len().min(batch_letters));
                 if let Some(pace) = &mut pace {
                     pace.tick().await;
                 }
-                self.redrive_one(letter).await?;
-                redriven += 1;
+                let sent = self.redrive_batch(std::mem::replace(&mut letters, rest)).await?;
+                redriven += sent;
+                left -= sent.min(left);
+                progress(redriven);
             }
         }
         Ok(redriven)
     }
 
-    /// The event is durable before the letter goes: a crash between leaves both, never neither.
-    async fn redrive_one(&self, letter: DeadLetter) -> Result<(), RedriveError> {
-        let sent = self.send(&letter.to_record()).await;
-        let id = letter.id;
-        sent.map_err(|source| RedriveError::Append { id: id.clone(), source })?;
-        tracing::info!(dead_letter = %id, event_id = %letter.delivery.id, "dead letter sent again");
-        self.blocking(move |letters| letters.remove(&[id].into(), LetterRemoval::Redriven)).await?;
-        Ok(())
+    /// Goes on to its end when nobody waits any more, so that a batch is not left half done.
+    async fn redrive_batch(&self, letters: Vec<DeadLetter>) -> Result<u64, RedriveError> {
+        let bus = self.clone();
+        let done = tokio::spawn(async move {
+            let redriving = Arc::clone(&bus.shared.dead_letters.redriving);
+            let _alone = redriving.lock().await;
+            bus.send_and_forget(letters).await
+        });
+        done.await.map_err(|_| RedriveError::ShuttingDown)?
+    }
+
+    /// The events are durable before the letters go: a crash between leaves both, never neither.
+    async fn send_and_forget(&self, letters: Vec<DeadLetter>) -> Result<u64, RedriveError> {
+        let letters = self.blocking(move |store| store.still_there(letters)).await?;
+        let mut producer = self.producer();
+        let (mut appended, mut failed) = (Vec::new(), None);
+        for letter in letters {
+            if let Err(error) = producer.append(&letter.to_record()).await {
+                failed = Some((letter.id, error.into()));
+                break;
+            }
+            appended.push(letter);
+        }
+        let mut sent = BTreeSet::new();
+        for letter in appended {
+            match producer.next_outcome().await.1 {
+                Ok(()) => {
+                    tracing::debug!(dead_letter = %letter.id, event_id = %letter.delivery.id, "dead letter sent again");
+                    sent.insert(letter.id);
+                }
+                Err(error) => failed = failed.or_else(|| Some((letter.id, error.into()))),
+            }
+        }
+        let count = sent.len() as u64;
+        if count > 0 {
+            self.blocking(move |store| store.remove(&sent, LetterRemoval::Redriven)).await?;
+            tracing::info!(count, "dead letters sent again");
+        }
+        match failed {
+            Some((id, source)) => Err(RedriveError::Append { id, source }),
+            None => Ok(count),
+        }
     }
 
     async fn blocking<T: Send + 'static>(

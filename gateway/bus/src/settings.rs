@@ -1,9 +1,12 @@
 //! Limits and policies of the bus, each with its default and its reason.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use journal::Clock;
+
+use crate::TargetName;
 
 /// Settings of the bus as a whole.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct BusSettings {
     pub trim_interval: Duration,
     /// Bounds on the dead letters of each target.
     pub dead_letters: DeadLetterLimits,
+    /// The bounds of targets that have their own.
+    pub dead_letters_of: BTreeMap<TargetName, DeadLetterLimits>,
 }
 
 impl Default for BusSettings {
@@ -29,6 +34,7 @@ impl Default for BusSettings {
             commit_interval: Duration::from_millis(200),
             trim_interval: Duration::from_secs(2),
             dead_letters: DeadLetterLimits::default(),
+            dead_letters_of: BTreeMap::new(),
         }
     }
 }

@@ -92,6 +92,43 @@ impl Control {
         })
     }
 
+    /// Sends `body` and reads an answer of lines of JSON as they come.
+    ///
+    /// # Errors
+    /// When no gateway runs, it refuses, the answer breaks off, or `take` fails.
+    pub(crate) fn read_lines(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let body = body.map_or_else(Bytes::new, |value| Bytes::from(value.to_string()));
+            let answer = self.send(method, path, "application/x-ndjson", body).await?;
+            let mut body = answer.response.into_body();
+            let mut begun = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.context("the gateway's answer broke off")?;
+                for piece in
+                    frame.data_ref().into_iter().flat_map(|data| data.split_inclusive(|byte| *byte == b'\n'))
+                {
+                    begun.extend_from_slice(piece);
+                    anyhow::ensure!(
+                        begun.len() <= ANSWER_BYTES_MAX,
+                        "a line of the gateway's answer is too long"
+                    );
+                    if begun.ends_with(b"\n") {
+                        take(&begun)?;
+                        begun.clear();
+                    }
+                }
+            }
+            anyhow::Ok(())
+        })
+    }
+
     async fn exchange(
         &self,
         method: Method,

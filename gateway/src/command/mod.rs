@@ -7,6 +7,7 @@ mod dead_letters;
 mod device_sim;
 mod function;
 mod ledger;
+mod moment;
 pub(crate) mod output;
 mod policies;
 mod queues;

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod declared;
+mod lines;
 mod queues;
 mod rules;
 
@@ -40,6 +41,8 @@ fn router(controlled: Controlled) -> Router {
         .route("/policies", get(declared::policies))
         .route("/queues", get(queues::list))
         .route("/dead-letters", get(dead_letters::list).delete(dead_letters::purge))
+        .route("/dead-letters/counts", get(dead_letters::counts))
+        .route("/dead-letters/export", get(dead_letters::export))
         .route("/dead-letters/redrive", post(dead_letters::redrive))
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/{id}", delete(dead_letters::purge_one))

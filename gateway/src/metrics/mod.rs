@@ -14,6 +14,7 @@ use broker::DropReason;
 use exposition::{Kind, Sample};
 use listener::Reason;
 use mqtt::{PacketType, Version};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use windows::WindowFigures;
 
@@ -31,6 +32,7 @@ struct Snapshot<'g> {
     broker: broker::Stats,
     bus: bus::BusStats,
     ledger: Vec<bus::LedgerRow>,
+    letters: BTreeMap<bus::TargetName, bus::DeadLetterCounts>,
     journal: journal::Stats,
     windows: WindowFigures,
     received: Totals,
@@ -241,6 +243,35 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_events_dropped_total", "Events given up by a policy", |s| {
         books(s, |counts| counts.dropped.values().sum())
     }),
+    counter("iot_gateway_events_redriven_total", "Dead letters among the events accepted", |s| {
+        books(s, |counts| counts.redriven)
+    }),
+    counter("iot_gateway_events_replayed_total", "Events of archives among the events accepted", |s| {
+        books(s, |counts| counts.replayed)
+    }),
+    gauge("iot_gateway_dead_letters", "Dead letters kept", |s| letters(s, |counts| counts.held)),
+    gauge("iot_gateway_dead_letter_bytes", "Bytes of data in them", |s| {
+        letters(s, |counts| counts.held_bytes)
+    }),
+    counter("iot_gateway_dead_letters_written_total", "Dead letters ever written", |s| {
+        letters(s, |counts| counts.written)
+    }),
+    counter("iot_gateway_dead_letters_redriven_total", "Dead letters sent again", |s| {
+        letters(s, |counts| counts.redriven)
+    }),
+    counter("iot_gateway_dead_letters_purged_total", "Dead letters deleted by somebody", |s| {
+        letters(s, |counts| counts.purged)
+    }),
+    counter(
+        "iot_gateway_dead_letters_evicted_total",
+        "Dead letters deleted because there were as many as allowed",
+        |s| letters(s, |counts| counts.evicted),
+    ),
+    counter(
+        "iot_gateway_error_documents_skipped_total",
+        "Documents for error actions that were not sent because there was no room or no target",
+        |s| Sample::plain(s.bus.error_documents_skipped),
+    ),
     counter("iot_gateway_deliveries_retried_total", "Deliveries to be tried again", |s| {
         lanes(s, |lane| lane.retried)
     }),
@@ -318,6 +349,7 @@ pub(crate) fn render(gateway: &Gateway) -> String {
         broker: gateway.broker.stats(),
         bus: gateway.bus.stats(),
         ledger: gateway.bus.ledger(),
+        letters: gateway.bus.dead_letter_counts(),
         journal: gateway.journal.stats(),
         windows: WindowFigures::of(gateway.windows.get().map(AsRef::as_ref)),
         received: gateway.traffic.totals(Direction::Received),
@@ -381,6 +413,12 @@ fn books(snapshot: &Snapshot<'_>, value: fn(&bus::Counts) -> u64) -> Vec<Sample>
         value: value(&row.counts) as f64,
     })
     .collect()
+}
+
+/// One sample for each target that has or had dead letters.
+fn letters(snapshot: &Snapshot<'_>, value: fn(&bus::DeadLetterCounts) -> u64) -> Vec<Sample> {
+    let counts = snapshot.letters.iter();
+    counts.map(|(target, counts)| Sample::labelled("target", target.as_str(), value(counts))).collect()
 }
 
 /// One sample for each lane.

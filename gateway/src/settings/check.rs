@@ -130,6 +130,8 @@ fn numbers(raw: &Raw) -> Result<(), SettingsError> {
         ("delivery.waiting_events_max", raw.delivery.waiting_events_max, 1),
         ("delivery.backoff_first_ms", raw.delivery.backoff_first_ms, 1),
         ("delivery.backoff_max_ms", raw.delivery.backoff_max_ms, raw.delivery.backoff_first_ms),
+        ("dead_letters.letters_max", raw.dead_letters.letters_max, 1),
+        ("dead_letters.bytes_max", raw.dead_letters.bytes_max, 1),
     ];
     for (key, value, at_least) in least {
         if value < at_least {
@@ -225,6 +227,7 @@ fn targets(raw: &Raw) -> Result<(), SettingsError> {
     for http in &raw.http {
         delivery("http", &http.name, &http.delivery, &raw.delivery)?;
     }
+    dead_letters(raw)?;
     for queue in &raw.queue {
         dead_letter_queue(queue, &queues)?;
     }
@@ -235,6 +238,29 @@ fn targets(raw: &Raw) -> Result<(), SettingsError> {
                 "function `{}`: `command` is empty; it names the program and its arguments",
                 function.name
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Bounds of single targets name targets that are pushed to; others have no dead letters.
+fn dead_letters(raw: &Raw) -> Result<(), SettingsError> {
+    let functions = raw.function.iter().map(|function| format!("function/{}", function.name));
+    let http = raw.http.iter().map(|http| format!("http/{}", http.name));
+    let own = ["republish/broker", "window/rules"].map(str::to_owned);
+    let known: Vec<String> = functions.chain(http).chain(own).collect();
+    for (name, bounds) in &raw.dead_letters.target {
+        if !known.contains(name) {
+            let hint = nearest(name, known.iter().map(String::as_str))
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return refuse(format!(
+                "`dead_letters.target` names `{name}`, which is no target that has dead letters{hint}"
+            ));
+        }
+        for (key, value) in [("letters_max", bounds.letters_max), ("bytes_max", bounds.bytes_max)] {
+            if value == Some(0) {
+                return refuse(format!("`dead_letters.target.\"{name}\".{key}` is 0; it must be at least 1"));
+            }
         }
     }
     Ok(())

@@ -13,8 +13,9 @@ mod secret;
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
 pub(crate) use raw::{
-    ClientCertificate, Compatibility, Function, Http, Listener, ListenerLimits, LogFormat, Overflow,
-    PublishRateExceeded, Queue, QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream, TargetDelivery,
+    ClientCertificate, Compatibility, DeadLetterOverflow, Function, Http, Listener, ListenerLimits,
+    LogFormat, Overflow, PublishRateExceeded, Queue, QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream,
+    TargetDelivery,
 };
 pub(crate) use secret::AccessKey;
 

@@ -1,8 +1,10 @@
 //! The settings file as it is written: every key, its unit and its default. Nothing here is checked beyond its type.
 
+mod dead_letters;
 mod delivery;
 mod mqtt;
 
+pub(crate) use dead_letters::{DeadLetterOverflow, DeadLetters};
 pub(crate) use delivery::{Delivery, Overflow, TargetDelivery};
 pub(crate) use mqtt::{Compatibility, Mqtt, PublishRateExceeded, QueueFull, QueueFullQos0};
 
@@ -28,6 +30,7 @@ pub(crate) struct Raw {
     pub(crate) mqtt: Mqtt,
     pub(crate) journal: Journal,
     pub(crate) delivery: Delivery,
+    pub(crate) dead_letters: DeadLetters,
     pub(crate) rules: Rules,
     pub(crate) api: Api,
     pub(crate) shutdown: Shutdown,
@@ -50,6 +53,7 @@ impl Default for Raw {
             mqtt: Mqtt::default(),
             journal: Journal::default(),
             delivery: Delivery::default(),
+            dead_letters: DeadLetters::default(),
             rules: Rules::default(),
             api: Api::default(),
             shutdown: Shutdown::default(),

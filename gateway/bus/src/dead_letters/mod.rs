@@ -11,6 +11,7 @@
 //!
 //! Everything here blocks on the disk.
 
+mod filter;
 mod letter;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,17 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use filter::DeadLetterFilter;
 pub use letter::{DeadLetter, DeadLetterId, DeadLetterIdError, ExhaustedCondition, Failure, LetterError};
 
-use crate::settings::{DeadLetterLimits, DeadLetterOverflow};
+use crate::settings::{BusSettings, DeadLetterLimits, DeadLetterOverflow};
 use crate::{Delivery, TargetName};
+
+/// Most bytes of data in one page, unless its first letter alone has more.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Most letters looked at for one page, however few of them match.
+const PAGE_LOOKED_AT_MAX: usize = 10_000;
 
 /// The error code of an event that became a dead letter because its lane was full.
 pub const OVERFLOW_CODE: &str = "OVERFLOW";
@@ -48,31 +56,12 @@ pub struct DeadLetterCounts {
     pub evicted: u64,
 }
 
-/// Which dead letters are meant. An empty filter means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeadLetterFilter {
-    /// Only of this target.
-    pub target: Option<TargetName>,
-    /// Only of this rule.
-    pub rule: Option<String>,
-    /// Only with this error code.
-    pub error_code: Option<String>,
-}
-
-impl DeadLetterFilter {
-    fn matches(&self, letter: &DeadLetter) -> bool {
-        let is =
-            |wanted: &Option<String>, actual: &str| wanted.as_ref().is_none_or(|wanted| wanted == actual);
-        is(&self.rule, &letter.delivery.rule) && is(&self.error_code, &letter.failure.error_code)
-    }
-}
-
 /// Some dead letters, and where to go on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetterPage {
-    /// The letters, by target, oldest first.
+    /// The letters, by target, oldest first. There may be none although more follow.
     pub letters: Vec<DeadLetter>,
-    /// Pass it as `after` to get more; none at the end.
+    /// The last that was looked at; pass it as `after` to get more. None at the end.
     pub next: Option<DeadLetterId>,
 }
 
@@ -119,12 +108,15 @@ pub(crate) struct DeadLetters {
     letters: Table,
     counts: Table,
     limits: DeadLetterLimits,
+    limits_of: Arc<BTreeMap<TargetName, DeadLetterLimits>>,
+    /// Held while letters are sent again, so that two who do it at once do not send one twice.
+    pub(crate) redriving: Arc<tokio::sync::Mutex<()>>,
     /// Held over each change, so that counts and letters change together.
     known: Arc<Mutex<BTreeMap<TargetName, DeadLetterCounts>>>,
 }
 
 impl DeadLetters {
-    pub(crate) fn open(store: &StateStore, limits: DeadLetterLimits) -> Result<Self, DeadLetterError> {
+    pub(crate) fn open(store: &StateStore, settings: &BusSettings) -> Result<Self, DeadLetterError> {
         let letters = store.table("bus_dead_letters")?;
         let counts = store.table("bus_dead_letter_counts")?;
         let mut known = BTreeMap::new();
@@ -135,7 +127,19 @@ impl DeadLetters {
             let counted = serde_json::from_slice(&value).map_err(|_| damaged())?;
             known.insert(name.ok_or_else(damaged)?, counted);
         }
-        Ok(Self { store: store.clone(), letters, counts, limits, known: Arc::new(Mutex::new(known)) })
+        Ok(Self {
+            store: store.clone(),
+            letters,
+            counts,
+            limits: settings.dead_letters,
+            limits_of: Arc::new(settings.dead_letters_of.clone()),
+            redriving: Arc::default(),
+            known: Arc::new(Mutex::new(known)),
+        })
+    }
+
+    fn limits(&self, target: &TargetName) -> DeadLetterLimits {
+        self.limits_of.get(target).copied().unwrap_or(self.limits)
     }
 
     /// Writes letters for `target` together with the changes already in `batch`, durably.
@@ -147,7 +151,7 @@ impl DeadLetters {
     ) -> Result<(), BuryError> {
         let mut known = self.known.lock();
         let mut counts = known.get(target).copied().unwrap_or_default();
-        let (evicted, kept) = failed.split_at(self.surplus(failed));
+        let (evicted, kept) = failed.split_at(surplus(self.limits(target), failed));
         counts.written += evicted.len() as u64;
         counts.evicted += evicted.len() as u64;
         let bytes: u64 = kept.iter().map(|(delivery, _)| delivery.data.len() as u64).sum();
@@ -166,20 +170,6 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// How many of `failed`, the oldest, would be evicted by the others; a lane that may stop keeps all.
-    fn surplus(&self, failed: &[Failed]) -> usize {
-        if self.limits.overflow == DeadLetterOverflow::Block {
-            return 0;
-        }
-        let (mut letters, mut bytes) = (0, 0);
-        let fits = failed.iter().rev().take_while(|(delivery, _)| {
-            letters += 1;
-            bytes += delivery.data.len() as u64;
-            letters == 1 || (letters <= self.limits.letters_max && bytes <= self.limits.bytes_max)
-        });
-        failed.len() - fits.count()
-    }
-
     fn make_room(
         &self,
         target: &TargetName,
@@ -187,7 +177,7 @@ impl DeadLetters {
         (letters, bytes): (u64, u64),
         batch: &mut Batch,
     ) -> Result<(), BuryError> {
-        let limits = self.limits;
+        let limits = self.limits(target);
         let is_over = |counts: &DeadLetterCounts| {
             counts.held > 0
                 && (counts.held + letters > limits.letters_max
@@ -257,21 +247,28 @@ impl DeadLetters {
             Some(prefix) if *prefix > keys => prefix.clone(),
             _ => keys,
         };
+        let (mut last, mut bytes, mut looked_at) = (None, 0, 0);
         for row in self.letters.range(from..) {
             let (key, value) = row?;
             if within.as_ref().is_some_and(|prefix| !key.starts_with(prefix)) {
                 break;
             }
             let Some(id) = identify(&key) else { continue };
-            let letter = DeadLetter::parse(id, &value)?;
-            if !filter.matches(&letter) {
-                continue;
-            }
-            if page.letters.len() == letters_max {
-                page.next = page.letters.last().map(|letter| letter.id.clone());
+            if let Some(last) = &last
+                && (page.letters.len() == letters_max
+                    || bytes >= PAGE_BYTES_MAX
+                    || looked_at == PAGE_LOOKED_AT_MAX)
+            {
+                page.next = Some(DeadLetterId::clone(last));
                 break;
             }
-            page.letters.push(letter);
+            let letter = DeadLetter::parse(id.clone(), &value)?;
+            looked_at += 1;
+            last = Some(id);
+            if filter.matches(&letter) {
+                bytes += letter.delivery.data.len();
+                page.letters.push(letter);
+            }
         }
         Ok(page)
     }
@@ -279,6 +276,17 @@ impl DeadLetters {
     pub(crate) fn show(&self, id: &DeadLetterId) -> Result<Option<DeadLetter>, DeadLetterError> {
         let value = self.letters.get(key(id))?;
         Ok(value.map(|value| DeadLetter::parse(id.clone(), &value)).transpose()?)
+    }
+
+    /// Those of `letters` that are still there.
+    pub(crate) fn still_there(&self, letters: Vec<DeadLetter>) -> Result<Vec<DeadLetter>, DeadLetterError> {
+        let mut there = Vec::with_capacity(letters.len());
+        for letter in letters {
+            if self.letters.contains(key(&letter.id))? {
+                there.push(letter);
+            }
+        }
+        Ok(there)
     }
 
     /// Deletes letters and counts why. Those that are gone already do not count.
@@ -317,6 +325,20 @@ impl DeadLetters {
 pub(crate) enum LetterRemoval {
     Redriven,
     Purged,
+}
+
+/// How many of `failed`, the oldest, would be evicted by the others; a lane that may stop keeps all.
+fn surplus(limits: DeadLetterLimits, failed: &[Failed]) -> usize {
+    if limits.overflow == DeadLetterOverflow::Block {
+        return 0;
+    }
+    let (mut letters, mut bytes) = (0, 0);
+    let fits = failed.iter().rev().take_while(|(delivery, _)| {
+        letters += 1;
+        bytes += delivery.data.len() as u64;
+        letters == 1 || (letters <= limits.letters_max && bytes <= limits.bytes_max)
+    });
+    failed.len() - fits.count()
 }
 
 fn prefix(target: &TargetName) -> Vec<u8> {

@@ -129,3 +129,88 @@ async fn beyond_the_bound_a_lane_may_stop_instead() {
     assert_eq!(bus.purge_dead_letters(of(HOOK)).await.unwrap(), 4);
     until_books(&bus, HOOK, "accepted 10 delivered 0 dead 8 waiting 2 dropped []").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_found_by_the_time_they_failed_their_topic_and_their_key() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|_| Outcome::reject("HTTP_400", "no"));
+    bus.set_target(name(HOOK), target, quick()).await.unwrap();
+    for (client, data) in [("kiln-1", 0..2), ("kiln-2", 2..4)] {
+        append(&bus, client, HOOK, data.clone()).await;
+        until("refused", || counts(&bus, "rule", HOOK).dead_lettered == u64::from(data.end)).await;
+        place.pass(Duration::from_secs(60));
+    }
+    let minute = |minutes: u64| Some(1_700_000_000_000 + minutes * 60_000);
+    let cases = [
+        (DeadLetterFilter { from_ms: minute(1), ..of(HOOK) }, numbers(2..4)),
+        (DeadLetterFilter { to_ms: minute(1), ..of(HOOK) }, numbers(0..2)),
+        (DeadLetterFilter { from_ms: minute(2), ..of(HOOK) }, numbers(0..0)),
+        (DeadLetterFilter { from_ms: minute(0), to_ms: minute(2), ..of(HOOK) }, numbers(0..4)),
+        (DeadLetterFilter { topic: Some("plant/kiln-2".to_owned()), ..of(HOOK) }, numbers(2..4)),
+        (DeadLetterFilter { topic: Some("kiln".to_owned()), ..of(HOOK) }, numbers(0..4)),
+        (DeadLetterFilter { key: Some("-1".to_owned()), ..of(HOOK) }, numbers(0..2)),
+        (DeadLetterFilter { key: Some("plant".to_owned()), ..of(HOOK) }, numbers(0..0)),
+    ];
+    for (filter, expected) in cases {
+        for letters_max in [1, 10] {
+            assert_eq!(listed(&bus, filter.clone(), letters_max).await, expected, "{filter:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_ends_at_its_maximum_and_tells_how_far_it_is() {
+    let place = Place::new();
+    let (bus, target) = refused(&place, 250).await;
+    target.answer(|_| Outcome::Delivered);
+    let mut told = Vec::new();
+    let redrive = Redrive { filter: of(HOOK), per_second_max: None, letters_max: Some(120) };
+    assert_eq!(bus.redrive(redrive, |sent| told.push(sent)).await.unwrap(), 120);
+    assert_eq!(told, [100, 120]);
+    assert_eq!(listed(&bus, of(HOOK), 100).await, numbers(120..250));
+    let slow = Redrive { filter: of(HOOK), per_second_max: NonZeroU32::new(20), letters_max: Some(3) };
+    assert_eq!(bus.redrive(slow, |sent| told.push(sent)).await.unwrap(), 3);
+    assert_eq!(told[2..], [2, 3], "two at a time are twenty in a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_redrive_at_once_send_nothing_twice() {
+    let place = Place::new();
+    let (bus, target) = refused(&place, 200).await;
+    target.answer(|_| Outcome::Delivered);
+    let redrive = || bus.redrive_dead_letters(of(HOOK), None);
+    let (one, other) = tokio::join!(redrive(), redrive());
+    assert_eq!(one.unwrap() + other.unwrap(), 200);
+    until_books(&bus, HOOK, "accepted 400 delivered 200 dead 200 waiting 0 dropped []").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_sending_and_forgetting_leaves_both() {
+    let place = Place::new();
+    let (bus, target) = refused(&place, 1).await;
+    target.answer(|_| Outcome::retry("HTTP_503", "not now"));
+    let letter = bus.dead_letter("http/hook#1".parse().unwrap()).await.unwrap().unwrap();
+    bus.send(&letter.to_record()).await.unwrap();
+    crash(bus).await;
+    let bus = place.open();
+    assert_eq!(listed(&bus, of(HOOK), 10).await, ["0"], "the letter is kept");
+    let target = Scripted::taking();
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    until("the event to come", || target.taken_count() == 1).await;
+    bus.redrive_dead_letters(of(HOOK), None).await.unwrap();
+    until("it to come again", || target.taken_count() == 2).await;
+    let ids: Vec<EventId> = target.taken.lock().iter().map(|delivery| delivery.id.clone()).collect();
+    assert_eq!(ids, [letter.delivery.id.clone(), letter.delivery.id], "by its id a consumer tells");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_may_have_bounds_of_its_own() {
+    let mut place = Place::new();
+    place.settings.dead_letters.letters_max = 1;
+    let limits = DeadLetterLimits { letters_max: 3, ..DeadLetterLimits::default() };
+    place.settings.dead_letters_of.insert(name(HOOK), limits);
+    let (bus, _) = refused(&place, 5).await;
+    assert_eq!(listed(&bus, of(HOOK), 10).await, numbers(2..5));
+    assert_eq!(listed(&bus, of(OTHER), 10).await, numbers(1..2));
+}
