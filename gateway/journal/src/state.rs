@@ -11,8 +11,13 @@ use std::fmt;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{KeyspaceCreateOptions, PersistMode};
 
+use self::backend::{Database, Guard, Iter, Keyspace, OwnedWriteBatch};
+
+mod backend;
+#[cfg(any(test, feature = "fault-injection"))]
+pub mod simulated;
 #[cfg(test)]
 mod tests;
 
@@ -105,12 +110,19 @@ impl StateStore {
     /// Another process has it, it is of a newer version, or the disk fails.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StateError> {
         let path = directory.as_ref().to_path_buf();
-        let database = Database::builder(&path)
-            .cache_size(CACHE_BYTES_MAX)
-            .worker_threads(1)
-            .open()
-            .map_err(|error| disk(&path, error))?;
+        let database = backend::open(&path, CACHE_BYTES_MAX).map_err(|error| disk(&path, error))?;
         let store = Self { database, path };
+        store.check_version()?;
+        Ok(store)
+    }
+
+    /// Opens the store on a simulated disk, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    #[cfg(any(test, feature = "fault-injection"))]
+    pub fn open_simulated(disk: &simulated::SimulatedStore) -> Result<Self, StateError> {
+        let store = Self { database: Database::Simulated(disk.clone()), path: "memory".into() };
         store.check_version()?;
         Ok(store)
     }
@@ -227,7 +239,7 @@ impl Table {
         self.rows(self.keyspace.prefix(prefix))
     }
 
-    fn rows(&self, rows: fjall::Iter) -> Rows {
+    fn rows(&self, rows: Iter) -> Rows {
         Rows { rows, path: self.path.clone() }
     }
 
@@ -255,12 +267,12 @@ impl Table {
 
 /// Keys and values in order. Each row can fail on its own when the disk does.
 pub struct Rows {
-    rows: fjall::Iter,
+    rows: Iter,
     path: PathBuf,
 }
 
 impl Rows {
-    fn row(&self, row: fjall::Guard) -> Result<(Slice, Slice), StateError> {
+    fn row(&self, row: Guard) -> Result<(Slice, Slice), StateError> {
         row.into_inner().map_err(|error| disk(&self.path, error))
     }
 }
@@ -283,7 +295,7 @@ impl DoubleEndedIterator for Rows {
 
 /// Changes over any tables of one store that happen together or not at all. Dropping it drops them.
 pub struct Batch {
-    batch: fjall::OwnedWriteBatch,
+    batch: OwnedWriteBatch,
     store: StateStore,
 }
 

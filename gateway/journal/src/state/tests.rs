@@ -1,3 +1,5 @@
+mod simulated;
+
 use super::*;
 
 fn keys(rows: Rows) -> Vec<String> {
@@ -97,7 +99,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
 fn a_newer_store_is_refused_and_a_damaged_version_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let set_version = |bytes: &[u8]| {
-        let database = Database::builder(directory.path()).open().unwrap();
+        let database = fjall::Database::builder(directory.path()).open().unwrap();
         let keyspace = database.keyspace(VERSION_TABLE, KeyspaceCreateOptions::default).unwrap();
         keyspace.insert(VERSION_KEY, bytes).unwrap();
     };

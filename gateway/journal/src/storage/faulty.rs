@@ -5,7 +5,8 @@
 //! sectors are on the disk and some are not, all are taken for clean and none is written again, as Linux does it: not by
 //! this process and not by the next one, which still reads from memory what is not on the disk.
 
-mod inode;
+pub(crate) mod inode;
+pub mod power;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use self::inode::{Inode, Random};
+use self::power::{Power, stopped};
 use super::{Storage, StorageFile, StorageLock};
 
 /// Files in memory, with faults. Clones are handles of the same storage.
@@ -34,7 +36,7 @@ struct State {
     /// Changes of names since the last sync of the directory.
     changes: Vec<NameChange>,
     faults: Faults,
-    operations: u64,
+    power: Power,
     random: Random,
 }
 
@@ -52,7 +54,6 @@ struct Faults {
     failing_syncs: u64,
     failing_writes: u64,
     short_writes: bool,
-    crash_at: Option<u64>,
 }
 
 impl FaultyStorage {
@@ -83,13 +84,17 @@ impl FaultyStorage {
 
     /// Lets the machine stop after so many more changes (writes, syncs, names): the last one happens by half, and everything from then on fails.
     pub fn crash_after(&self, operations: u64) {
-        let mut state = self.state.lock();
-        state.faults.crash_at = Some(state.operations + operations);
+        self.state.lock().power.cut_after(operations);
+    }
+
+    /// Shares the power of other disks.
+    pub fn plug_into(&self, power: &Power) {
+        self.state.lock().power = power.clone();
     }
 
     /// How many changes were made or tried.
     pub fn operations(&self) -> u64 {
-        self.state.lock().operations
+        self.state.lock().power.changes()
     }
 
     /// What a machine finds after losing power now: of what was not synced, what `seed` decides.
@@ -185,12 +190,7 @@ impl NameChange {
 impl State {
     /// Counts a change. `Ok(true)` if it happens by half because the machine stops in it.
     fn change(&mut self) -> io::Result<bool> {
-        self.operations += 1;
-        match self.faults.crash_at {
-            Some(at) if self.operations > at => Err(io::Error::other("the machine has stopped")),
-            Some(at) => Ok(self.operations == at),
-            None => Ok(false),
-        }
+        self.power.change()
     }
 
     fn used_bytes(&self) -> u64 {
@@ -263,7 +263,7 @@ impl Storage for FaultyStorage {
     fn sync_directory(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.change()? {
-            return Err(io::Error::other("the machine has stopped"));
+            return Err(stopped());
         }
         state.durable_names = state.names.clone();
         state.changes.clear();
@@ -316,13 +316,13 @@ impl StorageFile for FaultyFile {
             return Err(io::Error::other("the disk refused to write"));
         }
         inode.write(&bytes[..taken], position);
-        if taken == 0 { Err(io::Error::other("the machine has stopped")) } else { Ok(taken) }
+        if taken == 0 { Err(stopped()) } else { Ok(taken) }
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.change()? {
-            return Err(io::Error::other("the machine has stopped"));
+            return Err(stopped());
         }
         let mut inode = self.inode.lock();
         if state.faults.failing_syncs > 0 {
