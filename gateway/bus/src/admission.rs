@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::Offset;
@@ -203,29 +203,32 @@ pub(crate) fn try_reserve_all(demands: &[(Arc<Gauge>, Load)]) -> Option<Reservat
 /// Room held for records that are on their way to the disk, by offset.
 #[derive(Debug, Default)]
 pub(crate) struct OnTheirWay {
-    held: Mutex<BTreeMap<Offset, Reservations>>,
+    state: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    by_offset: BTreeMap<Offset, Reservations>,
+    /// Everything before this was counted or has failed.
+    passed: Offset,
 }
 
 impl OnTheirWay {
-    /// Holds room until the observer passes `offset`.
-    pub(crate) fn hold(&self, offset: Offset, reservations: Reservations, frontier: &watch::Sender<Offset>) {
-        if reservations.is_empty() {
-            return;
-        }
-        self.held.lock().insert(offset, reservations);
-        // The observer may have passed before this was held.
-        let passed = *frontier.borrow();
-        if passed > offset {
-            self.release_before(passed);
+    /// Holds room until the observer passes `offset`, which it may have done already.
+    pub(crate) fn hold(&self, offset: Offset, reservations: Reservations) {
+        let mut state = self.state.lock();
+        if !reservations.is_empty() && offset >= state.passed {
+            state.by_offset.insert(offset, reservations);
         }
     }
 
     /// Gives back what was held for records before `offset`. The frontier has been moved there already.
     pub(crate) fn release_before(&self, offset: Offset) {
-        let mut held = self.held.lock();
-        let later = held.split_off(&offset);
-        let passed = std::mem::replace(&mut *held, later);
-        drop(held);
+        let mut state = self.state.lock();
+        state.passed = state.passed.max(offset);
+        let later = state.by_offset.split_off(&offset);
+        let passed = std::mem::replace(&mut state.by_offset, later);
+        drop(state);
         drop(passed);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use journal::state::StateError;
 use journal::{Entry, ReadError, Reader};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -51,10 +52,11 @@ impl Observer {
 
 /// Runs until the bus is gone.
 pub(crate) async fn run(bus: Arc<Shared>) {
-    let mut durable = bus.journal.durable();
+    let mut settled = bus.journal.settled();
     loop {
+        settled.borrow_and_update();
         let Step { position, failed } = step(&bus);
-        let is_behind = position < *durable.borrow_and_update();
+        let is_behind = position < bus.journal.frontier();
         let commit_at = commit_if_due(&bus);
         if is_behind {
             if failed {
@@ -67,7 +69,7 @@ pub(crate) async fn run(bus: Arc<Shared>) {
             continue;
         }
         tokio::select! {
-            changed = durable.changed() => if changed.is_err() {
+            changed = settled.changed() => if changed.is_err() {
                 // The journal is closed: nothing becomes durable any more.
                 bus.stop.cancelled().await;
                 return;
@@ -96,6 +98,7 @@ pub(crate) struct Step {
 pub(crate) fn step(bus: &Shared) -> Step {
     let mut state = bus.observer.state.lock();
     let mut failed = false;
+    let settled = *bus.journal.settled().borrow();
     for _ in 0..RECORDS_PER_STEP_MAX {
         match state.reader.next() {
             Ok(Some(entry)) => {
@@ -115,10 +118,10 @@ pub(crate) fn step(bus: &Shared) -> Step {
         }
     }
     let position = state.reader.position();
-    let moved = bus.frontier.send_if_modified(|frontier| std::mem::replace(frontier, position) != position);
-    if moved {
-        bus.on_their_way.release_before(position);
-    }
+    bus.frontier.send_if_modified(|frontier| std::mem::replace(frontier, position) != position);
+    // Once all is counted that is durable, what else was settled by then has failed.
+    let is_all = position >= bus.journal.frontier();
+    bus.on_their_way.release_before(if is_all { position.max(settled) } else { position });
     Step { position, failed }
 }
 
@@ -195,35 +198,33 @@ fn commit_if_due(bus: &Shared) -> Option<Instant> {
     state.dirty.then(|| Instant::now() + bus.settings.commit_interval)
 }
 
-/// Commits counts now, lazily.
+/// Commits counts now, lazily. What can't be kept is counted again after a restart.
 pub(crate) fn commit(bus: &Shared, state: &mut State) {
+    if let Err(error) = write(bus, state) {
+        tracing::error!(%error, "what was counted could not be kept");
+    }
+}
+
+/// Writes counts now, lazily.
+pub(crate) fn write(bus: &Shared, state: &mut State) -> Result<(), StateError> {
     let next = state.reader.position();
-    let lanes = bus.all_lanes();
+    state.last_commit = Some(Instant::now());
     let mut row = ObserverRow { next: next.0, ..ObserverRow::default() };
     let mut rows = Vec::new();
-    for lane in &lanes {
+    let mut batch = bus.checkpoints.batch();
+    for lane in bus.all_lanes() {
         row.accepted.insert(lane.name.to_string(), lane.books.lock().accepted_half());
-        if let Some(lane_row) = row_of(lane) {
+        if let Some(lane_row) = row_of(&lane) {
+            bus.checkpoints.put_lane(&mut batch, &lane.name, &lane_row)?;
             rows.push((lane, lane_row));
         }
     }
-    let mut batch = bus.checkpoints.batch();
-    let put = bus
-        .checkpoints
-        .put_observer(&mut batch, &row)
-        .and_then(|()| {
-            rows.iter().try_for_each(|(lane, row)| bus.checkpoints.put_lane(&mut batch, &lane.name, row))
-        })
-        .and_then(|()| batch.commit_lazily());
-    state.last_commit = Some(Instant::now());
-    match put {
-        Ok(()) => {
-            state.dirty = false;
-            bus.observer.committed.store(next.0, Ordering::Release);
-            rows.into_iter().for_each(|(lane, row)| lane.committed(row));
-        }
-        Err(error) => tracing::error!(%error, "what was counted could not be kept"),
-    }
+    bus.checkpoints.put_observer(&mut batch, &row)?;
+    batch.commit_lazily()?;
+    state.dirty = false;
+    bus.observer.committed.store(next.0, Ordering::Release);
+    rows.into_iter().for_each(|(lane, row)| lane.committed(row));
+    Ok(())
 }
 
 /// The row of a lane that has no task to write it: a view's, or that of a lane which nobody serves.

@@ -114,7 +114,7 @@ impl Producer {
         };
         match self.journal.try_append(prepared.payload.clone()) {
             Ok(offset) => {
-                self.bus.on_their_way.hold(offset, reserved, &self.bus.frontier);
+                self.bus.on_their_way.hold(offset, reserved);
                 Ok(offset)
             }
             Err(journal::AppendError::QueueFull) => Err(NotNow::NoRoom(prepared)),
@@ -129,7 +129,7 @@ impl Producer {
     pub fn append_into(&mut self, room: Room) -> Result<Offset, AppendError> {
         let Room { payload, reserved, journal } = room;
         let offset = self.journal.append_into(journal, payload)?;
-        self.bus.on_their_way.hold(offset, reserved, &self.bus.frontier);
+        self.bus.on_their_way.hold(offset, reserved);
         Ok(offset)
     }
 
@@ -255,7 +255,7 @@ impl Shared {
         let reserved = self.reserve(&self.demand(record)?, wait_max).await?;
         let mut producer = self.journal.producer();
         let offset = producer.append(payload).await.map_err(AppendError::from)?;
-        self.on_their_way.hold(offset, reserved, &self.frontier);
+        self.on_their_way.hold(offset, reserved);
         let (_, outcome) = producer.next_outcome().await;
         Ok(outcome.map(|()| offset)?)
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::error::{AppendDurableError, OpenError, ReadError};
 use crate::format::Offset;
+use crate::frontier::Frontier;
 use crate::maintenance::Maintenance;
 use crate::queue::Queue;
 use crate::reader::{Entry, Reader};
@@ -53,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) maintenance: Maintenance,
     pub(crate) counters: Counters,
     pub(crate) health: Mutex<Health>,
-    pub(crate) durable: watch::Sender<Offset>,
+    pub(crate) frontier: Frontier,
 }
 
 impl Journal {
@@ -85,15 +86,24 @@ impl Journal {
             .map_err(|source| OpenError::Io { doing: "lock", file: storage.describe("lock"), source })?
             .ok_or_else(|| OpenError::Locked { place: storage.describe("") })?;
         let recovered = recovery::recover(&storage, &settings)?;
-        let Recovered { recovery, identity, segments, retired, sealed, spares, next_file_number, last_ms } =
-            recovered;
+        let Recovered {
+            recovery,
+            end,
+            identity,
+            segments,
+            retired,
+            sealed,
+            spares,
+            next_file_number,
+            last_ms,
+        } = recovered;
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.queue_bytes_max, recovery.next),
-            segments: Segments::new(segments, next_file_number),
+            segments: Segments::new(segments, next_file_number, end),
             maintenance: Maintenance::new(retired, sealed, spares),
             counters: Counters::default(),
             health: Mutex::new(Health::Working),
-            durable: watch::Sender::new(recovery.next),
+            frontier: Frontier::new(end, recovery.next),
             settings,
             storage,
             identity,
@@ -148,17 +158,22 @@ impl Journal {
         Ok(offset)
     }
 
-    /// The durable frontier: every record with a *smaller* offset is settled, on disk and readable or reported as failed.
-    /// A reader or cursor whose next offset is not below it has seen everything. Changes once for each batch: to wait for a change is
-    /// the way to wait for records.
+    /// The durable frontier: one past the last record that is on disk and readable. A reader or cursor whose next offset is not below
+    /// it has seen everything. Changes once for each batch: to wait for a change is the way to wait for records.
     pub fn durable(&self) -> watch::Receiver<Offset> {
-        self.inner.shared.durable.subscribe()
+        self.inner.shared.frontier.durable()
     }
 
     /// The durable frontier at this moment, without subscribing. [`durable`](Self::durable) follows it at once, but may trail it
     /// by an instant.
     pub fn frontier(&self) -> Offset {
-        self.inner.queue().settled()
+        self.inner.shared.frontier.end()
+    }
+
+    /// Every record with a smaller offset is settled, on disk or reported as failed. For whoever holds something for records on
+    /// their way; not a place for a cursor. What is durable of them is below the frontier by then.
+    pub fn settled(&self) -> watch::Receiver<Offset> {
+        self.inner.shared.frontier.settled()
     }
 
     /// The offset from which reading can begin: that of the oldest record, or a smaller one with nothing between.
@@ -193,7 +208,7 @@ impl Journal {
     /// Returns the oldest offset that is left.
     pub fn trim(&self, before: Offset) -> Offset {
         let shared = &self.inner.shared;
-        let retired = shared.segments.trim(before.min(shared.queue.settled()));
+        let retired = shared.segments.trim(before.min(shared.frontier.end()));
         if !retired.is_empty() {
             shared.maintenance.retire(retired);
         }
@@ -278,7 +293,8 @@ impl Drop for Inner {
 
 impl Shared {
     pub(crate) fn oldest(&self) -> Offset {
-        self.segments.oldest().unwrap_or_else(|| self.queue.settled())
+        let end = self.frontier.end();
+        self.segments.oldest().map_or(end, |oldest| oldest.min(end))
     }
 
     pub(crate) fn bytes_on_disk(&self) -> u64 {

@@ -33,6 +33,7 @@
 mod error;
 pub mod format;
 mod frames;
+mod frontier;
 mod index;
 mod journal;
 mod maintenance;

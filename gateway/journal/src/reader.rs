@@ -73,7 +73,7 @@ impl Reader {
     )]
     pub fn next(&mut self) -> Result<Option<Entry>, ReadError> {
         loop {
-            let frontier = self.shared.queue.settled();
+            let frontier = self.shared.frontier.end();
             if self.next >= frontier {
                 return Ok(None);
             }
@@ -102,7 +102,10 @@ impl Reader {
         if self.place.is_none() {
             let Some(segment) = self.shared.segments.holding(self.next) else { return Ok(None) };
             if self.next < segment.first_offset {
-                return Err(ReadError::Trimmed { wanted: self.next, oldest: segment.first_offset });
+                if self.shared.segments.may_be_gone(self.next) {
+                    return Err(ReadError::Trimmed { wanted: self.next, oldest: segment.first_offset });
+                }
+                self.next = segment.first_offset;
             }
             let position = segment.position_before(self.next);
             self.place = Some(self.shared.enter(segment, position, self.next)?);
@@ -171,12 +174,13 @@ impl Shared {
     }
 
     pub(crate) fn read_at(&self, wanted: Offset) -> Result<Option<Entry>, ReadError> {
-        if wanted >= self.queue.settled() {
+        if wanted >= self.frontier.end() {
             return Ok(None);
         }
         let Some(segment) = self.segments.holding(wanted) else { return Ok(None) };
         if wanted < segment.first_offset {
-            return Err(ReadError::Trimmed { wanted, oldest: segment.first_offset });
+            let gone = ReadError::Trimmed { wanted, oldest: segment.first_offset };
+            return if self.segments.may_be_gone(wanted) { Err(gone) } else { Ok(None) };
         }
         let position = segment.position_before(wanted);
         let file = self.segments.open_recent(&segment);
@@ -231,7 +235,7 @@ impl Shared {
     }
 
     pub(crate) fn offset_at_time(&self, at_ms: u64) -> Result<Offset, ReadError> {
-        let frontier = self.queue.settled();
+        let frontier = self.frontier.end();
         let Some(segment) = self.segments.at_time(at_ms) else { return Ok(frontier) };
         let start = segment.index.read().position_before_time(at_ms).unwrap_or(SEGMENT_HEADER_BYTES as u32);
         let end = segment.end();

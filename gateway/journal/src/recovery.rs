@@ -31,6 +31,8 @@ const OFFSETS_PASSED_OVER: u64 = 1 << 26;
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
+    /// One past the last record.
+    pub(crate) end: Offset,
     pub(crate) identity: u64,
     pub(crate) segments: VecDeque<Arc<Segment>>,
     pub(crate) retired: VecDeque<Arc<Segment>>,
@@ -328,6 +330,7 @@ impl Opening<'_> {
         if let Some(last) = self.segments.back() {
             next = next.max(last.first_offset);
         }
+        let end = next;
         if self.last_is_doubtful {
             next = Offset(next.0.saturating_add(OFFSETS_PASSED_OVER));
         }
@@ -338,9 +341,12 @@ impl Opening<'_> {
         self.recovery.segments = self.segments.len() as u64;
         self.recovery.oldest =
             self.segments.front().map_or(self.recovery.next, |segment| segment.first_offset);
+        // Without any segment nothing is known to be before the next record.
+        let end = if self.segments.is_empty() { self.recovery.next } else { end };
         let last_ms = self.segments.iter().map(|segment| segment.index.read().last_ms).max().unwrap_or(0);
         Ok(Recovered {
             recovery: self.recovery,
+            end,
             identity: self.identity,
             segments: self.segments,
             retired: self.retired,

@@ -158,11 +158,16 @@ pub(crate) struct Segments {
     list: RwLock<VecDeque<Arc<Segment>>>,
     recent_files: Mutex<VecDeque<(u64, Arc<dyn StorageFile>)>>,
     next_file_number: AtomicU64,
+    /// Records before this are gone; from here to the first segment there never was one.
+    given_up_to: AtomicU64,
 }
 
 impl Segments {
-    pub(crate) fn new(list: VecDeque<Arc<Segment>>, next_file_number: u64) -> Self {
+    /// `end` is where records would begin if there is no segment.
+    pub(crate) fn new(list: VecDeque<Arc<Segment>>, next_file_number: u64, end: Offset) -> Self {
+        let oldest = list.front().map_or(end, |segment| segment.first_offset);
         Self {
+            given_up_to: AtomicU64::new(oldest.0),
             list: RwLock::new(list),
             recent_files: Mutex::default(),
             next_file_number: AtomicU64::new(next_file_number),
@@ -195,6 +200,11 @@ impl Segments {
     /// Where reading can begin.
     pub(crate) fn oldest(&self) -> Option<Offset> {
         self.list.read().front().map(|segment| segment.first_offset)
+    }
+
+    /// Whether a record at this offset may have been there and be gone.
+    pub(crate) fn may_be_gone(&self, offset: Offset) -> bool {
+        offset.0 < self.given_up_to.load(Ordering::Acquire)
     }
 
     /// The segment that would hold an offset; the first one if the offset is older.
@@ -237,6 +247,9 @@ impl Segments {
             let Some(segment) = list.pop_front() else { break };
             segment.trimmed.store(true, Ordering::Release);
             trimmed.push(segment);
+        }
+        if let Some(oldest) = list.front().filter(|_| !trimmed.is_empty()) {
+            self.given_up_to.fetch_max(oldest.first_offset.0, Ordering::AcqRel);
         }
         drop(list);
         let gone = |number: u64| trimmed.iter().any(|segment| segment.number == number);

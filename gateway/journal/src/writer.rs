@@ -69,7 +69,7 @@ impl Drop for Guard {
                 record.inbox.wake(u64::MAX);
             }
         }
-        shared.durable.send_replace(shared.queue.settled());
+        shared.frontier.settle(shared.queue.settled());
         *shared.health.lock() = Health::Closed;
     }
 }
@@ -213,6 +213,9 @@ impl Writer {
         add(&counters.written_bytes, self.buffer.len() as u64);
         add(&counters.batches, 1);
         self.set_health(Health::Working);
+        if let Some(last) = records.last() {
+            self.shared.frontier.extend(last.offset.next());
+        }
         self.settle(records);
     }
 
@@ -235,7 +238,7 @@ impl Writer {
         self.batch += 1;
         let queue = &self.shared.queue;
         queue.settle(last.offset.next());
-        self.shared.durable.send_replace(last.offset.next());
+        self.shared.frontier.settle(last.offset.next());
         queue.release(records.iter().map(Pending::queue_bytes).sum());
         for record in records {
             record.inbox.wake(self.batch);
