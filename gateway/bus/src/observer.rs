@@ -214,7 +214,7 @@ pub(crate) fn write(bus: &Shared, state: &mut State) -> Result<(), StateError> {
     let mut batch = bus.checkpoints.batch();
     for lane in bus.all_lanes() {
         row.accepted.insert(lane.name.to_string(), lane.books.lock().accepted_half());
-        if let Some(lane_row) = row_of(&lane) {
+        if let Some(lane_row) = row_of(&lane, next) {
             bus.checkpoints.put_lane(&mut batch, &lane.name, &lane_row)?;
             rows.push((lane, lane_row));
         }
@@ -227,15 +227,19 @@ pub(crate) fn write(bus: &Shared, state: &mut State) -> Result<(), StateError> {
     Ok(())
 }
 
-/// The row of a lane that has no task to write it: a view's, or that of a lane which nobody serves.
-fn row_of(lane: &Lane) -> Option<LaneRow> {
+/// The row of a lane that has no task to write it: a view's, or that of a lane which nobody serves. What a view was told is settled,
+/// up to `next`, though its floor may be far behind that.
+fn row_of(lane: &Lane, next: Offset) -> Option<LaneRow> {
     let floor = match &*lane.serving.lock() {
         Serving::View(_, floor) => floor.get(),
         Serving::Nobody => return lane.row(),
         Serving::Push(_) => return None,
     };
     let settled = lane.books.lock().settled_half();
-    Some(LaneRow { settled, removed: !lane.accepts(), ..LaneRow::starting_at(floor) })
+    let told =
+        next.0.checked_sub(1).filter(|last| *last >= floor.0).map(|last| ((floor.0, 0), (last, u16::MAX)));
+    let acked = told.into_iter().collect();
+    Some(LaneRow { settled, acked, removed: !lane.accepts(), ..LaneRow::starting_at(floor) })
 }
 
 /// A lane for a target that a record names though nobody declared it: what is owed to it waits.
