@@ -199,7 +199,7 @@ pub(crate) fn open(
     announcements: Announcements,
 ) -> anyhow::Result<(Arc<Gateway>, StateStore)> {
     let state = store::open_state(&settings)?;
-    let journal = store::open_journal(&settings)?;
+    let journal = store::open_journal(&settings, &state)?;
     let clock = Clock::system();
     let registry = open_registry(&settings, &state)?;
     let definitions = definitions(&settings)?;

@@ -15,9 +15,6 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// More records than any run can fail to write; enough for four thousand million starts.
-const OFFSETS_PASSED_OVER: u64 = 1 << 32;
-
 /// Makes the directory if it is not there, for its owner alone: it holds what devices sent.
 pub(crate) fn make_directory(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
@@ -34,8 +31,8 @@ pub(crate) fn open_state(settings: &Settings) -> anyhow::Result<StateStore> {
     StateStore::open(data.join("state")).map_err(Into::into)
 }
 
-/// Opens the journal, and says what was found.
-pub(crate) fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
+/// Opens the journal, and says what was found. It gives no offset that somebody's cursor in `state` may be past.
+pub(crate) fn open_journal(settings: &Settings, state: &StateStore) -> anyhow::Result<Journal> {
     let data = &settings.raw.data_directory;
     make_directory(data)?;
     let raw = &settings.raw.journal;
@@ -46,7 +43,7 @@ pub(crate) fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
         queue_bytes_max: raw.queue_bytes_max,
         record_bytes_max: usize::try_from(record_bytes_max).unwrap_or(usize::MAX),
         disk_bytes_max: raw.disk_bytes_max,
-        offsets_passed_over_at_open: OFFSETS_PASSED_OVER,
+        next_offset_min: bus::next_offset_min(state)?,
         ..journal::Settings::default()
     };
     let journal = Journal::open(data.join("journal"), journal_settings)?;

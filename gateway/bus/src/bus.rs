@@ -42,6 +42,17 @@ pub enum OpenError {
     /// The journal can't be read.
     #[error(transparent)]
     Journal(#[from] ReadError),
+    /// The journal would give offsets that cursors are past already.
+    #[error(
+        "the journal begins at offset {next}, but {counted} were counted already; it must be opened with the offset that the state \
+         store asks for"
+    )]
+    Behind {
+        /// The offset of the journal's next record.
+        next: Offset,
+        /// How far the state store has counted.
+        counted: Offset,
+    },
 }
 
 /// Events on their way to their targets. A handle that is cheap to clone; when the last one is dropped,
@@ -76,7 +87,8 @@ pub(crate) struct Shared {
 
 impl Bus {
     /// Opens the bus over an open journal and state store. Must be called inside a Tokio runtime. Blocks
-    /// while it counts the records that came after the last commit.
+    /// while it counts the records that came after the last commit. The journal must have been opened with
+    /// [`next_offset_min`](crate::next_offset_min) of the store.
     ///
     /// Lanes that were known before wait until their target is declared again. Nothing is trimmed before
     /// [`begin_trimming`](Self::begin_trimming).
@@ -87,6 +99,10 @@ impl Bus {
         let checkpoints = Checkpoints::open(store)?;
         let dead_letters = DeadLetters::open(store, &settings)?;
         let row = checkpoints.observer()?.unwrap_or_default();
+        let next = journal.recovery().next;
+        if next < Offset(row.next) {
+            return Err(OpenError::Behind { next, counted: Offset(row.next) });
+        }
         let lanes = restored_lanes(&checkpoints, &row)?;
         let from = Offset(row.next).max(journal.oldest());
         let stop = CancellationToken::new();
@@ -109,6 +125,7 @@ impl Bus {
             adding_lanes: Mutex::new(()),
         });
         shared.count_backlog()?;
+        shared.keep_beginning()?;
         shared.tasks.spawn(observer::run(Arc::clone(&shared)));
         let bus = Self { shared, _stop: Arc::new(stop.drop_guard()) };
         bus.resume_removals();
@@ -300,6 +317,15 @@ impl Shared {
             lane.level_gauge();
         }
         tracing::info!(records, lanes = self.all_lanes().len(), "bus opened");
+        Ok(())
+    }
+
+    /// Keeps durably where the offsets of this run begin: see [`next_offset_min`](crate::next_offset_min).
+    fn keep_beginning(&self) -> Result<(), OpenError> {
+        let mut state = self.observer.state.lock();
+        observer::write(self, &mut state)
+            .and_then(|()| self.checkpoints.sync())
+            .map_err(CheckpointError::from)?;
         Ok(())
     }
 

@@ -31,6 +31,7 @@ pub mod lane;
 pub mod ledger;
 pub mod name;
 mod observer;
+mod offsets;
 mod producer;
 mod reader;
 pub mod record;
@@ -54,6 +55,7 @@ pub use floors::Floor;
 pub use journal::{CommitError, Offset, ReadError};
 pub use ledger::{Counts, DropReason, LedgerRow};
 pub use name::TargetName;
+pub use offsets::next_offset_min;
 pub use producer::{AppendAtOnceError, AppendError, NotNow, Prepared, Producer, Room};
 pub use reader::{FetchError, LaneReader, RecordReader};
 pub use record::{
