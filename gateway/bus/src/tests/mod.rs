@@ -7,6 +7,7 @@ mod delivery;
 mod giving_up;
 mod letters;
 mod overflow;
+mod power_loss;
 mod restart;
 mod views;
 
