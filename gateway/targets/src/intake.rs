@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{
-    AppendError, Bus, CommitError, DeclareError, LaneLimits, Offset, Producer, Record, Removal, TargetName,
-    View, ViewHandle,
+    AppendError, Bus, CommitError, DeclareError, Floor, LaneLimits, Offset, Producer, Record, Removal,
+    TargetName, View, ViewHandle,
 };
 use futures::FutureExt;
 use tokio::runtime::Handle;
@@ -70,6 +70,11 @@ impl Intake {
         limits: LaneLimits,
     ) -> Result<ViewHandle, DeclareError> {
         self.runtime.block_on(self.bus.set_view(target, view, Some(from), limits))
+    }
+
+    /// Keeps the journal from `from` on, until the floor is raised or dropped.
+    pub(crate) fn keep(&self, target: &TargetName, from: Offset) -> Floor {
+        self.bus.register_floor(target.as_str(), from)
     }
 
     /// Shows it no more, and keeps nothing of the journal for it. Blocks.

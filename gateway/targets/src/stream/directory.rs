@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use bus::{Bus, LaneLimits, Offset, TargetName, ViewHandle};
+use bus::{Bus, Floor, LaneLimits, Offset, TargetName, ViewHandle};
 use journal::state::StateStore;
 use journal::{Clock, Journal};
 use parking_lot::{Mutex, RwLock};
@@ -67,6 +67,8 @@ struct Kept {
     stream: Arc<Stream>,
     definition: Definition,
     lane: ViewHandle,
+    /// Records that are kept are read from the journal, also those that the index knows from before the last start.
+    floor: Floor,
     stop: CancellationToken,
 }
 
@@ -351,10 +353,12 @@ impl Inner {
             },
             keeper: Notify::new(),
         });
+        // The view is shown what is not in the index yet, which is less than what it needs.
+        let floor = self.intake.keep(&target, Offset(definition.floor));
         let from = Offset(definition.indexed_to);
         let lane = self.intake.attach(target, Arc::clone(&stream) as _, from, LaneLimits::unlimited())?;
         let stop = self.stop.child_token();
-        let kept = Kept { stream: Arc::clone(&stream), definition, lane, stop: stop.clone() };
+        let kept = Kept { stream: Arc::clone(&stream), definition, lane, floor, stop: stop.clone() };
         self.streams.write().insert(name.to_owned(), kept);
         let keeping = Keeping { inner: Arc::downgrade(self) };
         self.tasks.spawn(keeper::run(Arc::clone(&stream), Arc::new(keeping), stop));
@@ -430,6 +434,7 @@ impl keeper::Keeping for Keeping {
         inner.remember(stream, definition);
         if let Some(kept) = inner.streams.read().get(stream.name()) {
             kept.lane.raise_floor(floor);
+            kept.floor.raise(floor);
         }
         Ok(())
     }

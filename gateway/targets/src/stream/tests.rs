@@ -344,6 +344,34 @@ async fn nothing_changes_over_a_restart() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_restart_stays_when_the_journal_lets_go_of_the_rest() {
+    let mut bench = Bench::open(one_shard()).await;
+    // Some segments of the journal in two blocks of the index.
+    for block in ["old", "kept"] {
+        for number in 0..12 {
+            bench.put(&[("key", &format!("{block}-{number}-{}", "x".repeat(200_000)))]).await;
+        }
+        bench.put(&vec![("key", "small"); index::BLOCK_OFFSETS as usize]).await;
+    }
+    bench.seen(2 * (12 + index::BLOCK_OFFSETS)).await;
+    let attributes = Attributes { retention_bytes_max: 3 << 20, ..one_shard() };
+    bench.settings.declared.insert("telemetry".into(), attributes);
+    let bench = bench.restart(true).await;
+    bench.advance_ms(1);
+    let oldest = bench.ground.journal.oldest();
+    let wait = async {
+        while bench.ground.journal.oldest() == oldest {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the journal lets go of what is old");
+    let data = bench.data_from(Start::TrimHorizon).await;
+    let large = data.iter().filter_map(|data| data.split_once("-x")).map(|(name, _)| name);
+    let expected: Vec<String> = (0..12).map(|number| format!("kept-{number}")).collect();
+    assert_eq!(large.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
 async fn another_number_of_shards_spreads_the_records_anew() {
     let mut bench = Bench::open(one_shard()).await;
     let keys: Vec<String> = (0..40).map(|number| format!("kiln-{number}")).collect();
