@@ -8,24 +8,30 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  iot-gateway ledger --config gateway.toml\n\n\
-    accepted = delivered + dead-lettered + waiting + dropped, in every row. Ends with status 1 when a row does not balance.")]
+    accepted = delivered + dead-lettered + waiting + dropped, in every row. Ends with status 1 when a row does not balance, or does not \
+    agree with the journal.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
+    /// Count what waits again from the journal, and compare; reads all of it
+    #[arg(long)]
+    audit: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let ledger: Value = Control::new(&arguments.config.load()?).get("/ledger")?;
+    let path = if arguments.audit { "/ledger?audit=true" } else { "/ledger" };
+    let ledger: Value = Control::new(&arguments.config.load()?).get(path)?;
     if arguments.json {
         output::json(&ledger)?;
     } else {
         print(&ledger);
     }
     let balanced = ledger["balanced"] == Value::Bool(true);
-    Ok(if balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let agrees = ledger["disagreements"].as_array().is_none_or(Vec::is_empty);
+    Ok(if balanced && agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(ledger: &Value) {
@@ -53,4 +59,16 @@ fn print(ledger: &Value) {
     } else {
         "THE BOOKS DO NOT BALANCE"
     });
+    if let Some(disagreements) = ledger["disagreements"].as_array() {
+        let agrees = if disagreements.is_empty() { "they agree" } else { "THEY DO NOT AGREE" };
+        output::line(format!("what waits, counted again from the journal: {agrees}"));
+        for found in disagreements {
+            let text = |key: &str| found[key].as_str().unwrap_or_default();
+            let (rule, target) = (text("rule"), text("target"));
+            output::line(format!(
+                "{target} {rule}: {} by the books, {} found",
+                found["booked"], found["found"]
+            ));
+        }
+    }
 }

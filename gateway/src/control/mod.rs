@@ -10,11 +10,12 @@ mod rules;
 use crate::flow::deliver::Targets;
 use crate::gateway::Gateway;
 use crate::trial;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,10 +71,34 @@ pub(crate) async fn serve(path: &Path, controlled: Controlled) -> std::io::Resul
     axum::serve(listener, router(controlled)).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
-async fn ledger(State(controlled): State<Controlled>) -> Json<serde_json::Value> {
-    let rows = controlled.gateway.bus.ledger();
+/// How the ledger is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LedgerWanted {
+    /// What waits is counted again from the journal.
+    audit: bool,
+}
+
+async fn ledger(
+    State(controlled): State<Controlled>,
+    Query(wanted): Query<LedgerWanted>,
+) -> Json<serde_json::Value> {
+    let bus = &controlled.gateway.bus;
+    let rows = bus.ledger();
     let balanced = rows.iter().all(|row| row.counts.balance());
-    Json(json!({ "rows": rows, "balanced": balanced }))
+    let mut ledger = json!({ "rows": rows, "balanced": balanced });
+    if wanted.audit {
+        let disagreements: Vec<serde_json::Value> = bus
+            .audit()
+            .await
+            .into_iter()
+            .map(|found| {
+                json!({ "rule": found.rule, "target": found.target.to_string(), "booked": found.booked, "found": found.found })
+            })
+            .collect();
+        ledger["disagreements"] = disagreements.into();
+    }
+    Json(ledger)
 }
 
 /// A refusal: a status and a sentence.
