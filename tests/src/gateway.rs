@@ -7,7 +7,7 @@ use crate::wait;
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ pub fn run_command(arguments: &[&str]) -> anyhow::Result<String> {
 pub struct Gateway {
     child: Child,
     settings: PathBuf,
+    environment: Vec<(String, String)>,
     /// What it says.
     pub log: Log,
     /// Its queues, streams and metrics.
@@ -65,7 +66,15 @@ impl Gateway {
     /// # Errors
     /// When it is not ready in time; with its last words.
     pub fn start(site: &Site) -> anyhow::Result<Self> {
-        let mut gateway = Self::spawn(site)?;
+        Self::start_with(site, Vec::new())
+    }
+
+    /// Starts it with further variables in its environment, each time, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_with(site: &Site, environment: Vec<(String, String)>) -> anyhow::Result<Self> {
+        let mut gateway = Self::spawn_with(site, environment)?;
         gateway.wait_until_ready()?;
         Ok(gateway)
     }
@@ -75,10 +84,14 @@ impl Gateway {
     /// # Errors
     /// When the program can't be run.
     pub fn spawn(site: &Site) -> anyhow::Result<Self> {
+        Self::spawn_with(site, Vec::new())
+    }
+
+    fn spawn_with(site: &Site, environment: Vec<(String, String)>) -> anyhow::Result<Self> {
         let log = Log { file: site.path("gateway.log") };
         let settings = site.settings_file();
-        let child = spawn(&settings, &log)?;
-        Ok(Self { child, settings, log, consumer: Consumer::new(site.api_address)? })
+        let child = spawn(&settings, &environment, &log)?;
+        Ok(Self { child, settings, environment, log, consumer: Consumer::new(site.api_address)? })
     }
 
     /// Waits for `/readyz`.
@@ -120,7 +133,7 @@ impl Gateway {
     /// As [`Gateway::start`].
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         anyhow::ensure!(self.child.try_wait()?.is_some(), "the gateway still runs");
-        self.child = spawn(&self.settings, &self.log)?;
+        self.child = spawn(&self.settings, &self.environment, &self.log)?;
         self.wait_until_ready()
     }
 
@@ -186,12 +199,13 @@ impl Drop for Gateway {
     }
 }
 
-fn spawn(settings: &std::path::Path, log: &Log) -> anyhow::Result<Child> {
+fn spawn(settings: &Path, environment: &[(String, String)], log: &Log) -> anyhow::Result<Child> {
     let file = File::options().create(true).append(true).open(&log.file)?;
     Command::new(binary())
         .args(["serve", "--config"])
         .arg(settings)
         .env_remove("RUST_LOG")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::from(file.try_clone()?))
         .stderr(Stdio::from(file))
