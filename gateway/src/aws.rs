@@ -6,7 +6,7 @@ use api::signature::AccessKey;
 use api::{AwsSettings, aws_protocols};
 use axum::Router;
 
-/// The SQS and Kinesis protocols over the embedded queues and streams.
+/// The SQS, Kinesis and Lambda protocols over the embedded queues, streams and functions.
 pub(crate) fn protocols(settings: &Settings, targets: &Targets) -> Router {
     let raw = &settings.raw;
     let keys = settings.access_keys.iter();
@@ -18,5 +18,7 @@ pub(crate) fn protocols(settings: &Settings, targets: &Targets) -> Router {
         allow_unsigned_on_loopback: raw.api.unsigned_on_loopback,
         ..AwsSettings::default()
     };
-    aws_protocols(targets.queues.clone(), targets.streams.clone(), aws, raw.api.address.ip().is_loopback())
+    let (queues, streams, functions) =
+        (targets.queues.clone(), targets.streams.clone(), targets.functions.clone());
+    aws_protocols(queues, streams, functions, aws, raw.api.address.ip().is_loopback())
 }

@@ -14,6 +14,7 @@ use api::{AwsSettings, aws_protocols};
 use bus::{Bus, BusSettings};
 use journal::Journal;
 use journal::state::StateStore;
+use targets::function::Functions;
 use targets::{queue, stream};
 
 #[tokio::main]
@@ -44,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let listener = tokio::net::TcpListener::bind(address).await?;
     let is_loopback = listener.local_addr()?.ip().is_loopback();
-    let router = aws_protocols(queues.clone(), streams.clone(), settings, is_loopback);
+    let router = aws_protocols(queues.clone(), streams.clone(), Functions::default(), settings, is_loopback);
     let ending = queues.clone();
     let stopping = async move {
         stopped().await;

@@ -58,7 +58,8 @@ impl Gateway {
         let declared = [("telemetry".to_owned(), telemetry)].into();
         let stream_settings = stream::Settings { declared, ..stream::Settings::default() };
         let streams = stream::Streams::open(&bus, &journal, &store, stream_settings).await.unwrap();
-        let router = aws_protocols(queues, streams, settings, listener_is_loopback);
+        let functions = crate::lambda::fixture::functions(&bus).await;
+        let router = aws_protocols(queues, streams, functions, settings, listener_is_loopback);
         Self { router, bus, _directory: directory }
     }
 

@@ -1,6 +1,6 @@
 //! HTTP: the protocols in which consumers ask for what the gateway holds.
 //!
-//! [`aws_protocols`] makes the router that speaks the SQS and Kinesis JSON protocols; other routers are merged beside
+//! [`aws_protocols`] makes the router that speaks the SQS and Kinesis JSON protocols and the Lambda API; other routers are merged beside
 //! it by whoever serves them. A request goes the same way whatever its protocol: [`aws::dispatch`] reads it within
 //! limits, [`signature`] says who made it, and the operation of that name in [`sqs`] or [`kinesis`] answers.
 //!
@@ -10,6 +10,7 @@ mod aws;
 #[cfg(test)]
 mod fixture;
 mod kinesis;
+mod lambda;
 pub mod signature;
 mod sqs;
 

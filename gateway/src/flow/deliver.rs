@@ -3,24 +3,27 @@
 //! Queues and streams are views of the journal: an event is there once its record is durable. Functions and HTTP targets are called, with
 //! retries, in order per partition key, and with a dead letter in the end.
 
+mod functions;
+
 use crate::gateway::Gateway;
 use crate::settings::{Overflow, Raw, TargetDelivery};
 use anyhow::Context;
 use bus::{DeliverySettings, LaneLimits, RetryPolicy, Target, TargetName};
 use journal::state::StateStore;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use targets::function::Function;
+use targets::function::Functions;
 use targets::http::Http;
 use targets::queue::Queues;
 use targets::stream::Streams;
-use targets::{function, http, queue, stream};
+use targets::{http, queue, stream};
 
 /// Everything that events are delivered to.
 pub(crate) struct Targets {
     pub(crate) queues: Queues,
     pub(crate) streams: Streams,
+    pub(crate) functions: Functions,
 }
 
 impl Targets {
@@ -42,23 +45,14 @@ impl Targets {
         };
         let queues = Queues::open(&gateway.bus, &gateway.journal, state, queue_settings).await?;
         let streams = Streams::open(&gateway.bus, &gateway.journal, state, stream_settings).await?;
-        let mut functions = HashMap::new();
-        for declared in &raw.function {
-            let function = Function::new(function_settings(raw, declared))?;
-            functions.insert(declared.name.clone(), Arc::clone(&function));
-            let own = own_delivery(&declared.delivery, declared.attempts_max, declared.age_secs_max);
-            let settings = within(function.delivery_settings(delivery(raw, &own)), &own);
-            declare(gateway, function::KIND, &declared.name, function, settings).await?;
-        }
-        // Rules call the same functions, and share their instances.
-        gateway.functions.declare(functions);
+        let functions = functions::open(gateway).await?;
         for declared in &raw.http {
             let target = Http::new(http_settings(declared))?;
             let own = own_delivery(&declared.delivery, declared.attempts_max, declared.age_secs_max);
             let settings = within(target.delivery_settings(delivery(raw, &own)), &own);
             declare(gateway, http::KIND, &declared.name, target, settings).await?;
         }
-        Ok(Self { queues, streams })
+        Ok(Self { queues, streams, functions })
     }
 
     /// Writes what consumers did last. The lanes are drained before.
@@ -104,22 +98,6 @@ fn streams(raw: &Raw) -> BTreeMap<String, stream::Attributes> {
         }
     };
     raw.stream.iter().map(|declared| (declared.name.clone(), attributes(declared))).collect()
-}
-
-fn function_settings(raw: &Raw, declared: &crate::settings::Function) -> function::Settings {
-    function::Settings {
-        directory: declared.directory.clone(),
-        handler: declared.handler.clone(),
-        environment: declared.environment.clone(),
-        timeout: Duration::from_secs(declared.timeout_secs),
-        concurrency: declared.delivery.concurrency.unwrap_or(declared.concurrency),
-        memory_mib: declared.memory_mib,
-        batch_size: declared.delivery.batch_events_max.unwrap_or(declared.batch_size),
-        log_directory: Some(raw.data_directory.join("functions")),
-        region: raw.region.clone(),
-        account_id: raw.account_id.clone(),
-        ..function::Settings::new(&declared.name, declared.command.clone())
-    }
 }
 
 fn http_settings(declared: &crate::settings::Http) -> http::Settings {

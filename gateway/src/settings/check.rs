@@ -239,6 +239,31 @@ fn targets(raw: &Raw) -> Result<(), SettingsError> {
                 function.name
             ));
         }
+        event_invoke(function, raw)?;
+    }
+    Ok(())
+}
+
+fn event_invoke(function: &super::raw::Function, raw: &Raw) -> Result<(), SettingsError> {
+    let settings = &function.event_invoke;
+    if settings.age_secs_max == 0 {
+        return refuse(format!(
+            "function `{}`: `event_invoke.age_secs_max` is 0; it must be at least 1",
+            function.name
+        ));
+    }
+    let queues = raw.queue.iter().map(|queue| format!("queue/{}", queue.name));
+    let streams = raw.stream.iter().map(|stream| format!("stream/{}", stream.name));
+    let functions = raw.function.iter().map(|function| format!("function/{}", function.name));
+    let known: Vec<String> = queues.chain(streams).chain(functions).collect();
+    for (key, named) in [("on_success", &settings.on_success), ("on_failure", &settings.on_failure)] {
+        let Some(named) = named.as_ref().filter(|named| !known.contains(named)) else { continue };
+        let hint = nearest(named, known.iter().map(String::as_str))
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return refuse(format!(
+            "function `{}`: `event_invoke.{key}` names `{named}`, which is no queue, stream or function here{hint}",
+            function.name
+        ));
     }
     Ok(())
 }

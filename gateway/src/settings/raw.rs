@@ -2,10 +2,12 @@
 
 mod dead_letters;
 mod delivery;
+mod event_invoke;
 mod mqtt;
 
 pub(crate) use dead_letters::{DeadLetterOverflow, DeadLetters};
 pub(crate) use delivery::{Delivery, Overflow, TargetDelivery};
+pub(crate) use event_invoke::EventInvoke;
 pub(crate) use mqtt::{Compatibility, Mqtt, PublishRateExceeded, QueueFull, QueueFullQos0};
 
 use serde::Deserialize;
@@ -385,12 +387,24 @@ pub(crate) struct Function {
     /// Instances at most, and so calls at once.
     #[serde(default = "defaults::concurrency")]
     pub(crate) concurrency: usize,
+    /// Of those, instances that are started ahead of calls and kept.
+    #[serde(default)]
+    pub(crate) provisioned: usize,
     /// Memory of one instance, 8 at least.
     #[serde(default = "defaults::memory_mib")]
     pub(crate) memory_mib: u64,
     /// Events handed over in one call, as `Records`; 1 hands over the event itself.
     #[serde(default = "defaults::one")]
     pub(crate) batch_size: usize,
+    /// How long events wait for a batch of that size, 300,000 at most; `delivery.batch_wait_ms` is the same and wins.
+    #[serde(default)]
+    pub(crate) batch_window_ms: u64,
+    /// Bytes of what it printed that are kept in `functions/NAME.log` and `NAME.log.1` together.
+    #[serde(default = "defaults::log_bytes_max")]
+    pub(crate) log_bytes_max: u64,
+    /// Invocations that are accepted at once and called later.
+    #[serde(default)]
+    pub(crate) event_invoke: EventInvoke,
     /// As in `[delivery]`, and wins over it.
     pub(crate) attempts_max: Option<u32>,
     /// As in `[delivery]`, and wins over it.
@@ -455,6 +469,9 @@ mod defaults {
     }
     pub(super) fn retention_hours() -> u32 {
         24
+    }
+    pub(super) fn log_bytes_max() -> u64 {
+        16 << 20
     }
     pub(super) fn function_timeout_secs() -> u64 {
         3

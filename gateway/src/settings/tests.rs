@@ -96,6 +96,15 @@ fn settings_that_contradict_each_other_are_refused() {
         ),
         ("[[function]]\nname = \"f\"\ncommand = []\n", "function `f`: `command` is empty"),
         (
+            "[[queue]]\nname = \"failed\"\n[[function]]\nname = \"f\"\ncommand = [\"a\"]\n\
+             event_invoke = { on_failure = \"queue/faild\" }\n",
+            "`event_invoke.on_failure` names `queue/faild`, which is no queue, stream or function here; did you mean `queue/failed`?",
+        ),
+        (
+            "[[function]]\nname = \"f\"\ncommand = [\"a\"]\nevent_invoke = { age_secs_max = 0 }\n",
+            "`event_invoke.age_secs_max` is 0; it must be at least 1",
+        ),
+        (
             "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { concurrency = 0 }\n",
             "http `h`: `delivery.concurrency` is 0; it must be at least 1",
         ),

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use super::{Aws, Call, Fault, Operation};
@@ -82,7 +83,7 @@ fn protocol_of(target: &str) -> Option<(&'static Protocol, &str)> {
     PROTOCOLS.iter().find(|protocol| protocol.target == prefix).map(|protocol| (protocol, name))
 }
 
-fn log(target: &str, fault: &Fault, request_id: &str) {
+pub(crate) fn log(target: &str, fault: &Fault, request_id: &str) {
     let (code, message) = (fault.code, &fault.message);
     if fault.status.is_server_error() {
         tracing::error!(target_operation = target, code, message, request_id, "request failed");
@@ -98,18 +99,8 @@ async fn answer(
     parts: &Parts,
     body: Body,
 ) -> Result<Vec<u8>, Fault> {
-    let _place = aws.requests.try_acquire().map_err(|_| {
-        Fault::unavailable("the gateway is working on as many requests as it may; try again later")
-    })?;
     refuse_cbor(&parts.headers)?;
-    let bytes_max = aws.settings.body_bytes_max;
-    let kib = u32::try_from(announced_bytes(&parts.headers).unwrap_or(bytes_max).min(bytes_max) / 1024)
-        .unwrap_or(u32::MAX);
-    let _memory = aws.bodies_kib.try_acquire_many(kib).map_err(|_| {
-        Fault::unavailable("the gateway holds as many request bodies as it may; try again later")
-    })?;
-    let body = read(aws, body).await?;
-    let caller = believe(aws, protocol, parts, &body)?;
+    let Admitted { body, caller, places: _places } = admit(aws, protocol.service, parts, body).await?;
     let operation = protocol.operations.iter().find(|operation| operation.name == name).ok_or_else(|| {
         Fault::sender("UnknownOperationException", format!("there is no operation `{name}` here"))
     })?;
@@ -118,6 +109,40 @@ async fn answer(
     timeout(time_max, (operation.run)(call, body))
         .await
         .unwrap_or_else(|_| Err(Fault::unavailable("the operation took too long; try again later")))
+}
+
+/// A request within limits, read and believed.
+pub(crate) struct Admitted<'a> {
+    pub(crate) body: Bytes,
+    pub(crate) caller: Caller,
+    pub(crate) places: Places<'a>,
+}
+
+/// The places of a request among those that are worked on, and of its body in memory.
+pub(crate) struct Places<'a> {
+    _request: SemaphorePermit<'a>,
+    _body: SemaphorePermit<'a>,
+}
+
+/// Reads a request within limits, and believes it or not.
+pub(crate) async fn admit<'a>(
+    aws: &'a Aws,
+    service: &str,
+    parts: &Parts,
+    body: Body,
+) -> Result<Admitted<'a>, Fault> {
+    let request = aws.requests.try_acquire().map_err(|_| {
+        Fault::unavailable("the gateway is working on as many requests as it may; try again later")
+    })?;
+    let bytes_max = aws.settings.body_bytes_max;
+    let kib = u32::try_from(announced_bytes(&parts.headers).unwrap_or(bytes_max).min(bytes_max) / 1024)
+        .unwrap_or(u32::MAX);
+    let memory = aws.bodies_kib.try_acquire_many(kib).map_err(|_| {
+        Fault::unavailable("the gateway holds as many request bodies as it may; try again later")
+    })?;
+    let body = read(aws, body).await?;
+    let caller = believe(aws, service, parts, &body)?;
+    Ok(Admitted { body, caller, places: Places { _request: request, _body: memory } })
 }
 
 fn refuse_cbor(headers: &HeaderMap) -> Result<(), Fault> {
@@ -161,7 +186,7 @@ fn unread(message: impl Into<String>) -> Fault {
     Fault::sender("RequestTimeout", message)
 }
 
-fn believe(aws: &Aws, protocol: &Protocol, parts: &Parts, body: &[u8]) -> Result<Caller, Fault> {
+fn believe(aws: &Aws, service: &str, parts: &Parts, body: &[u8]) -> Result<Caller, Fault> {
     if aws.settings.allow_unsigned_on_loopback {
         return Ok(Caller::Anonymous);
     }
@@ -169,7 +194,7 @@ fn believe(aws: &Aws, protocol: &Protocol, parts: &Parts, body: &[u8]) -> Result
         signature::Request { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body };
     let now_secs = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now_secs = i64::try_from(now_secs).unwrap_or(i64::MAX);
-    aws.verifier.verify(request, protocol.service, now_secs).map_err(|refusal| {
+    aws.verifier.verify(request, service, now_secs).map_err(|refusal| {
         // Who is refused should be seen without raising the level of the log.
         tracing::warn!(code = refusal.code(), reason = %refusal, "request with a bad signature");
         refusal.into()

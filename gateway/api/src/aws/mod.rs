@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::post;
+use targets::function::Functions;
 use targets::queue::Queues;
 use targets::stream::Streams;
 use tokio::sync::Semaphore;
 
+pub(crate) use dispatch::{Admitted, Places, admit, log};
 pub(crate) use fault::Fault;
 pub(crate) use operation::{Call, Nothing, Operation, operations};
 pub use settings::AwsSettings;
@@ -25,6 +27,7 @@ use crate::signature::Verifier;
 pub(crate) struct Aws {
     pub(crate) queues: Queues,
     pub(crate) streams: Streams,
+    pub(crate) functions: Functions,
     pub(crate) settings: AwsSettings,
     pub(crate) long_polls: Semaphore,
     verifier: Verifier,
@@ -34,13 +37,14 @@ pub(crate) struct Aws {
     bodies_kib: Semaphore,
 }
 
-/// The router for `POST /` (and a queue's URL) in the SQS and Kinesis JSON protocols.
+/// The router for `POST /` (and a queue's URL) in the SQS and Kinesis JSON protocols, and for the paths of the Lambda API.
 ///
 /// `listener_is_loopback` says whether the address it is served on can be reached from this machine only; signatures
 /// are left unchecked only there, and only if the settings say so.
 pub fn aws_protocols(
     queues: Queues,
     streams: Streams,
+    functions: Functions,
     settings: AwsSettings,
     listener_is_loopback: bool,
 ) -> Router {
@@ -48,6 +52,7 @@ pub fn aws_protocols(
     let aws = Arc::new(Aws {
         queues,
         streams,
+        functions,
         verifier,
         long_polls: Semaphore::new(settings.long_polls_max),
         requests: Semaphore::new(settings.requests_max),
@@ -60,5 +65,6 @@ pub fn aws_protocols(
     Router::new()
         .route("/", post(dispatch::serve))
         .route("/{account}/{queue}", post(dispatch::serve))
+        .merge(crate::lambda::router())
         .with_state(aws)
 }

@@ -165,10 +165,6 @@ impl Settings {
             let why = format!("it must be at most {} s", BATCH_WINDOW_MAX.as_secs());
             return self.refuse("batch_window", why);
         }
-        if !self.batch_window.is_zero() && self.batch_size == 1 {
-            return self
-                .refuse("batch_window", "a batch of one event waits for no others; raise `batch_size`");
-        }
         // Below this no interpreter starts, and the error would be a riddle.
         if self.memory_mib < 8 {
             return self.refuse("memory_mib", "it must be at least 8");

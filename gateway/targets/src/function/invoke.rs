@@ -62,6 +62,24 @@ fn x_ray(traceparent: &str) -> Option<String> {
     Some(format!("Root=1-{}-{};Parent={parent};Sampled={sampled}", &trace[..8], &trace[8..]))
 }
 
+/// An X-Ray header as a `traceparent`; `None` when it has no root.
+#[must_use]
+pub fn traceparent(x_ray: &str) -> Option<String> {
+    let member = |name: &str| {
+        x_ray
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix('=')))
+    };
+    let mut root = member("Root")?.splitn(3, '-');
+    let (version, time, unique) = (root.next()?, root.next()?, root.next()?);
+    // W3C Trace Context has no word for a caller without a segment of its own, so the call is given one.
+    let own = Uuid::new_v4().simple().to_string();
+    let parent = member("Parent").unwrap_or(&own[..16]);
+    let sampled = if member("Sampled") == Some("1") { "01" } else { "00" };
+    let traceparent = format!("00-{time}{unique}-{parent}-{sampled}").to_ascii_lowercase();
+    (version == "1" && self::x_ray(&traceparent).is_some()).then_some(traceparent)
+}
+
 /// What the function answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -377,6 +395,13 @@ mod tests {
         ];
         for (traceparent, expected) in cases {
             assert_eq!(x_ray(traceparent).as_deref(), expected, "{traceparent}");
+        }
+        let there = "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1";
+        assert_eq!(traceparent(there).and_then(|back| x_ray(&back)).as_deref(), Some(there));
+        for wrong in
+            ["", "Root=1", "Root=2-0af76519-16cd43dd8448eb211c80319c", "Root=1-é-16cd43dd8448eb211c80319c"]
+        {
+            assert_eq!(traceparent(wrong), None, "{wrong}");
         }
     }
 }

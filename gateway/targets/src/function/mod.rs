@@ -50,8 +50,9 @@ pub use config::Settings;
 pub use directory::{Declared, Functions};
 pub use error::{FunctionError, HandlerError, InvokeError};
 pub use figures::{Figures, Histogram};
-pub use invoke::{Asked, Function, Invocation, Invoked, Response};
+pub use invoke::{Asked, Function, Invocation, Invoked, Response, traceparent};
 pub use log::Log;
+pub use payload::ascii;
 pub use queued::{Queued, QueuedSettings};
 pub use runtime::{Answered, Call, Runtime, State, Surroundings};
 

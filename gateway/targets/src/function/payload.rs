@@ -102,7 +102,8 @@ fn attributes(delivery: &Delivery) -> HashMap<&'static str, String> {
 }
 
 /// JSON for a header: everything beyond ASCII escaped.
-fn ascii(value: &Value) -> String {
+#[must_use]
+pub fn ascii(value: &Value) -> String {
     let mut text = String::new();
     for character in value.to_string().chars() {
         if character.is_ascii() && character != '\u{7f}' {

@@ -147,7 +147,7 @@ fn settings_that_can_not_work_are_refused() {
         (with(|settings| settings.concurrency = 0), "`concurrency`"),
         (with(|settings| settings.batch_size = 0), "`batch_size`"),
         (with(|settings| settings.provisioned = 5), "`provisioned`"),
-        (with(|settings| settings.batch_window = Duration::from_secs(1)), "`batch_window`"),
+        (with(|settings| settings.batch_window = Duration::from_secs(301)), "`batch_window`"),
         (with(|settings| settings.memory_mib = 1), "`memory_mib`"),
         (
             with(|settings| drop(settings.environment.insert("_HANDLER".to_owned(), String::new()))),
