@@ -57,11 +57,14 @@ struct GaugeState {
     limits: LaneLimits,
     reserved: Load,
     waiting: Load,
+    /// No more is accepted, whatever the limits say.
+    is_shut: bool,
 }
 
 impl Gauge {
     pub(crate) fn new(limits: LaneLimits) -> Self {
-        let state = GaugeState { limits, reserved: Load::default(), waiting: Load::default() };
+        let state =
+            GaugeState { limits, reserved: Load::default(), waiting: Load::default(), is_shut: false };
         Self { state: Mutex::new(state), room: Notify::new(), waiters: AtomicUsize::new(0) }
     }
 
@@ -72,6 +75,19 @@ impl Gauge {
     pub(crate) fn set_limits(&self, limits: LaneLimits) {
         self.state.lock().limits = limits;
         self.room.notify_waiters();
+    }
+
+    /// Accepts no more, if the policy is to block, or accepts again. True when that is a change.
+    pub(crate) fn shut(&self, is_shut: bool) -> bool {
+        let was_shut = std::mem::replace(&mut self.state.lock().is_shut, is_shut);
+        if was_shut && !is_shut {
+            self.room.notify_waiters();
+        }
+        was_shut != is_shut
+    }
+
+    pub(crate) fn is_shut(&self) -> bool {
+        self.state.lock().is_shut
     }
 
     /// What waits, without what is reserved.
@@ -122,7 +138,8 @@ impl Gauge {
         let mut state = self.state.lock();
         let present = state.reserved.plus(state.waiting);
         let blocks = state.limits.overflow == Overflow::Block;
-        if blocks && present != Load::default() && !present.plus(load).is_within(&state.limits) {
+        let is_full = present != Load::default() && !present.plus(load).is_within(&state.limits);
+        if blocks && (is_full || state.is_shut) {
             return Err(());
         }
         state.reserved = state.reserved.plus(load);

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use journal::{Journal, ReadError};
-
+use crate::lane::source::LaneSource;
 use crate::ledger::Books;
-use crate::record::Head;
 use crate::{Offset, Position, TargetName};
 
 /// A rule and target whose books do not agree with the journal.
@@ -27,38 +25,29 @@ pub(crate) fn booked(books: &Books) -> BTreeMap<String, u64> {
     waiting.filter(|(_, waiting)| *waiting > 0).collect()
 }
 
-/// Counts the events for `target` from `floor` to `until` that are in none of the `acked` ranges.
+/// Counts the events that `source` reads from `floor` to `until` that are in none of the `acked` ranges.
 /// Blocks; a disk that fails ends the count, and the audit disagrees.
 pub(crate) fn count_waiting(
-    journal: &Journal,
-    target: &TargetName,
+    mut source: LaneSource,
     floor: Position,
     acked: &[(Position, Position)],
     until: Offset,
 ) -> BTreeMap<String, u64> {
     let mut waiting = BTreeMap::new();
-    let mut reader = journal.read_from(floor.offset);
     loop {
-        let entry = match reader.next() {
-            Ok(Some(entry)) if entry.offset < until => entry,
-            Err(ReadError::Trimmed { oldest, .. }) => {
-                reader.seek(oldest);
-                continue;
-            }
+        let found = match source.next() {
+            Ok(Some(found)) if found.offset < until => found,
             Ok(_) => return waiting,
             Err(error) => {
-                tracing::error!(target_name = %target, %error, "the audit could not read the journal");
+                tracing::error!(%error, "the audit could not read what a target is owed");
                 return waiting;
             }
         };
-        let Ok(head) = Head::decode(&entry.payload) else { continue };
-        for (ordinal, route) in
-            (0..=u16::MAX).zip(head.routes().filter(|route| route.target == target.as_str()))
-        {
-            let position = Position { offset: entry.offset, ordinal };
+        for delivery in found.deliveries {
+            let position = delivery.position;
             let is_acked = acked.iter().any(|(first, last)| (first..=last).contains(&&position));
             if position >= floor && !is_acked {
-                *waiting.entry(route.rule.to_owned()).or_default() += 1;
+                *waiting.entry(delivery.rule).or_default() += 1;
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::audit::{self, Disagreement};
 use crate::checkpoint::{CheckpointError, Checkpoints, LaneRow, ObserverRow};
 use crate::dead_letters::{DeadLetterError, DeadLetters};
 use crate::floors::{Floor, Floors};
+use crate::lane::source::LaneSource;
 use crate::lane::{Command, Counter, Lane, LaneAudit, Serving};
 use crate::ledger::{Books, LedgerRow, SettledHalf};
 use crate::observer::{self, Observer};
@@ -28,7 +29,7 @@ use crate::producer::{AppendAtOnceError, Producer};
 use crate::reader::{self, FetchError, LaneReader, RecordReader};
 use crate::settings::BusSettings;
 use crate::stats::{BusStats, LaneStats, ServingState};
-use crate::{Delivery, Offset, Position, Record, TargetName};
+use crate::{AsideSettings, Delivery, Offset, Position, Record, TargetName};
 
 /// Why the bus could not be opened.
 #[derive(Debug, Error)]
@@ -53,6 +54,19 @@ pub enum OpenError {
         /// How far the state store has counted.
         counted: Offset,
     },
+    /// What was moved aside for a target can't be opened.
+    #[error("what target `{target}` is owed was moved aside and can't be opened: {source}")]
+    Aside {
+        /// The target.
+        target: TargetName,
+        /// Why.
+        source: journal::OpenError,
+    },
+    /// Something was moved aside by a run that was told where.
+    #[error(
+        "what target `{0}` is owed was moved aside, but nothing says where that is; start with the settings of the last run"
+    )]
+    NoAside(TargetName),
 }
 
 /// Events on their way to their targets. A handle that is cheap to clone; when the last one is dropped,
@@ -104,6 +118,7 @@ impl Bus {
             return Err(OpenError::Behind { next, counted: Offset(row.next) });
         }
         let lanes = restored_lanes(&checkpoints, &row)?;
+        reopen_asides(&lanes, settings.aside.as_ref())?;
         let from = Offset(row.next).max(journal.oldest());
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
@@ -302,6 +317,21 @@ fn restored_lanes(
     Ok(lanes)
 }
 
+fn reopen_asides(
+    lanes: &HashMap<TargetName, Arc<Lane>>,
+    settings: Option<&AsideSettings>,
+) -> Result<(), OpenError> {
+    for (target, lane) in lanes {
+        if lane.row().is_none_or(|row| row.aside.is_empty()) {
+            continue;
+        }
+        let settings = settings.ok_or_else(|| OpenError::NoAside(target.clone()))?;
+        let reopened = lane.aside.open(target, settings);
+        reopened.map_err(|source| OpenError::Aside { target: target.clone(), source })?;
+    }
+    Ok(())
+}
+
 impl Shared {
     /// Counts what came after the last commit.
     fn count_backlog(&self) -> Result<(), OpenError> {
@@ -389,8 +419,8 @@ impl Shared {
             return LaneAudit::default();
         }
         let row = lane.row().unwrap_or_default();
-        let (journal, name) = (self.journal.clone(), lane.name.clone());
-        let counting = move || audit::count_waiting(&journal, &name, row.floor(), &row.acked(), observed);
+        let source = LaneSource::new(&self.journal, self.frontier.subscribe(), lane, row.floor().offset);
+        let counting = move || audit::count_waiting(source, row.floor(), &row.acked(), observed);
         let found = tokio::task::spawn_blocking(counting).await.unwrap_or_default();
         LaneAudit { booked, found }
     }
@@ -403,6 +433,7 @@ impl Shared {
             Serving::View(..) => ServingState::View,
         };
         let waiting = lane.gauge.waiting();
+        let (aside_bytes, moved_aside_events) = lane.aside.extent();
         let vitals = lane.vitals.lock();
         let now_ms = self.settings.clock.now_ms();
         LaneStats {
@@ -413,6 +444,8 @@ impl Shared {
             failures: vitals.failures.clone(),
             waiting_events: waiting.events,
             waiting_bytes: waiting.bytes,
+            aside_bytes,
+            moved_aside_events,
             lag_ms: vitals.oldest_since_ms.map_or(0, |since| now_ms.saturating_sub(since)),
             in_flight: vitals.in_flight,
             circuit: vitals.circuit.as_str(),

@@ -15,10 +15,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::aside::row::AsideRow;
 use crate::ledger::{AcceptedHalf, SettledHalf};
 use crate::{Offset, Position, TargetName};
 
+/// The version of a row of which nothing is aside, so that an older program can read it.
 const ROW_VERSION: u32 = 1;
+/// The version of a lane's row that names a side journal, of which an older program knows nothing.
+const ROW_VERSION_ASIDE: u32 = 2;
 const OBSERVER_KEY: &str = "observer";
 
 /// Why the bus can't read what it has kept.
@@ -29,7 +33,7 @@ pub enum CheckpointError {
     State(#[from] StateError),
     /// A row was written by a newer build.
     #[error(
-        "the bus's row `{key}` has version {version}, this program reads version {ROW_VERSION}; run the program that wrote it"
+        "the bus's row `{key}` has version {version}, this program reads versions up to {ROW_VERSION_ASIDE}; run the program that wrote it"
     )]
     Version {
         /// Which row.
@@ -68,6 +72,9 @@ pub(crate) struct LaneRow {
     /// True once the target was removed: appends that name it are refused.
     pub(crate) removed: bool,
     pub(crate) settled: SettledHalf,
+    /// What of it was moved aside; only in rows of version 2.
+    #[serde(default, skip_serializing_if = "AsideRow::is_empty")]
+    pub(crate) aside: AsideRow,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,7 +112,7 @@ impl Checkpoints {
     }
 
     pub(crate) fn put_observer(&self, batch: &mut Batch, row: &ObserverRow) -> Result<(), StateError> {
-        batch.insert(&self.observer, OBSERVER_KEY, render(row))
+        batch.insert(&self.observer, OBSERVER_KEY, render(row, ROW_VERSION))
     }
 
     pub(crate) fn lanes(&self) -> Result<BTreeMap<TargetName, LaneRow>, CheckpointError> {
@@ -125,7 +132,8 @@ impl Checkpoints {
         name: &TargetName,
         row: &LaneRow,
     ) -> Result<(), StateError> {
-        batch.insert(&self.lanes, name.as_str(), render(row))
+        let version = if row.aside.is_empty() { ROW_VERSION } else { ROW_VERSION_ASIDE };
+        batch.insert(&self.lanes, name.as_str(), render(row, version))
     }
 }
 
@@ -139,21 +147,25 @@ impl LaneRow {
         Position { offset: Offset(self.floor.0), ordinal: self.floor.1 }
     }
 
+    /// The offset from which the lane needs the journal.
+    pub(crate) fn needed_from(&self) -> Offset {
+        self.floor().offset.max(self.aside.until())
+    }
+
     pub(crate) fn acked(&self) -> Vec<(Position, Position)> {
         let position = |(offset, ordinal): (u64, u16)| Position { offset: Offset(offset), ordinal };
         self.acked.iter().map(|(first, last)| (position(*first), position(*last))).collect()
     }
 }
 
-fn render<T: Serialize>(row: &T) -> Vec<u8> {
-    serde_json::to_vec(&Versioned { version: ROW_VERSION, row })
-        .expect("rows are maps with text keys and numbers")
+fn render<T: Serialize>(row: &T, version: u32) -> Vec<u8> {
+    serde_json::to_vec(&Versioned { version, row }).expect("rows are maps with text keys and numbers")
 }
 
 fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, CheckpointError> {
     let damaged = |source| CheckpointError::Damaged { key: key.to_owned(), source };
     let row: Versioned<serde_json::Value> = serde_json::from_slice(bytes).map_err(damaged)?;
-    if row.version != ROW_VERSION {
+    if !(ROW_VERSION..=ROW_VERSION_ASIDE).contains(&row.version) {
         return Err(CheckpointError::Version { key: key.to_owned(), version: row.version });
     }
     serde_json::from_value(row.row).map_err(damaged)

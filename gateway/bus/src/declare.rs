@@ -219,7 +219,7 @@ impl Shared {
     }
 
     /// Changes the row of a lane that has no task, durably; a new row begins at what comes next.
-    async fn keep_row(
+    pub(crate) async fn keep_row(
         self: &Arc<Self>,
         lane: &Arc<Lane>,
         change: impl FnOnce(&mut LaneRow) + Send + 'static,
@@ -230,6 +230,7 @@ impl Shared {
             let state = bus.observer.state.lock();
             let mut row = lane.row().unwrap_or_else(|| LaneRow::starting_at(state.reader.position()));
             change(&mut row);
+            row.aside = lane.aside.row_at(row.floor().offset);
             let mut batch = bus.checkpoints.batch();
             bus.checkpoints.put_lane(&mut batch, &lane.name, &row)?;
             batch.commit_durable()?;

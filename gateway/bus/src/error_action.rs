@@ -4,6 +4,8 @@
 //! for: when the error target is full or unknown, or the journal refuses, the document is skipped and
 //! counted, because the dead letter holds all of it and two lanes must not wait for each other.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -11,13 +13,23 @@ use uuid::Uuid;
 
 use crate::bus::Shared;
 use crate::dead_letters::Failure;
-use crate::reader::record_at;
 use crate::record::{Event, Origin, Record};
 use crate::{Delivery, TargetName};
 
 /// Sends the document about `delivery`, if its rule has an error action.
-pub(crate) async fn send(bus: &Shared, failed_target: &TargetName, delivery: &Delivery, failure: &Failure) {
-    let record = match record_at(&bus.journal, delivery.position.offset) {
+pub(crate) async fn send(
+    bus: &Arc<Shared>,
+    failed_target: &TargetName,
+    delivery: &Delivery,
+    failure: &Failure,
+) {
+    let Some(lane) = bus.lane(failed_target.as_str()) else { return };
+    let offset = delivery.position.offset;
+    let reading = Arc::clone(bus);
+    // What the lane is owed may have been moved aside.
+    let read = tokio::task::spawn_blocking(move || lane.record_at(&reading.journal, offset));
+    let Ok(read) = read.await else { return };
+    let record = match read {
         Ok(Some(record)) => record,
         Ok(None) => return,
         Err(error) => {

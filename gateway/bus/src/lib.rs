@@ -13,9 +13,11 @@
 //! | [`event`] | ids, CloudEvents, what a target is handed |
 //! | [`target`], [`view`] | the two traits a kind of target implements one of |
 //! | [`lane`] | the delivery engine |
+//! | `aside` | what a lane that lags owes, moved out of the journal |
 //! | [`dead_letters`], [`ledger`] | where what failed is kept, and the books |
 
 mod admission;
+mod aside;
 mod audit;
 mod bus;
 mod checkpoint;
@@ -42,6 +44,7 @@ pub mod target;
 mod trim;
 pub mod view;
 
+pub use aside::AsideSettings;
 pub use audit::Disagreement;
 pub use bus::{Bus, OpenError};
 pub use checkpoint::CheckpointError;

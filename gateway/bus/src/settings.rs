@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use journal::Clock;
 
-use crate::TargetName;
+use crate::{AsideSettings, TargetName};
 
 /// Settings of the bus as a whole.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct BusSettings {
     pub dead_letters: DeadLetterLimits,
     /// The bounds of targets that have their own.
     pub dead_letters_of: BTreeMap<TargetName, DeadLetterLimits>,
+    /// Where and when what a lane that lags owes is moved aside. Default never: then such a lane keeps the journal from being trimmed.
+    pub aside: Option<AsideSettings>,
 }
 
 impl Default for BusSettings {
@@ -35,6 +37,7 @@ impl Default for BusSettings {
             trim_interval: Duration::from_secs(2),
             dead_letters: DeadLetterLimits::default(),
             dead_letters_of: BTreeMap::new(),
+            aside: None,
         }
     }
 }

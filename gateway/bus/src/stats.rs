@@ -30,6 +30,10 @@ pub struct LaneStats {
     pub waiting_events: u64,
     /// Bytes of data in them.
     pub waiting_bytes: u64,
+    /// Bytes on disk of what was moved aside for it, because it kept too much of the journal from being trimmed.
+    pub aside_bytes: u64,
+    /// Events moved aside.
+    pub moved_aside_events: u64,
     /// How long ago the oldest event that waits was accepted; 0 when none does.
     pub lag_ms: u64,
     /// Calls in flight.

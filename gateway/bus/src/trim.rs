@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::time::MissedTickBehavior;
 
 use crate::Offset;
+use crate::aside::row::AsideRow;
+use crate::aside::{self, mover};
 use crate::bus::Shared;
+use crate::lane::Lane;
 
 /// Trims now and then until the bus is gone.
 pub(crate) async fn run(bus: Arc<Shared>) {
@@ -13,9 +16,17 @@ pub(crate) async fn run(bus: Arc<Shared>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => trim(&bus).await,
+            _ = ticks.tick() => {}
             () = bus.stop.cancelled() => return,
         }
+        // What one turn moves is bounded, so that others are trimmed while a long backlog is moved.
+        while mover::turn(&bus).await {
+            trim(&bus).await;
+            if bus.stop.is_cancelled() {
+                return;
+            }
+        }
+        trim(&bus).await;
     }
 }
 
@@ -25,23 +36,53 @@ fn floor(bus: &Shared) -> Offset {
     lanes.chain(bus.floors.min()).fold(bus.observer.committed(), Offset::min)
 }
 
-async fn trim(bus: &Shared) {
+/// Gives up what nobody needs by rows that are committed, in the journal and in side journals.
+async fn trim(bus: &Arc<Shared>) {
     let floor = floor(bus);
     let frees = bus.journal.oldest_segment().is_some_and(|segment| segment.trim_at <= floor);
-    if !frees {
+    let sides = spare_sides(bus);
+    if !frees && sides.is_empty() {
         return;
     }
     // Cursors are committed lazily. What is trimmed must not come back as owed after a crash, so they
-    // are made durable first; the floor was taken before, so it is covered.
-    let checkpoints = bus.checkpoints.clone();
-    match tokio::task::spawn_blocking(move || checkpoints.sync()).await {
-        Ok(Ok(())) => {
+    // are made durable first; the floors were taken before, so they are covered.
+    let bus = Arc::clone(bus);
+    let trimming = tokio::task::spawn_blocking(move || {
+        if let Err(error) = bus.checkpoints.sync() {
+            tracing::error!(%error, "the journal is not trimmed: cursors can't be made durable");
+            return;
+        }
+        if frees {
             let oldest = bus.journal.trim(floor);
             tracing::debug!(%floor, %oldest, "journal trimmed");
         }
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the journal is not trimmed: cursors can't be made durable");
+        sides.into_iter().for_each(|(lane, row)| trim_side(&bus, &lane, &row));
+    });
+    // Only a runtime that is being shut down cancels it.
+    let _ = trimming.await;
+}
+
+/// The lanes whose side journals hold something that is not needed by their committed rows, with these.
+fn spare_sides(bus: &Shared) -> Vec<(Arc<Lane>, AsideRow)> {
+    let lanes = bus.all_lanes().into_iter().filter(|lane| lane.aside.is_open());
+    let rows = lanes.map(|lane| {
+        let row = lane.row().map(|row| row.aside).unwrap_or_default();
+        (lane, row)
+    });
+    rows.filter(|(lane, row)| row.is_empty() || lane.aside.to_trim(row).is_some()).collect()
+}
+
+/// Gives up what is not needed by a row that is durable. Blocks.
+fn trim_side(bus: &Shared, lane: &Lane, row: &AsideRow) {
+    if let Some((side, first)) = lane.aside.to_trim(row) {
+        side.trim(first);
+    }
+    let Some(settings) = &bus.settings.aside else { return };
+    let Some(side) = lane.aside.take_if_spent(row) else { return };
+    match aside::discard(&lane.name, settings, side) {
+        Ok(()) => tracing::info!(target_name = %lane.name, "nothing is aside for the target any more"),
+        Err(error) => {
+            tracing::warn!(target_name = %lane.name, %error, "the files of a side journal that is not needed any more can't be removed");
         }
-        Err(_) => {}
     }
 }

@@ -11,7 +11,7 @@ use super::circuit::Permit;
 use super::schedule::BatchBounds;
 use super::settle::{CallResult, Verdict};
 use super::task::LaneTask;
-use crate::reader::{FetchError, delivery_at};
+use crate::reader::FetchError;
 use crate::{Delivery, Outcome, Target};
 
 /// How long to wait after the journal could not be read for a delivery.
@@ -25,7 +25,7 @@ pub(crate) struct Returned {
 
 impl LaneTask {
     /// Makes calls as long as there are events ready and calls allowed.
-    pub(super) fn dispatch(&mut self, now: Instant) {
+    pub(super) async fn dispatch(&mut self, now: Instant) {
         self.rate_not_before = None;
         while self.dying.is_empty() {
             let Some(events_max) = self.allowed(now) else { return };
@@ -50,6 +50,7 @@ impl LaneTask {
                 return;
             }
             self.rate.take(sequences.len());
+            self.prefetch(&sequences).await;
             if let Some(deliveries) = self.load(&sequences, now) {
                 self.call(sequences, deliveries);
             }
@@ -95,9 +96,35 @@ impl LaneTask {
         Ok(delivery)
     }
 
+    /// Reads the events of these that were not kept in memory, all of them on a thread that may wait for the disk. What can't be
+    /// read is tried again, and told about, by whoever needs it.
+    pub(super) async fn prefetch(&mut self, sequences: &[u64]) {
+        let missing = |sequence: &u64| {
+            let item = self.schedule.get(*sequence)?;
+            item.loaded.is_none().then_some((*sequence, item.position))
+        };
+        let missing: Vec<_> = sequences.iter().filter_map(missing).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let (lane, bus) = (Arc::clone(&self.lane), Arc::clone(&self.bus));
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = |(sequence, position)| {
+                let mut delivery = lane.delivery_at(&bus.journal, position).ok()??;
+                delivery.unshare();
+                Some((sequence, delivery))
+            };
+            missing.into_iter().filter_map(read).collect::<Vec<_>>()
+        });
+        // An error means that the runtime is being shut down.
+        for (sequence, delivery) in reading.await.unwrap_or_default() {
+            self.schedule.keep_loaded(sequence, delivery);
+        }
+    }
+
     /// Reads an event again that was not kept in memory.
     pub(super) fn fetch(&self, position: crate::Position) -> Result<Delivery, Verdict> {
-        match delivery_at(&self.bus.journal, &self.lane.name, position) {
+        match self.lane.delivery_at(&self.bus.journal, position) {
             Ok(Some(mut delivery)) => {
                 delivery.unshare();
                 Ok(delivery)

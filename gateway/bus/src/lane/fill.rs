@@ -1,20 +1,25 @@
-//! Reading the journal into the schedule.
+//! Reading what is owed into the schedule.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::ReadError;
 use tokio::time::Instant;
 
 use super::schedule::Item;
+use super::source::Bounds;
 use super::task::LaneTask;
 use crate::ledger::{DropReason, Settlement};
-use crate::reader::deliveries;
 use crate::{Delivery, Position};
 
 /// Most records read in one turn, so that a long backlog of other lanes' records does not keep this one
 /// from its target.
 const RECORDS_PER_TURN_MAX: usize = 512;
+
+/// Most bytes of data read in one turn; one larger record is read whole.
+const BYTES_PER_TURN_MAX: usize = 4 << 20;
+
+/// Offsets behind which what is read is no longer sure to be in memory.
+const RECENT_RECORDS_MAX: u64 = 64;
 
 /// How long to leave a disk alone that fails to read.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -26,29 +31,40 @@ impl LaneTask {
         is_room && self.ending.is_none() && self.read_not_before.is_none()
     }
 
-    /// Reads records up to what was observed, as far as there is room.
-    pub(super) fn fill(&mut self, now: Instant) {
+    /// Reads records up to what was observed, as far as there is room. What has just come is read at once, it is in memory; a backlog is
+    /// read on a thread that may wait for the disk.
+    pub(super) async fn fill(&mut self, now: Instant) {
         self.read_not_before = self.read_not_before.filter(|at| *at > now);
-        for _ in 0..RECORDS_PER_TURN_MAX {
-            if !self.reads_on() {
-                return;
-            }
-            match self.reader.next_entry() {
-                Ok(None) => return,
-                Ok(Some(entry)) => {
-                    self.dirty = true;
-                    let found = deliveries(&entry.payload, &self.lane.name, entry.offset);
-                    found.into_iter().for_each(|delivery| self.take_in(delivery, entry.at_ms, now));
-                }
-                Err(ReadError::Trimmed { wanted, oldest }) => {
-                    tracing::error!(target_name = %self.lane.name, %wanted, %oldest, "the journal was trimmed past this lane");
-                    self.reader.seek(oldest);
-                }
-                Err(error) => {
-                    tracing::error!(target_name = %self.lane.name, %error, "the journal can't be read, trying again");
-                    self.read_not_before = Some(now + READ_AGAIN_AFTER);
-                }
-            }
+        let frontier = *self.frontier.borrow();
+        if !self.reads_on() || self.read_to >= frontier {
+            return;
+        }
+        let held = self.schedule.len() + self.dying.len();
+        let mut bounds = Bounds {
+            records_max: RECORDS_PER_TURN_MAX,
+            events_max: self.settings.window_events_max.max(1).saturating_sub(held),
+            bytes_max: BYTES_PER_TURN_MAX,
+        };
+        let is_recent = frontier.0 - self.read_to.0 <= RECENT_RECORDS_MAX;
+        let batch = if is_recent {
+            bounds.records_max = RECENT_RECORDS_MAX as usize;
+            self.source.lock().read(bounds)
+        } else {
+            let source = Arc::clone(&self.source);
+            let reading = tokio::task::spawn_blocking(move || source.lock().read(bounds));
+            // Cancelled only with the runtime, and then this task is, too.
+            let Ok(batch) = reading.await else { return };
+            batch
+        };
+        self.dirty |= batch.position != self.read_to;
+        self.read_to = batch.position;
+        for found in batch.found {
+            let at_ms = found.at_ms;
+            found.deliveries.into_iter().for_each(|delivery| self.take_in(delivery, at_ms, now));
+        }
+        if let Some(error) = batch.error {
+            tracing::error!(target_name = %self.lane.name, %error, "what the target is owed can't be read, trying again");
+            self.read_not_before = Some(now + READ_AGAIN_AFTER);
         }
     }
 
@@ -101,7 +117,7 @@ impl LaneTask {
             return;
         }
         let mut books = self.lane.books.lock();
-        if books.waiting() == 0 || books.observed() > self.reader.position() {
+        if books.waiting() == 0 || books.observed() > self.read_to {
             return;
         }
         let events = books.settle_all(Settlement::Dropped(DropReason::Unreadable));

@@ -84,7 +84,7 @@ impl LaneTask {
 
     /// Gives up the oldest events while the lane is over its limits, when its policy says so.
     /// True when there is more of it, once these are buried.
-    pub(super) fn shed(&mut self) -> bool {
+    pub(super) async fn shed(&mut self) -> bool {
         let limits = self.lane.gauge.limits();
         if limits.overflow == Overflow::Block || self.discard.is_some() {
             return false;
@@ -94,8 +94,10 @@ impl LaneTask {
         let mut events = waiting.events.saturating_sub(self.dying.len() as u64 + limits.waiting_events_max);
         let mut bytes = waiting.bytes.saturating_sub(dying.saturating_add(limits.waiting_bytes_max));
         let mut shed = Vec::new();
+        let crowded_before = self.lane.aside.shed_before();
         for (sequence, item) in self.schedule.idle() {
-            if (events == 0 && bytes == 0) || shed.len() + self.dying.len() >= DYING_MAX {
+            let is_crowded = crowded_before.is_some_and(|before| item.position.offset < before);
+            if (events == 0 && bytes == 0 && !is_crowded) || shed.len() + self.dying.len() >= DYING_MAX {
                 break;
             }
             events = events.saturating_sub(1);
@@ -103,15 +105,23 @@ impl LaneTask {
             shed.push(sequence);
         }
         let is_more = shed.len() + self.dying.len() >= DYING_MAX;
+        if limits.overflow == Overflow::DeadLetter {
+            self.prefetch(&shed).await;
+        }
         for sequence in shed {
             if limits.overflow == Overflow::DropOldest {
                 self.resolve(sequence, Settlement::Dropped(DropReason::Overflow));
                 continue;
             }
-            let reason = format!(
-                "the lane is full, its limits are {} events and {} bytes",
-                limits.waiting_events_max, limits.waiting_bytes_max
-            );
+            let reason = match crowded_before {
+                Some(_) => {
+                    "as much as may be is aside for the target, see `delivery.aside_bytes_max`".to_owned()
+                }
+                None => format!(
+                    "the lane is full, its limits are {} events and {} bytes",
+                    limits.waiting_events_max, limits.waiting_bytes_max
+                ),
+            };
             let failure =
                 Failure { error_code: OVERFLOW_CODE.to_owned(), error_message: reason, ..self.untried() };
             self.keep_failure(sequence, Some(Box::new(failure)));
@@ -122,7 +132,7 @@ impl LaneTask {
 
     /// Gives up events that are too old. One that had no try yet gets it, unless the target is dead.
     /// True when there is more of it, once these are buried.
-    pub(super) fn expire(&mut self, now: Instant) -> bool {
+    pub(super) async fn expire(&mut self, now: Instant) -> bool {
         let mut aged = Vec::new();
         for (sequence, item) in self.schedule.idle() {
             let may_expire = item.attempts > 0 || self.is_target_dead(now);
@@ -132,6 +142,7 @@ impl LaneTask {
             aged.push(sequence);
         }
         let is_more = aged.len() + self.dying.len() >= DYING_MAX;
+        self.prefetch(&aged).await;
         for sequence in aged {
             self.give_up(sequence, None, Some(ExhaustedCondition::MaximumEventAgeInSeconds));
         }

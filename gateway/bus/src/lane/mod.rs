@@ -1,6 +1,7 @@
 //! A lane: everything owed to one target, in order, until it is settled.
 //!
 //! ```text
+//! aside, then
 //! journal ─► fill ─► Schedule ─► dispatch ─► Target::deliver ─► settle ─► Acks, books ─► commit
 //!                     (order per key)          (Circuit)          │ retry: back to Schedule
 //!                                                                 └ given up: dead letter, error document
@@ -22,6 +23,7 @@ pub(crate) mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 mod settle;
+pub(crate) mod source;
 pub(crate) mod task;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::admission::{Gauge, Load};
+use crate::aside::Aside;
 use crate::checkpoint::LaneRow;
 use crate::floors::FloorCell;
 use crate::ledger::Books;
@@ -47,6 +50,7 @@ pub(crate) struct Lane {
     pub(crate) books: Mutex<Books>,
     pub(crate) serving: Mutex<Serving>,
     pub(crate) vitals: Mutex<Vitals>,
+    pub(crate) aside: Arc<Aside>,
     /// The target of a push lane, to be asked for its health.
     pub(crate) target: Mutex<Option<Arc<dyn Target>>>,
     /// The row last committed; none for a lane that was never committed.
@@ -89,6 +93,7 @@ impl Lane {
             books: Mutex::new(books),
             serving: Mutex::new(Serving::Nobody),
             vitals: Mutex::new(Vitals::default()),
+            aside: Arc::new(Aside::new(row.as_ref().map(|row| row.aside.clone()).unwrap_or_default())),
             target: Mutex::new(None),
             accepts: AtomicBool::new(row.as_ref().is_none_or(|row| !row.removed)),
             row: Mutex::new(row),
@@ -124,7 +129,7 @@ impl Lane {
     }
 
     fn committed_floor(&self) -> Offset {
-        self.row.lock().as_ref().map_or(Offset(0), |row| Offset(row.floor.0))
+        self.row.lock().as_ref().map_or(Offset(0), LaneRow::needed_from)
     }
 
     /// Sets the gauge to what the books say is waiting.

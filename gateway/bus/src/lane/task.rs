@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,14 +16,14 @@ use super::dispatch::Returned;
 use super::give_up::Dying;
 use super::rate::Rate;
 use super::schedule::Schedule;
+use super::source::LaneSource;
 use super::{Command, Lane, LaneAudit};
 use crate::audit::count_waiting;
 use crate::bus::Shared;
 use crate::checkpoint::LaneRow;
 use crate::ledger::DropReason;
-use crate::reader::RecordReader;
 use crate::settings::DeliverySettings;
-use crate::{Position, Target};
+use crate::{Offset, Position, Target};
 
 /// How long closing a target may take.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -38,7 +39,10 @@ pub(crate) struct LaneTask {
     pub(super) settings: DeliverySettings,
     /// Set when the target is gone for good and what waits is dropped for this reason.
     pub(super) discard: Option<DropReason>,
-    pub(super) reader: RecordReader,
+    pub(super) source: Arc<Mutex<LaneSource>>,
+    /// Everything before this was read.
+    pub(super) read_to: Offset,
+    pub(super) frontier: watch::Receiver<Offset>,
     /// What was settled above the floor when the lane was opened.
     pub(super) resume: VecDeque<(Position, Position)>,
     pub(super) resume_floor: Position,
@@ -84,7 +88,8 @@ impl LaneTask {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let floor = row.floor();
-        let reader = RecordReader::new(&bus.journal, bus.frontier.subscribe(), floor.offset);
+        let frontier = bus.frontier.subscribe();
+        let source = LaneSource::new(&bus.journal, frontier.clone(), &lane, floor.offset);
         let stop = bus.stop.clone();
         Self {
             circuit: Circuit::new(settings.circuit_failures_max),
@@ -97,7 +102,9 @@ impl LaneTask {
             target,
             settings,
             discard: None,
-            reader,
+            source: Arc::new(Mutex::new(source)),
+            read_to: floor.offset,
+            frontier,
             next_sequence: 0,
             acks: Acks::default(),
             schedule: Schedule::default(),
@@ -143,14 +150,14 @@ impl LaneTask {
     async fn turn(&mut self, now: Instant) {
         self.schedule.wake(now);
         if self.ending.is_none() {
-            self.fill(now);
+            self.fill(now).await;
         }
         self.give_up_and_bury(now).await;
         if self.replacement.is_some() && self.in_flight.is_empty() {
             self.replace().await;
         }
         if self.ending.is_none() && self.replacement.is_none() {
-            self.dispatch(now);
+            self.dispatch(now).await;
         }
         self.find_lost();
         self.commit_if_due(now);
@@ -159,7 +166,7 @@ impl LaneTask {
 
     async fn give_up_and_bury(&mut self, now: Instant) {
         loop {
-            let is_more = self.ending.is_none() && (self.shed() | self.expire(now));
+            let is_more = self.ending.is_none() && (self.shed().await | self.expire(now).await);
             self.bury(now).await;
             if !is_more || !self.dying.is_empty() {
                 return;
@@ -171,6 +178,8 @@ impl LaneTask {
     async fn wait(&mut self, now: Instant) -> Happened {
         let reads_on = self.reads_on();
         let wake = self.next_wake(now);
+        let read_to = self.read_to;
+        let aside = Arc::clone(&self.lane.aside);
         tokio::select! {
             returned = self.in_flight.join_next_with_id(), if !self.in_flight.is_empty() => {
                 self.take_back(returned);
@@ -180,7 +189,11 @@ impl LaneTask {
                 Happened::Returned
             }
             command = self.commands.recv() => Happened::Asked(command),
-            () = self.reader.wait(), if reads_on => Happened::MoreToRead,
+            () = pass(&mut self.frontier, read_to), if reads_on => Happened::MoreToRead,
+            () = aside.changed.notified() => {
+                self.dirty = true;
+                Happened::Time
+            }
             () = tokio::time::sleep_until(wake) => Happened::Time,
             () = self.stop.cancelled() => Happened::Stopped,
         }
@@ -260,7 +273,7 @@ impl LaneTask {
 
     /// The position up to which everything is settled.
     pub(super) fn floor(&self) -> Position {
-        let read = Position { offset: self.reader.position(), ordinal: 0 };
+        let read = Position { offset: self.read_to, ordinal: 0 };
         let owed = self.schedule.oldest().map(|item| item.position);
         owed.map_or(read, |owed| owed.min(read)).max(self.resume_floor)
     }
@@ -276,6 +289,7 @@ impl LaneTask {
             acked: above.map(|(first, last)| (pair(first), pair(last))).collect(),
             removed: !self.lane.accepts(),
             settled: self.lane.books.lock().settled_half(),
+            aside: self.lane.aside.row_at(floor.offset),
         }
     }
 
@@ -323,10 +337,10 @@ impl LaneTask {
         for rule in known.chain(self.dying.iter().map(|dying| &dying.item.rule)) {
             *found.entry(rule.to_string()).or_default() += 1;
         }
-        let unread = Position { offset: self.reader.position(), ordinal: 0 }.max(self.resume_floor);
+        let unread = Position { offset: self.read_to, ordinal: 0 }.max(self.resume_floor);
         let acked: Vec<_> = self.resume.iter().copied().collect();
-        let (journal, name) = (self.bus.journal.clone(), self.lane.name.clone());
-        let counting = move || count_waiting(&journal, &name, unread, &acked, observed);
+        let source = LaneSource::new(&self.bus.journal, self.frontier.clone(), &self.lane, unread.offset);
+        let counting = move || count_waiting(source, unread, &acked, observed);
         let rest = tokio::task::spawn_blocking(counting).await.unwrap_or_default();
         rest.into_iter().for_each(|(rule, count)| *found.entry(rule).or_default() += count);
         LaneAudit { booked, found }
@@ -335,6 +349,13 @@ impl LaneTask {
 
 fn rate_of(settings: &DeliverySettings) -> Rate {
     Rate::new(settings.rate_per_second_max, settings.batch_events_max, Instant::now())
+}
+
+/// Waits until the frontier is beyond an offset; for ever once the bus is closed.
+async fn pass(frontier: &mut watch::Receiver<Offset>, offset: Offset) {
+    if frontier.wait_for(|frontier| *frontier > offset).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn close(target: &Arc<dyn Target>, lane: &Lane) {

@@ -1,5 +1,7 @@
 //! The bus as its users see it, over a real journal and state store in a temporary directory.
 
+mod aside;
+mod aside_model;
 mod books;
 mod conforming;
 mod declaring;
