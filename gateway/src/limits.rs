@@ -63,6 +63,7 @@ pub(crate) fn bus_settings(settings: &Settings) -> anyhow::Result<BusSettings> {
     };
     let mut bus_settings = BusSettings {
         dead_letters: limits(raw.letters_max, raw.bytes_max, raw.overflow),
+        aside: Some(crate::store::aside_settings(settings)),
         ..BusSettings::default()
     };
     for (name, own) in &raw.target {

@@ -279,6 +279,12 @@ const METRICS: &[Metric] = &[
     gauge("iot_gateway_delivery_lag_ms", "Age of the oldest event that waits, in milliseconds", |s| {
         lanes(s, |lane| lane.lag_ms)
     }),
+    gauge("iot_gateway_delivery_aside_bytes", "Bytes on disk of what was moved out of the journal", |s| {
+        lanes(s, |lane| lane.aside_bytes)
+    }),
+    counter("iot_gateway_events_moved_aside_total", "Events moved out of the journal", |s| {
+        lanes(s, |lane| lane.moved_aside_events)
+    }),
     gauge("iot_gateway_deliveries_in_flight", "Calls of a target under way", |s| {
         lanes(s, |lane| lane.in_flight as u64)
     }),

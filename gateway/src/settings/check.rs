@@ -129,6 +129,16 @@ fn numbers(raw: &Raw) -> Result<(), SettingsError> {
         ("delivery.attempts_max", u64::from(raw.delivery.attempts_max), 1),
         ("delivery.waiting_events_max", raw.delivery.waiting_events_max, 1),
         ("delivery.backoff_first_ms", raw.delivery.backoff_first_ms, 1),
+        (
+            "delivery.pinned_bytes_max",
+            raw.delivery.pinned_bytes_max.unwrap_or(u64::MAX),
+            raw.journal.segment_bytes,
+        ),
+        (
+            "delivery.aside_bytes_max",
+            raw.delivery.aside_bytes_max.unwrap_or(u64::MAX),
+            raw.journal.segment_bytes,
+        ),
         ("delivery.backoff_max_ms", raw.delivery.backoff_max_ms, raw.delivery.backoff_first_ms),
         ("dead_letters.letters_max", raw.dead_letters.letters_max, 1),
         ("dead_letters.bytes_max", raw.dead_letters.bytes_max, 1),

@@ -88,6 +88,10 @@ fn settings_that_contradict_each_other_are_refused() {
             "[mqtt]\ncompatibility = \"aws\"\nkeep_alive_secs_max = 20\n",
             "`mqtt.keep_alive_secs_max` is 20; it must be at least 30",
         ),
+        (
+            "[delivery]\npinned_bytes_max = 1000\n",
+            "`delivery.pinned_bytes_max` is 1000; it must be at least 67108864",
+        ),
         ("[[queue]]\nname = \"a b\"\n", "queue `a b`: a name is"),
         ("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"a\"\n", "queue `a` is declared twice"),
         (

@@ -21,6 +21,11 @@ pub(crate) struct Delivery {
     pub(crate) waiting_bytes_max: u64,
     /// `block`, `drop_oldest` or `dead_letter`: what happens beyond either.
     pub(crate) overflow: Overflow,
+    /// Bytes of the journal that one function, HTTP target or the like may keep from being trimmed because it lags. What it owes beyond that
+    /// is moved to files of its own in `aside/` of the data directory, at no loss. A quarter of `journal.disk_bytes_max` unless given.
+    pub(crate) pinned_bytes_max: Option<u64>,
+    /// Bytes that may be in `aside/` for one target; what happens beyond is its `overflow`. Half of `journal.disk_bytes_max` unless given.
+    pub(crate) aside_bytes_max: Option<u64>,
 }
 
 impl Default for Delivery {
@@ -33,6 +38,8 @@ impl Default for Delivery {
             waiting_events_max: 10_000_000,
             waiting_bytes_max: 8 << 30,
             overflow: Overflow::Block,
+            pinned_bytes_max: None,
+            aside_bytes_max: None,
         }
     }
 }
