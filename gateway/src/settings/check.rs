@@ -43,6 +43,7 @@ fn make_absolute(raw: &mut Raw, directory: &Path) {
     raw.rules.descriptors.iter_mut().for_each(absolute);
     raw.access.policies.iter_mut().for_each(absolute);
     raw.function.iter_mut().filter_map(|function| function.directory.as_mut()).for_each(absolute);
+    raw.function.iter_mut().filter_map(|function| function.wasm.as_mut()).for_each(absolute);
     raw.api.access_key.iter_mut().filter_map(|key| key.secret_file.as_mut()).for_each(absolute);
 }
 
@@ -243,12 +244,7 @@ fn targets(raw: &Raw) -> Result<(), SettingsError> {
     }
     for function in &raw.function {
         delivery("function", &function.name, &function.delivery, &raw.delivery)?;
-        if function.command.is_empty() {
-            return refuse(format!(
-                "function `{}`: `command` is empty; it names the program and its arguments",
-                function.name
-            ));
-        }
+        function_code(function)?;
         event_invoke(function, raw)?;
     }
     Ok(())
@@ -299,6 +295,29 @@ fn dead_letters(raw: &Raw) -> Result<(), SettingsError> {
         }
     }
     Ok(())
+}
+
+fn function_code(function: &super::raw::Function) -> Result<(), SettingsError> {
+    let name = &function.name;
+    match &function.wasm {
+        None if function.command.is_empty() => refuse(format!(
+            "function `{name}`: `command` is empty; it names the program and its arguments, or `wasm` a WebAssembly file"
+        )),
+        None if function.fuel_max.is_some() => refuse(format!(
+            "function `{name}`: `fuel_max` is for `wasm`; what a program computes is bounded by `timeout_secs`"
+        )),
+        None => Ok(()),
+        Some(_) if !function.command.is_empty() => refuse(format!(
+            "function `{name}`: it has both `command` and `wasm`; a function is either a program or a WebAssembly file"
+        )),
+        Some(_) if !function.handler.is_empty() || function.directory.is_some() => refuse(format!(
+            "function `{name}`: `handler` and `directory` are for `command`; a WebAssembly file exports `handle` and sees no files"
+        )),
+        Some(file) if file.as_os_str().is_empty() => {
+            refuse(format!("function `{name}`: `wasm` is empty; it names a WebAssembly file"))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn dead_letter_queue(queue: &super::raw::Queue, queues: &[&str]) -> Result<(), SettingsError> {

@@ -371,8 +371,13 @@ pub(crate) struct Stream {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Function {
     pub(crate) name: String,
-    /// The program and its arguments; it speaks the Lambda Runtime API.
+    /// The program and its arguments; it speaks the Lambda Runtime API. Either this or `wasm`.
+    #[serde(default)]
     pub(crate) command: Vec<String>,
+    /// A WebAssembly file, run without a process; it is loaded again when it changes.
+    pub(crate) wasm: Option<PathBuf>,
+    /// Units of fuel of one call of `wasm`, about as many instructions; 1000000000 unless given.
+    pub(crate) fuel_max: Option<u64>,
     /// Working directory, and `LAMBDA_TASK_ROOT`.
     pub(crate) directory: Option<PathBuf>,
     /// `_HANDLER`.

@@ -132,6 +132,17 @@ fn settings_that_contradict_each_other_are_refused() {
             "[[function]]\nname = \"f\"\ncommand = [\"a\"]\n[function.delivery]\noverflow = \"drop\"\n",
             "drop_oldest",
         ),
+        ("[[function]]\nname = \"f\"\n", "function `f`: `command` is empty"),
+        (
+            "[[function]]\nname = \"f\"\ncommand = [\"f\"]\nwasm = \"f.wasm\"\n",
+            "function `f`: it has both `command` and `wasm`",
+        ),
+        ("[[function]]\nname = \"f\"\nwasm = \"\"\n", "function `f`: `wasm` is empty"),
+        (
+            "[[function]]\nname = \"f\"\nwasm = \"f.wasm\"\nhandler = \"f.g\"\n",
+            "`handler` and `directory` are for `command`",
+        ),
+        ("[[function]]\nname = \"f\"\ncommand = [\"f\"]\nfuel_max = 5\n", "`fuel_max` is for `wasm`"),
         ("[[api.access_key]]\nid = \"a\"\n", "needs exactly one of `secret_file` and `secret_environment`"),
     ];
     for (text, expected) in cases {

@@ -7,6 +7,7 @@ pub mod function;
 pub mod http;
 pub mod queue;
 pub mod stream;
+pub mod wasm;
 
 mod durable;
 mod ending;

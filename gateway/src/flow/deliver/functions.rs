@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use targets::function::{self, Declared, Function, Functions, Queued, QueuedSettings, queued};
+use targets::wasm;
 
 /// Makes every function and declares its lanes.
 ///
@@ -17,7 +18,7 @@ pub(super) async fn open(gateway: &Gateway) -> anyhow::Result<Functions> {
     let raw = &gateway.settings.raw;
     let (mut called_by_rules, mut directory) = (HashMap::new(), Vec::new());
     for declaration in &raw.function {
-        let function = Function::new(settings(raw, declaration))?;
+        let function = made(raw, declaration)?;
         let own = own_delivery(&declaration.delivery, declaration.attempts_max, declaration.age_secs_max);
         let serving = within(function.delivery_settings(delivery(raw, &own)), &own);
         let target = Arc::clone(&function);
@@ -35,6 +36,18 @@ pub(super) async fn open(gateway: &Gateway) -> anyhow::Result<Functions> {
     let functions = Functions::new(directory);
     functions.all().for_each(|declared| declared.function.warm_up());
     Ok(functions)
+}
+
+/// A function is a program, or a file of WebAssembly: the check of the settings saw exactly one of both.
+fn made(raw: &Raw, declared: &Declaration) -> anyhow::Result<Arc<Function>> {
+    let settings = settings(raw, declared);
+    Ok(match &declared.wasm {
+        None => Function::new(settings)?,
+        Some(file) => {
+            let fuel_max = declared.fuel_max.unwrap_or(wasm::FUEL_STANDARD);
+            wasm::function(settings, wasm::Settings { file: file.clone(), fuel_max })?
+        }
+    })
 }
 
 fn settings(raw: &Raw, declared: &Declaration) -> function::Settings {

@@ -106,6 +106,14 @@ pub enum InvokeError {
         "the program asked for another event before it answered this one; it does not follow the Runtime API"
     )]
     NotAnswered,
+    /// The code did what it must not, or reached one of its limits, and was stopped. What runs the code says which.
+    #[error("{why}")]
+    Stopped {
+        /// The error as a word.
+        code: &'static str,
+        /// What happened, and what to do.
+        why: String,
+    },
     /// Instances failed one after another; the next is started later.
     #[error("the function failed {failures} times in a row and rests for {} ms: {last}", .rest.as_millis())]
     Resting {
@@ -135,6 +143,7 @@ impl InvokeError {
             Self::TimedOut { .. } | Self::NotInTime { .. } => "TIMEOUT",
             Self::ResponseTooLarge { .. } => "RESPONSE_TOO_LARGE",
             Self::NotAnswered => "FUNCTION_NOT_ANSWERED",
+            Self::Stopped { code, .. } => code,
             Self::Resting { .. } => "FUNCTION_RESTING",
             Self::Closed => "FUNCTION_CLOSED",
         }

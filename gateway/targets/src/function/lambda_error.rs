@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::error::InvokeError;
 
+/// The code of an instance that was stopped for want of memory, which Lambda has a word for.
+const OUT_OF_MEMORY: &str = "FUNCTION_OUT_OF_MEMORY";
+
 impl InvokeError {
     /// The payload that a caller gets beside `X-Amz-Function-Error`.
     #[must_use]
@@ -23,6 +26,7 @@ impl InvokeError {
             Self::NotStarted { .. } => "Runtime.InvalidEntrypoint",
             Self::ResponseTooLarge { .. } => "Function.ResponseSizeTooLarge",
             Self::NotAnswered => "Runtime.InvalidStateTransition",
+            Self::Stopped { code, .. } if *code == OUT_OF_MEMORY => "Runtime.OutOfMemory",
             _ => "Runtime.ExitError",
         }
     }

@@ -1,0 +1,51 @@
+;; Does what the first letter of the event says; nothing of it may harm anybody but this call.
+(module
+  (import "gateway" "log" (func $log (param i32 i32)))
+  (import "gateway" "fail" (func $fail (param i32 i32)))
+  (import "gateway" "context" (func $context (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "allocate") (param $length i32) (result i32)
+    (if (result i32) (i32.eq (local.get $length) (i32.const 13))
+      (then (i32.const -8))
+      (else (i32.const 1024))))
+
+  (func $answer (param $address i32) (param $length i32) (result i64)
+    (i64.or
+      (i64.shl (i64.extend_i32_u (local.get $address)) (i64.const 32))
+      (i64.extend_i32_u (local.get $length))))
+  (func $loop_for_ever (loop $again (br $again)))
+  (func $nest_for_ever (param i32) (result i32)
+    (i32.add (call $nest_for_ever (local.get 0)) (i32.const 1)))
+  (func $eat_memory
+    (loop $again
+      (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+      (br $again)))
+  (func $read_outside (drop (i32.load (i32.const 0x7fffffff))))
+  (func $log_for_ever (loop $again (call $log (i32.const 0) (i32.const 60000)) (br $again)))
+
+  (func (export "handle") (param $address i32) (param $length i32) (result i64)
+    (local $letter i32)
+    (local.set $letter (i32.load8_u (local.get $address)))
+    (memory.fill (i32.const 0) (i32.const 120) (i32.const 1000))
+    (if (i32.eq (local.get $letter) (i32.const 108 (; l ;))) (then (call $loop_for_ever)))
+    (if (i32.eq (local.get $letter) (i32.const 110 (; n ;))) (then (drop (call $nest_for_ever (i32.const 0)))))
+    (if (i32.eq (local.get $letter) (i32.const 109 (; m ;))) (then (call $eat_memory)))
+    (if (i32.eq (local.get $letter) (i32.const 114 (; r ;))) (then (call $read_outside)))
+    (if (i32.eq (local.get $letter) (i32.const 117 (; u ;))) (then unreachable))
+    (if (i32.eq (local.get $letter) (i32.const 100 (; d ;)))
+      (then (drop (i32.div_s (i32.const 1) (i32.const 0)))))
+    (if (i32.eq (local.get $letter) (i32.const 98 (; b ;))) (then (call $log_for_ever)))
+    ;; The gateway handed addresses that are not in the memory.
+    (if (i32.eq (local.get $letter) (i32.const 49 (; 1 ;))) (then (call $log (i32.const 65535) (i32.const 2))))
+    (if (i32.eq (local.get $letter) (i32.const 50 (; 2 ;))) (then (call $fail (i32.const -1) (i32.const -1))))
+    (if (i32.eq (local.get $letter) (i32.const 51 (; 3 ;)))
+      (then (drop (call $context (i32.const 65530) (i32.const -1)))))
+    ;; Answers outside the memory, half outside it, at its very end, and larger than allowed.
+    (if (i32.eq (local.get $letter) (i32.const 111 (; o ;))) (then (return (i64.const -256))))
+    (if (i32.eq (local.get $letter) (i32.const 104 (; h ;)))
+      (then (return (call $answer (i32.const 65530) (i32.const 7)))))
+    (if (i32.eq (local.get $letter) (i32.const 101 (; e ;)))
+      (then (return (call $answer (i32.const 65536) (i32.const 0)))))
+    (if (i32.eq (local.get $letter) (i32.const 103 (; g ;)))
+      (then (return (call $answer (i32.const 0) (i32.const 5000)))))
+    (call $answer (local.get $address) (local.get $length))))
