@@ -1,5 +1,7 @@
 //! Sentences of the language, as data: what matches, what doesn't, what is refused and how.
 
+#![allow(clippy::unwrap_used, reason = "cases of the repository are as they should be")]
+
 use patterns::{Pattern, PatternError, PatternSet};
 use serde_json::Value;
 
