@@ -117,6 +117,11 @@ pub(crate) const KINDS: &[KindEntry] = &[
 ];
 
 impl TargetKind {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|entry| entry.kind)
+    }
+
     /// The key of the action, such as `queue`.
     pub fn key(self) -> &'static str {
         KINDS.iter().find(|entry| entry.kind == self).map_or("target", |entry| entry.key)

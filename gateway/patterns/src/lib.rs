@@ -27,3 +27,10 @@ pub use explain::{Explanation, FieldVerdict, Verdict, explain};
 pub use pattern::{PATTERN_CHARACTERS_MAX, Pattern};
 pub use set::{PatternSet, SetError};
 pub use transform::{Context, TransformFault, Transformer};
+
+/// Whether a text is JSON, nested at most 127 deep.
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    let mut reader = json::Reader::new(text);
+    reader.value(0).and_then(|_| reader.end()).is_ok()
+}

@@ -1,6 +1,6 @@
-//! Rule definitions: loaded from a folder, reloaded when they change.
+//! Definitions of rules and of subscriptions: loaded from a folder, reloaded when they change.
 //!
-//! A definition is `{name}/rule.toml` or `{name}.toml`; entries that start with a dot are not looked at. All definitions
+//! A rule is `{name}/rule.toml` or `{name}.toml`, a subscription `{name}/subscription.toml` or `{name}.subscription.toml`; entries that start with a dot are not looked at. All definitions
 //! that are in force at one moment are one [`ActiveRules`], swapped as a whole. A definition that is broken is refused
 //! and named, and its last good version stays in force; one that is gone is removed; a new one comes in. A definition is
 //! broken also if it names a target that does not exist.
@@ -13,18 +13,22 @@ mod compile;
 mod descriptors;
 mod fault;
 mod folder;
+mod subscription;
 
 pub use active::ActiveRules;
 pub use catalogue::Reload;
 pub use compile::DeclaredTargets;
 pub use fault::Fault;
+pub use subscription::{Subscription, SubscriptionTarget, Subscriptions};
 
 use arc_swap::ArcSwap;
 use catalogue::{Catalogue, Removal};
 use descriptors::DescriptorFiles;
+use folder::Kind;
 use parking_lot::Mutex;
 use rules::Capabilities;
 use rules::definition::{DEFINITION_BYTES_MAX, Definition};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -58,16 +62,41 @@ pub struct RuleStatus {
     pub faults: Vec<Fault>,
 }
 
-/// The rule definitions of a folder.
+/// A subscription as it is shown to whoever administers the gateway.
+#[derive(Clone, Debug)]
+pub struct SubscriptionStatus {
+    /// The subscription's name.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The version in force, if there is one.
+    pub in_force: Option<Arc<Subscription>>,
+    /// What is wrong with the file as it is now; if empty, it is what is in force.
+    pub faults: Vec<Fault>,
+}
+
+/// The definitions of a folder.
 pub struct Definitions {
     folder: PathBuf,
     targets: DeclaredTargets,
     descriptors: Mutex<DescriptorFiles>,
     limits: Limits,
     catalogue: Mutex<Catalogue<Definition>>,
+    /// Locked after the rules.
+    subscribed: Mutex<Subscribed>,
     active: ArcSwap<ActiveRules>,
     generation: watch::Sender<u64>,
     before_change: OnceLock<BeforeChange>,
+}
+
+/// The subscriptions as last seen.
+struct Subscribed {
+    catalogue: Catalogue<Subscription>,
+    in_force: Arc<Subscriptions>,
+    /// What is wrong with those that don't fit among the others, by name.
+    misfits: BTreeMap<String, Fault>,
+    /// The rules there were.
+    rules: BTreeSet<String>,
 }
 
 /// What has to be done before other rules come in force.
@@ -80,13 +109,19 @@ impl Definitions {
     /// # Errors
     /// When the folder cannot be read.
     pub fn open(folder: &Path, targets: DeclaredTargets, limits: Limits) -> Result<Arc<Self>, Fault> {
-        folder::scan(folder, limits)?;
+        folder::scan(folder, Kind::Rule, limits)?;
         let definitions = Self {
             folder: folder.to_path_buf(),
             descriptors: Mutex::new(DescriptorFiles::new(targets.descriptors.clone())),
             targets,
             limits,
-            catalogue: Mutex::new(Catalogue::new()),
+            catalogue: Mutex::new(Catalogue::new(Kind::Rule)),
+            subscribed: Mutex::new(Subscribed {
+                catalogue: Catalogue::new(Kind::Subscription),
+                in_force: Arc::default(),
+                misfits: BTreeMap::new(),
+                rules: BTreeSet::new(),
+            }),
             active: ArcSwap::from_pointee(ActiveRules::default()),
             generation: watch::Sender::new(0),
             before_change: OnceLock::new(),
@@ -154,12 +189,36 @@ impl Definitions {
         catalogue.entries.iter().map(status).collect()
     }
 
+    /// Every subscription with its state, by name.
+    pub fn subscription_status(&self) -> Vec<SubscriptionStatus> {
+        // Held while others come in force, so what is told here is in force.
+        let _rules = self.catalogue.lock();
+        let subscribed = self.subscribed.lock();
+        let status = |(name, entry): (&String, &catalogue::Entry<Subscription>)| {
+            let misfit = subscribed.misfits.get(name);
+            SubscriptionStatus {
+                name: name.clone(),
+                file: entry.file.clone(),
+                in_force: entry.good.clone().filter(|_| misfit.is_none()),
+                faults: entry.faults.iter().chain(misfit).cloned().collect(),
+            }
+        };
+        subscribed.catalogue.entries.iter().map(status).collect()
+    }
+
     /// Everything that is wrong with the folder and the definitions in it. Empty when all is well.
     pub fn faults(&self) -> Vec<Fault> {
         let catalogue = self.catalogue.lock();
         let of_rules = catalogue.entries.values().flat_map(|entry| &entry.faults);
         let of_descriptors = self.descriptors.lock().faults.clone();
-        catalogue.folder_faults.iter().chain(of_rules).cloned().chain(of_descriptors).collect()
+        let subscribed = self.subscribed.lock();
+        // Both looks may have found the same wrong with the folder.
+        let of_folder = subscribed.catalogue.folder_faults.iter();
+        let of_folder = of_folder.filter(|fault| !catalogue.folder_faults.contains(fault));
+        let of_subscriptions = subscribed.catalogue.entries.values().flat_map(|entry| &entry.faults);
+        let of_subscriptions = of_subscriptions.chain(subscribed.misfits.values());
+        let all = catalogue.folder_faults.iter().chain(of_rules).chain(of_folder).chain(of_subscriptions);
+        all.cloned().chain(of_descriptors).collect()
     }
 
     fn reload(&self, removal: Removal) -> Reload {
@@ -181,10 +240,40 @@ impl Definitions {
             tracing::error!(rule = name, in_force = entry.good.is_some(), "rule definition refused");
             entry.faults.iter().for_each(report);
         }
-        if reload.changes_rules() {
+        let subscriptions_change = self.reload_subscriptions(&catalogue, removal);
+        if reload.changes_rules() || subscriptions_change {
             self.swap(&catalogue, &reload);
         }
         reload
+    }
+
+    /// Looks at the subscriptions, and says whether others are in force than before.
+    fn reload_subscriptions(&self, rules: &Catalogue<Definition>, removal: Removal) -> bool {
+        let mut subscribed = self.subscribed.lock();
+        let subscribed = &mut *subscribed;
+        let names: BTreeSet<String> = rules.entries.keys().cloned().collect();
+        if names != subscribed.rules {
+            subscribed.catalogue.forget_contents();
+            subscribed.rules = names;
+        }
+        let known = subscription::Known { targets: &self.targets, rules: &subscribed.rules };
+        let read = |name: &str, file: &Path, text: &str| subscription::read(name, file, text, &known);
+        let folder_faults = subscribed.catalogue.folder_faults.clone();
+        let reload = subscribed.catalogue.reload(&self.folder, self.limits, removal, &read);
+        if subscribed.catalogue.folder_faults != folder_faults {
+            subscribed.catalogue.folder_faults.iter().for_each(report);
+        }
+        for name in &reload.refused {
+            let entry = &subscribed.catalogue.entries[name];
+            tracing::error!(subscription = name, in_force = entry.good.is_some(), "subscription refused");
+            entry.faults.iter().for_each(report);
+        }
+        if reload.changes_rules() {
+            subscribed.assemble();
+            let Reload { added, changed, removed, .. } = &reload;
+            tracing::info!(?added, ?changed, ?removed, "subscriptions in force");
+        }
+        reload.changes_rules()
     }
 
     /// Whether rules may name other descriptors than before.
@@ -214,7 +303,8 @@ impl Definitions {
     fn swap(&self, catalogue: &Catalogue<Definition>, reload: &Reload) {
         let generation = self.active.load().generation() + 1;
         let definitions = catalogue.entries.values().filter_map(|entry| entry.good.clone());
-        let rules = ActiveRules::new(generation, definitions);
+        let subscriptions = Arc::clone(&self.subscribed.lock().in_force);
+        let rules = ActiveRules::new(generation, definitions, subscriptions);
         if let Some(tell) = self.before_change.get() {
             tell(&rules);
         }
@@ -222,6 +312,22 @@ impl Definitions {
         self.generation.send_replace(generation);
         let Reload { added, changed, removed, .. } = reload;
         tracing::info!(generation, ?added, ?changed, ?removed, "rules in force");
+    }
+}
+
+impl Subscribed {
+    /// Makes one set of all that are good.
+    fn assemble(&mut self) {
+        let good = self.catalogue.entries.values().filter_map(|entry| entry.good.clone());
+        let (in_force, refused) = Subscriptions::new(good);
+        self.in_force = Arc::new(in_force);
+        self.misfits.clear();
+        for (name, error) in refused {
+            let file = self.catalogue.entries.get(&name).map(|entry| entry.file.clone()).unwrap_or_default();
+            let fault = Fault::of_file(&file, format!("subscription `{name}` is not in force: {error}"));
+            report(&fault);
+            self.misfits.insert(name, fault);
+        }
     }
 }
 

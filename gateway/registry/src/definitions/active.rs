@@ -1,5 +1,6 @@
-//! The rules in force at one moment.
+//! The rules in force at one moment, and the subscriptions to what they make.
 
+use super::Subscriptions;
 use rules::definition::Definition;
 use rules::{Message, RuleSet};
 use std::collections::BTreeMap;
@@ -13,10 +14,15 @@ pub struct ActiveRules {
     by_name: BTreeMap<String, Arc<Definition>>,
     by_topic: RuleSet<Arc<Definition>>,
     selects_reserved: bool,
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl ActiveRules {
-    pub(super) fn new(generation: u64, definitions: impl Iterator<Item = Arc<Definition>>) -> Self {
+    pub(super) fn new(
+        generation: u64,
+        definitions: impl Iterator<Item = Arc<Definition>>,
+        subscriptions: Arc<Subscriptions>,
+    ) -> Self {
         let mut by_name = BTreeMap::new();
         let mut selects_reserved = false;
         for definition in definitions.filter(|definition| definition.enabled) {
@@ -29,12 +35,17 @@ impl ActiveRules {
         let by_topic = RuleSet::new(
             by_name.values().map(|rule: &Arc<Definition>| (rule.statement.clone(), rule.clone())),
         );
-        Self { generation, by_name, by_topic, selects_reserved }
+        Self { generation, by_name, by_topic, selects_reserved, subscriptions }
     }
 
     /// Whether any rule selects from topics that begin with `$`, `$SYS` aside, which no wildcard at the first level matches.
     pub fn selects_reserved(&self) -> bool {
         self.selects_reserved
+    }
+
+    /// Who else gets the events of these rules.
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
     }
 
     /// How often other rules came in force, since the start.

@@ -2,7 +2,7 @@
 //!
 //! Generic over the compiled form, so that what happens on a change can be seen without the rules.
 
-use super::folder::{Found, FoundState, Stamp, scan};
+use super::folder::{Found, FoundState, Kind, Stamp, scan};
 use super::{Fault, Limits};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -46,7 +46,7 @@ enum Seen {
     Missing,
 }
 
-/// What one look at the folder found, by the names of rules.
+/// What one look at the folder found, by the names of rules, or of subscriptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reload {
     /// In force for the first time.
@@ -60,7 +60,7 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Whether other rules are in force than before.
+    /// Whether others are in force than before.
     pub fn changes_rules(&self) -> bool {
         !(self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty())
     }
@@ -68,14 +68,15 @@ impl Reload {
 
 #[derive(Debug)]
 pub(crate) struct Catalogue<R> {
+    kind: Kind,
     pub(crate) entries: BTreeMap<String, Entry<R>>,
     /// What is wrong with the folder, or with entries of it that cannot be rules.
     pub(crate) folder_faults: Vec<Fault>,
 }
 
 impl<R> Catalogue<R> {
-    pub(crate) fn new() -> Self {
-        Self { entries: BTreeMap::new(), folder_faults: Vec::new() }
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, entries: BTreeMap::new(), folder_faults: Vec::new() }
     }
 
     /// Has every definition compiled again at the next look: what it is compiled with has changed.
@@ -94,7 +95,7 @@ impl<R> Catalogue<R> {
         compile: &Compile<R>,
     ) -> Reload {
         let mut reload = Reload::default();
-        let found = match scan(folder, limits) {
+        let found = match scan(folder, self.kind, limits) {
             Ok((found, faults)) => {
                 self.folder_faults = faults;
                 found

@@ -23,7 +23,7 @@ impl FromIterator<(TargetKind, String)> for DeclaredTargets {
 
 impl DeclaredTargets {
     /// The names of the targets of a kind.
-    fn names(&self, kind: TargetKind) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self, kind: TargetKind) -> impl Iterator<Item = &str> {
         self.targets.iter().filter(move |(declared, _)| *declared == kind).map(|(_, name)| name.as_str())
     }
 
@@ -57,7 +57,8 @@ impl DeclaredTargets {
         }
     }
 
-    fn hint(&self, kind: TargetKind, name: &str) -> String {
+    /// What to write for a name that no target of the kind has.
+    pub(super) fn hint(&self, kind: TargetKind, name: &str) -> String {
         if let Some(nearest) = nearest(name, self.names(kind)) {
             return format!("did you mean `{nearest}`?");
         }

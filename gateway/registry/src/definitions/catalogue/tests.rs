@@ -1,3 +1,4 @@
+use super::super::folder::Kind;
 use super::super::{Fault, Limits};
 use super::{Catalogue, Reload, Removal};
 use proptest::prelude::*;
@@ -25,7 +26,7 @@ struct Folder {
 impl Folder {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("there is room for a directory");
-        Self { directory, catalogue: Catalogue::new() }
+        Self { directory, catalogue: Catalogue::new(Kind::Rule) }
     }
 
     fn put(&self, file: &str, text: &str) {
