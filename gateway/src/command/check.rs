@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut problems = Vec::new();
     check_tls(&settings, &mut problems);
     check_policies(&settings, &mut problems);
-    let rules = check_rules(&settings, &mut problems);
+    let (rules, subscriptions) = check_rules(&settings, &mut problems);
     for problem in &problems {
         output::line(problem);
     }
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let raw = &settings.raw;
     output::line(format!(
-        "{}: all well. MQTT over TLS on {}, WebSocket and HTTPS {}, API on {}, data in {}, {rules} rules, {} queues, {} streams, {} functions, {} HTTP targets",
+        "{}: all well. MQTT over TLS on {}, WebSocket and HTTPS {}, API on {}, data in {}, {rules} rules, {subscriptions} subscriptions, {} queues, {} streams, {} functions, {} HTTP targets",
         arguments.config.config.display(),
         raw.listener.tls_address,
         raw.listener.https_address.map_or_else(|| "off".to_string(), |address| format!("on {address}")),
@@ -59,16 +59,17 @@ fn check_policies(settings: &Settings, problems: &mut Vec<String>) {
     }
 }
 
-fn check_rules(settings: &Settings, problems: &mut Vec<String>) -> usize {
-    let Some(folder) = &settings.raw.rules.definitions else { return 0 };
+/// How many rules and subscriptions there are.
+fn check_rules(settings: &Settings, problems: &mut Vec<String>) -> (usize, usize) {
+    let Some(folder) = &settings.raw.rules.definitions else { return (0, 0) };
     match open_definitions(settings, folder) {
         Ok(definitions) => {
             problems.extend(definitions.faults().iter().map(ToString::to_string));
-            definitions.status().len()
+            (definitions.status().len(), definitions.subscription_status().len())
         }
         Err(error) => {
             problems.push(error.to_string());
-            0
+            (0, 0)
         }
     }
 }

@@ -9,6 +9,7 @@ mod function;
 mod ledger;
 mod moment;
 pub(crate) mod output;
+mod patterns;
 mod policies;
 mod queues;
 pub(crate) mod registration;
@@ -39,6 +40,8 @@ enum Command {
     Check(check::Arguments),
     /// Test rules before they run
     Rules(rules::Arguments),
+    /// Try event patterns and input transformers
+    Patterns(patterns::Arguments),
     /// Make and revoke certificates of a development authority
     Certs(certs::Arguments),
     /// Things and their certificates
@@ -86,6 +89,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
+        Command::Patterns(arguments) => patterns::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Things(arguments) => things::run(&arguments),
         Command::Users(arguments) => users::run(&arguments),

@@ -35,6 +35,7 @@ fn router(controlled: Controlled) -> Router {
         .route("/rules", get(rules::list))
         .route("/rules/{name}", get(rules::show))
         .route("/rules/{name}/trace", get(rules::trace))
+        .route("/subscriptions", get(rules::subscriptions))
         .route("/registry", post(declared::apply))
         .route("/things", get(declared::things))
         .route("/certificates", get(declared::certificates))

@@ -1,7 +1,9 @@
 //! The rules of the running gateway: what they are, how they do, and live messages through them.
 
+mod subscriptions;
 mod trace;
 
+pub(super) use subscriptions::subscriptions;
 pub(super) use trace::trace;
 
 use super::{Controlled, Refusal};

@@ -5,9 +5,11 @@
 
 mod describe;
 mod draws;
+mod envelope;
 mod inquiry;
 mod report;
 pub(crate) mod route;
+mod subscribe;
 mod trace;
 mod windowed;
 
@@ -27,6 +29,7 @@ use rules::definition::Definition;
 use rules::outside::{Answers, Question};
 use rules::{Fault, Message, Outcome, Output, Run};
 use std::sync::Arc;
+use subscribe::Publisher;
 pub(crate) use trace::Seen;
 pub(super) use windowed::WindowedRules;
 
@@ -98,7 +101,8 @@ fn consider(gateway: &Gateway, sent: &Sent<'_>, rule: &Definition, record: &mut 
         Ok(Outcome::Match(output)) => match event(gateway, rule, output, sent.message, &mut failures) {
             Ok(event) => {
                 gateway.counters.rule_matches.add(&rule.name, record.accepted_at_ms);
-                record.add(event);
+                let client_id = sent.client.map_or("", Client::client_id);
+                subscribe::add(gateway, &Publisher { client_id, topic: sent.topic }, event, record);
             }
             Err(question) => return Some(*question),
         },

@@ -40,7 +40,7 @@ impl ByLabel {
     }
 }
 
-/// Messages that each rule matched, and when it last did.
+/// Messages that each rule matched, or events that each subscription wanted, and when it last did.
 #[derive(Debug, Default)]
 pub(crate) struct RuleMatches(DashMap<String, Matches>);
 
@@ -74,12 +74,12 @@ impl RuleMatches {
         Some((matches.count.load(Relaxed), matches.last_ms.load(Relaxed)))
     }
 
-    /// The samples, ordered by rule.
-    pub(crate) fn samples(&self) -> Vec<Sample> {
+    /// The samples, ordered by the values of `label`.
+    pub(crate) fn samples(&self, label: &'static str) -> Vec<Sample> {
         let mut samples: Vec<Sample> = self
             .0
             .iter()
-            .map(|entry| Sample::labelled("rule", entry.key().as_str(), entry.count.load(Relaxed)))
+            .map(|entry| Sample::labelled(label, entry.key().as_str(), entry.count.load(Relaxed)))
             .collect();
         samples.sort_by(|left, right| left.labels.cmp(&right.labels));
         samples
@@ -315,10 +315,16 @@ pub(crate) struct Counters {
     pub(crate) rule_faults: RuleFaults,
     /// By rule: calls of functions without an answer.
     pub(crate) rule_calls_failed: ByLabel,
+    /// Events that a subscription wanted, by subscription.
+    pub(crate) subscription_matches: RuleMatches,
+    /// Events that an input transformer could not shape, by subscription.
+    pub(crate) subscription_faults: ByLabel,
     /// Lines about peers that were refused something.
     pub(crate) refusal_lines: Lines,
     /// Lines about rules that failed.
     pub(crate) rule_lines: RuleLines,
+    /// Lines about subscriptions that failed.
+    pub(crate) subscription_lines: RuleLines,
     /// Lines about rules that devices name and that do not exist.
     pub(crate) unknown_rule_lines: Lines,
     /// Sessions that ended because their time was up.

@@ -163,7 +163,7 @@ const METRICS: &[Metric] = &[
         samples: |s| s.gateway.counters.acknowledge_latency.samples(),
     },
     counter("iot_gateway_rule_matches_total", "Messages that a rule matched", |s| {
-        s.gateway.counters.rule_matches.samples()
+        s.gateway.counters.rule_matches.samples("rule")
     }),
     counter("iot_gateway_rule_faults_total", "Messages for which something in a rule failed, by kind", |s| {
         s.gateway.counters.rule_faults.samples()
@@ -172,6 +172,22 @@ const METRICS: &[Metric] = &[
         "iot_gateway_rule_calls_failed_total",
         "Calls of functions by rules without an answer in time",
         |s| s.gateway.counters.rule_calls_failed.samples("rule"),
+    ),
+    counter("iot_gateway_subscription_matches_total", "Events that a subscription wanted", |s| {
+        s.gateway.counters.subscription_matches.samples("subscription")
+    }),
+    counter(
+        "iot_gateway_subscription_faults_total",
+        "Events that the input transformer of a subscription could not shape",
+        |s| s.gateway.counters.subscription_faults.samples("subscription"),
+    ),
+    gauge(
+        "iot_gateway_subscription_definitions_refused",
+        "Subscriptions on disk that are not in force",
+        |s| {
+            let status = s.gateway.definitions.subscription_status();
+            Sample::plain(status.iter().filter(|status| !status.faults.is_empty()).count() as u64)
+        },
     ),
     gauge("iot_gateway_messages_waiting_for_functions", "Messages whose rules wait for functions", |s| {
         Sample::plain(s.gateway.functions.waiting())

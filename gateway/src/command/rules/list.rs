@@ -1,4 +1,4 @@
-//! `iot-gateway rules list`: the rules of the running gateway, whether they are in force, and what came of them.
+//! `iot-gateway rules list`: the rules and subscriptions of the running gateway, whether they are in force, and what came of them.
 
 use super::output;
 use crate::command::ConfigArguments;
@@ -22,7 +22,10 @@ pub(super) struct Arguments {
     config: ConfigArguments,
     /// Show this rule alone, with its definition and what is wrong with it
     rule: Option<String>,
-    /// Print JSON
+    /// List the subscriptions alone
+    #[arg(long, conflicts_with = "rule")]
+    subscriptions: bool,
+    /// Print JSON, of rules alone or of subscriptions alone
     #[arg(long)]
     json: bool,
 }
@@ -30,12 +33,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let control = Control::new(&arguments.config.load()?);
     let Some(rule) = &arguments.rule else {
-        let rules: Vec<Value> = control.get("/rules")?;
-        if arguments.json {
-            output::json(&rules)?;
-        } else {
-            print_table(&rules);
-        }
+        print_all(arguments, &control)?;
         return Ok(ExitCode::SUCCESS);
     };
     let rule: Value = control.get(&format!("/rules/{}", super::encoded(rule)))?;
@@ -45,6 +43,52 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         print_one(&rule);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_all(arguments: &Arguments, control: &Control) -> anyhow::Result<()> {
+    if arguments.json {
+        let path = if arguments.subscriptions { "/subscriptions" } else { "/rules" };
+        return output::json(&control.get::<Vec<Value>>(path)?);
+    }
+    if !arguments.subscriptions {
+        print_table(&control.get::<Vec<Value>>("/rules")?);
+    }
+    let subscriptions: Vec<Value> = control.get("/subscriptions")?;
+    if !subscriptions.is_empty() || arguments.subscriptions {
+        output::line("");
+        print_subscriptions(&subscriptions);
+    }
+    Ok(())
+}
+
+fn print_subscriptions(subscriptions: &[Value]) {
+    let rows: Vec<Vec<String>> = subscriptions
+        .iter()
+        .map(|subscription| {
+            let text = |key: &str| subscription[key].as_str().unwrap_or_default().to_string();
+            let count = |key: &str| subscription[key].as_u64().unwrap_or(0).to_string();
+            vec![
+                text("subscription"),
+                text("state"),
+                count("matches"),
+                count("failed"),
+                last_match(subscription),
+                targets(subscription),
+                short(&text("pattern")),
+            ]
+        })
+        .collect();
+    output::table(&["subscription", "state", "matches", "failed", "last match", "targets", "pattern"], &rows);
+}
+
+/// `kind/name` of each target.
+fn targets(subscription: &Value) -> String {
+    let targets = subscription["targets"].as_array().into_iter().flatten();
+    let named = targets.filter_map(|target| {
+        let mut members = target.as_object()?.iter().filter(|(key, _)| *key != "transformed");
+        members.next().map(|(kind, name)| format!("{kind}/{}", name.as_str().unwrap_or_default()))
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn print_table(rules: &[Value]) {

@@ -77,8 +77,8 @@ thread_local! {
     static NAMES: std::cell::RefCell<HashMap<TargetKind, HashMap<String, TargetName>>> = Default::default();
 }
 
-/// The name of a target that was there when the rule was loaded.
-fn declared(kind: TargetKind, name: &str) -> TargetName {
+/// The name of a target that was there when the rule or subscription was loaded.
+pub(super) fn declared(kind: TargetKind, name: &str) -> TargetName {
     known(kind, name).unwrap_or_else(|| {
         let target = TargetName::new(kind.key(), name)
             .expect("a definition whose target does not exist is refused, and a target's name is legal");

@@ -3,6 +3,7 @@
 use super::draws::Draws;
 use super::event;
 use super::report::{Failures, Sent, report};
+use super::subscribe::{self, Publisher};
 use crate::flow::outside::Desk;
 use crate::gateway::Gateway;
 use bus::{Origin, Record};
@@ -13,6 +14,9 @@ use windows::WindowResult;
 
 /// Windows close on a thread that waits for nobody.
 const NO_FUNCTIONS: &str = "the action of a rule with windows can't ask a function; ask in the statement";
+
+/// What windows make has no topic and no client.
+const NOBODY: Publisher<'_> = Publisher { client_id: "", topic: "" };
 
 /// The rules of a gateway, for its windows.
 pub(in crate::flow) struct WindowedRules {
@@ -37,7 +41,7 @@ impl windows::Rules for WindowedRules {
         let mut failures = Failures::default();
         match result.output.map(|output| event(gateway, definition, output.clone(), &message, &mut failures))
         {
-            Ok(Ok(event)) => record.add(event),
+            Ok(Ok(event)) => subscribe::add(gateway, &NOBODY, event, &mut record),
             Ok(Err(question)) => failures.abort(Fault::Unanswered(question)),
             Err(fault) => failures.abort(fault.clone()),
         }
