@@ -104,7 +104,12 @@ pub(crate) struct KindEntry {
 
 /// Every kind of target. A new kind is one line here and one variant above.
 pub(crate) const KINDS: &[KindEntry] = &[
-    KindEntry { kind: TargetKind::Queue, key: "queue", name: "name", options: &[] },
+    KindEntry {
+        kind: TargetKind::Queue,
+        key: "queue",
+        name: "name",
+        options: &["message_group_id", "message_deduplication_id"],
+    },
     KindEntry { kind: TargetKind::Stream, key: "stream", name: "name", options: &["partition_key"] },
     KindEntry { kind: TargetKind::Function, key: "function", name: "name", options: &[] },
     KindEntry { kind: TargetKind::Http, key: "http", name: "name", options: &["path", "query", "headers"] },

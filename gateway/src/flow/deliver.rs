@@ -76,7 +76,18 @@ async fn declare(
 fn queues(raw: &Raw) -> BTreeMap<String, queue::Attributes> {
     let attributes = |declared: &crate::settings::Queue| {
         let redrive = declared.dead_letter_queue.clone().zip(declared.receives_max);
+        let redrive_allow = match declared.dead_letter_sources.clone() {
+            None => queue::RedriveAllow::All,
+            Some(names) if names.is_empty() => queue::RedriveAllow::None,
+            Some(names) => queue::RedriveAllow::Queues(names),
+        };
         queue::Attributes {
+            redrive_allow,
+            delay_secs: declared.delay_secs,
+            receive_wait_secs: declared.receive_wait_secs,
+            fifo: declared.fifo,
+            content_based_deduplication: declared.content_based_deduplication,
+            deduplication_scope: declared.deduplication_scope,
             visibility_timeout_secs: declared.visibility_timeout_secs,
             retention_secs: declared.retention_secs,
             redrive: redrive

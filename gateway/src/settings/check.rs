@@ -240,6 +240,7 @@ fn targets(raw: &Raw) -> Result<(), SettingsError> {
     }
     dead_letters(raw)?;
     for queue in &raw.queue {
+        fifo(queue)?;
         dead_letter_queue(queue, &queues)?;
     }
     for function in &raw.function {
@@ -320,6 +321,26 @@ fn function_code(function: &super::raw::Function) -> Result<(), SettingsError> {
     }
 }
 
+/// A FIFO queue is one by its name and by its settings, and has some settings of its own.
+fn fifo(queue: &super::raw::Queue) -> Result<(), SettingsError> {
+    let (name, ends_in_fifo) = (&queue.name, queue.name.ends_with(".fifo"));
+    if queue.fifo != ends_in_fifo {
+        return refuse(match queue.fifo {
+            true => format!("queue `{name}`: with `fifo = true` its name ends in `.fifo`"),
+            false => format!("queue `{name}`: a name that ends in `.fifo` needs `fifo = true`"),
+        });
+    }
+    let is_default = queue.deduplication_scope == targets::queue::DeduplicationScope::default();
+    let of_fifo_queues = [
+        ("content_based_deduplication", queue.content_based_deduplication),
+        ("deduplication_scope", !is_default),
+    ];
+    match of_fifo_queues.iter().find(|(_, is_set)| *is_set && !queue.fifo) {
+        Some((key, _)) => refuse(format!("queue `{name}`: `{key}` is for FIFO queues only")),
+        None => Ok(()),
+    }
+}
+
 fn dead_letter_queue(queue: &super::raw::Queue, queues: &[&str]) -> Result<(), SettingsError> {
     match (&queue.dead_letter_queue, queue.receives_max) {
         (None, None) => Ok(()),
@@ -338,6 +359,10 @@ fn dead_letter_queue(queue: &super::raw::Queue, queues: &[&str]) -> Result<(), S
                 queue.name
             ))
         }
+        (Some(name), Some(_)) if name.ends_with(".fifo") != queue.fifo => refuse(format!(
+            "queue `{}`: its `dead_letter_queue` must be of the same type, FIFO or not; `{name}` is not",
+            queue.name
+        )),
         (Some(_), Some(_)) => Ok(()),
     }
 }
@@ -350,8 +375,11 @@ fn unique<'a>(
 ) -> Result<(), SettingsError> {
     let mut seen = BTreeSet::new();
     for name in names {
-        let legal = (1..=length_max).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        // The ending of a FIFO queue stands beside what names are made of.
+        let stem = if kind == "queue" { name.strip_suffix(".fifo").unwrap_or(name) } else { name };
+        let legal = !stem.is_empty()
+            && name.len() <= length_max
+            && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         if !legal {
             return refuse(format!(
                 "{kind} `{name}`: a name is 1 to {length_max} letters, digits, `-` and `_`"

@@ -347,8 +347,25 @@ pub(crate) struct Queue {
     pub(crate) retention_secs: u32,
     /// Messages received more often than this move to `dead_letter_queue`.
     pub(crate) receives_max: Option<u32>,
-    /// Another queue of this file.
+    /// Another queue of this file, of the same type.
     pub(crate) dead_letter_queue: Option<String>,
+    /// The queues that may name this one as their `dead_letter_queue`, at most 10; every queue when absent.
+    pub(crate) dead_letter_sources: Option<Vec<String>>,
+    /// How long a message waits before it may first be received; 0 to 900.
+    #[serde(default)]
+    pub(crate) delay_secs: u32,
+    /// How long a receive that finds nothing waits, unless the receiver says; 0 to 20.
+    #[serde(default)]
+    pub(crate) receive_wait_secs: u32,
+    /// Keeps order within message groups and takes each message once. The name then ends in `.fifo`.
+    #[serde(default)]
+    pub(crate) fifo: bool,
+    /// A message without a deduplication id of its own is the same as another with the same body. FIFO queues only.
+    #[serde(default)]
+    pub(crate) content_based_deduplication: bool,
+    /// Where a deduplication id has to be unique: `queue` or `message_group`. FIFO queues only.
+    #[serde(default)]
+    pub(crate) deduplication_scope: targets::queue::DeduplicationScope,
 }
 
 /// `[[stream]]`

@@ -98,6 +98,16 @@ fn settings_that_contradict_each_other_are_refused() {
             "[[queue]]\nname = \"alerts\"\n[[queue]]\nname = \"b\"\nreceives_max = 3\ndead_letter_queue = \"alert\"\n",
             "did you mean `alerts`?",
         ),
+        ("[[queue]]\nname = \"a.fifo\"\n", "queue `a.fifo`: a name that ends in `.fifo` needs `fifo = true`"),
+        ("[[queue]]\nname = \"a\"\nfifo = true\n", "queue `a`: with `fifo = true` its name ends in `.fifo`"),
+        (
+            "[[queue]]\nname = \"a\"\ncontent_based_deduplication = true\n",
+            "queue `a`: `content_based_deduplication` is for FIFO queues only",
+        ),
+        (
+            "[[queue]]\nname = \"a\"\n[[queue]]\nname = \"b.fifo\"\nfifo = true\nreceives_max = 3\ndead_letter_queue = \"a\"\n",
+            "queue `b.fifo`: its `dead_letter_queue` must be of the same type",
+        ),
         ("[[function]]\nname = \"f\"\ncommand = []\n", "function `f`: `command` is empty"),
         (
             "[[queue]]\nname = \"failed\"\n[[function]]\nname = \"f\"\ncommand = [\"a\"]\n\

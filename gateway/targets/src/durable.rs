@@ -39,6 +39,8 @@ pub enum WriteError {
 
 struct Request {
     changes: Vec<Change>,
+    /// Whether it is to survive a power failure, too.
+    durable: bool,
     /// Who waits until it is durable; nobody for a note.
     done: Option<oneshot::Sender<Result<(), Arc<StateError>>>>,
 }
@@ -59,9 +61,22 @@ impl Writer {
 
     /// Makes the changes, and returns when they are on disk. When the caller goes away the changes are made anyway.
     pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), WriteError> {
+        self.request(changes, true).await
+    }
+
+    /// Returns when everything that was noted before is written: it survives the death of the process, and nothing
+    /// written later survives anything without it.
+    pub(crate) async fn written(&self) -> Result<(), WriteError> {
+        self.request(Vec::new(), false).await
+    }
+
+    async fn request(&self, changes: Vec<Change>, durable: bool) -> Result<(), WriteError> {
         let requests = self.requests.lock().clone().ok_or(WriteError::Closed)?;
         let (done, outcome) = oneshot::channel();
-        requests.send(Request { changes, done: Some(done) }).await.map_err(|_| WriteError::Closed)?;
+        requests
+            .send(Request { changes, durable, done: Some(done) })
+            .await
+            .map_err(|_| WriteError::Closed)?;
         outcome.await.map_err(|_| WriteError::Closed)?.map_err(WriteError::Store)
     }
 
@@ -69,8 +84,15 @@ impl Writer {
     /// False when there is no room, or the writer has ended: nothing of it will be written.
     #[must_use = "what there is no room for is not written"]
     pub(crate) fn note(&self, changes: Vec<Change>) -> bool {
+        self.note_or_give_back(changes).is_ok()
+    }
+
+    /// The same, but gives back what there is no room for.
+    pub(crate) fn note_or_give_back(&self, changes: Vec<Change>) -> Result<(), Vec<Change>> {
         let requests = self.requests.lock();
-        requests.as_ref().is_some_and(|requests| requests.try_send(Request { changes, done: None }).is_ok())
+        let Some(requests) = requests.as_ref() else { return Err(changes) };
+        let noting = requests.try_send(Request { changes, durable: false, done: None });
+        noting.map_err(|error| error.into_inner().changes)
     }
 
     /// Has no room for anything while `work` runs.
@@ -101,7 +123,7 @@ impl Drop for Writer {
 fn run(store: &StateStore, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(64);
     while waiting.blocking_recv_many(&mut requests, BATCH_REQUESTS_MAX) > 0 {
-        let durable = requests.iter().any(|request| request.done.is_some());
+        let durable = requests.iter().any(|request| request.durable);
         let outcome = commit(store, &requests, durable).map_err(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(%error, requests = requests.len(), "could not write the state of queues and streams");

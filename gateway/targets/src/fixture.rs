@@ -27,7 +27,6 @@ impl Ground {
         let journal = Journal::open(directory.path().join("journal"), settings).unwrap();
         let store = StateStore::open(directory.path().join("state")).unwrap();
         let bus = Bus::open(journal.clone(), &store, BusSettings::default()).unwrap();
-        bus.begin_trimming();
         Self { directory, journal, store, bus }
     }
 
@@ -44,11 +43,17 @@ impl Ground {
     }
 
     pub(crate) async fn queues(&self, settings: &queue::Settings) -> queue::Queues {
-        queue::Queues::open(&self.bus, &self.journal, &self.store, settings.clone()).await.unwrap()
+        let queues =
+            queue::Queues::open(&self.bus, &self.journal, &self.store, settings.clone()).await.unwrap();
+        self.bus.begin_trimming();
+        queues
     }
 
     pub(crate) async fn streams(&self, settings: &stream::Settings) -> stream::Streams {
-        stream::Streams::open(&self.bus, &self.journal, &self.store, settings.clone()).await.unwrap()
+        let streams =
+            stream::Streams::open(&self.bus, &self.journal, &self.store, settings.clone()).await.unwrap();
+        self.bus.begin_trimming();
+        streams
     }
 }
 

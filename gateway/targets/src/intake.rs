@@ -29,6 +29,9 @@ pub enum IntakeError {
         /// Where it should have gone.
         target: String,
     },
+    /// It was not tried, because one that has to stand before it was not taken.
+    #[error("a message before it was not taken, and order is kept; try again later")]
+    NotTried,
     /// It was taken but is not known to be durable.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -38,7 +41,10 @@ impl IntakeError {
     /// True when the same may be accepted later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Append(AppendError::Full { .. }) | Self::NoRoom { .. } | Self::Commit(_) => true,
+            Self::Append(AppendError::Full { .. })
+            | Self::NoRoom { .. }
+            | Self::NotTried
+            | Self::Commit(_) => true,
             Self::Append(AppendError::Journal(error)) => {
                 !matches!(error, journal::AppendError::TooLarge { .. })
             }
@@ -90,22 +96,43 @@ impl Intake {
     /// Writes the records and returns when each is on disk or refused, in order. Waits for room, but once for all of
     /// them.
     pub(crate) async fn accept(&self, records: &[Record]) -> Vec<Result<Offset, IntakeError>> {
-        self.accept_until(records, Some(Instant::now() + BATCH_WAIT_MAX)).await
+        self.accept_until(records, Some(Instant::now() + BATCH_WAIT_MAX), false).await
     }
 
     /// The same without waiting for room.
     pub(crate) async fn accept_at_once(&self, records: &[Record]) -> Vec<Result<Offset, IntakeError>> {
-        self.accept_until(records, None).await
+        self.accept_until(records, None, false).await
+    }
+
+    /// Keeps the order of the records: after one that is refused none is tried. `waits` says whether to wait for
+    /// room.
+    pub(crate) async fn accept_in_order(
+        &self,
+        records: &[Record],
+        waits: bool,
+    ) -> Vec<Result<Offset, IntakeError>> {
+        let deadline = waits.then(|| Instant::now() + BATCH_WAIT_MAX);
+        self.accept_until(records, deadline, true).await
+    }
+
+    /// Returns when every view has been shown the record at `offset`; false when that will not be.
+    pub(crate) async fn is_shown(&self, offset: Offset) -> bool {
+        self.bus.frontier().wait_for(|frontier| *frontier > offset).await.is_ok()
     }
 
     async fn accept_until(
         &self,
         records: &[Record],
         mut deadline: Option<Instant>,
+        in_order: bool,
     ) -> Vec<Result<Offset, IntakeError>> {
         let mut producer = self.bus.producer();
         let mut outcomes = Vec::with_capacity(records.len());
         for record in records {
+            if in_order && outcomes.last().is_some_and(Result::is_err) {
+                outcomes.push(Err(IntakeError::NotTried));
+                continue;
+            }
             let outcome = append(&mut producer, record, deadline).await;
             if matches!(
                 outcome,
@@ -126,7 +153,7 @@ impl Intake {
     }
 }
 
-/// Waits for room until `deadline`, or not at all. A record that found none in time is not in the journal.
+/// Waits for room until ` not at all. A record that found none in time is not in the journal.
 async fn append(
     producer: &mut Producer,
     record: &Record,

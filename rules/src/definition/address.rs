@@ -16,6 +16,9 @@ use crate::template::Template;
 /// The longest partition key, in characters, as in Kinesis.
 pub const PARTITION_KEY_CHARACTERS_MAX: usize = 256;
 
+/// The longest id of a message group or for deduplication, in characters, as in SQS.
+pub(super) const QUEUE_ID_CHARACTERS_MAX: usize = 128;
+
 /// The longest value of a header, path or query parameter, in bytes.
 pub const PARAMETER_BYTES_MAX: usize = 8 * 1024;
 
@@ -194,6 +197,10 @@ pub(super) fn check(kind: TargetKind, setting: &str, text: &str) -> Result<(), &
             "a header holds no control characters, line ends among them",
         ),
         (TargetKind::Http, _) => Ok(()),
+        (TargetKind::Queue, _) => wanted(
+            text.chars().count() <= QUEUE_ID_CHARACTERS_MAX && !text.chars().any(char::is_control),
+            "it has at most 128 characters, and no control characters",
+        ),
         (_, "qos") => wanted(matches!(text, "0" | "1"), "qos is 0 or 1"),
         (_, "retain") => wanted(matches!(text, "true" | "false"), "retain is true or false"),
         (_, "headers.response_topic") => check_topic(text),
@@ -290,6 +297,17 @@ mod tests {
     fn names_and_keys_are_filled() {
         let line = r#"{"line":"a"}"#;
         assert_eq!(addressed("queue = 'alerts-${line}'", line), "alerts-a - []");
+        let grouped = "queue = { name = 'orders.fifo', message_group_id = '${line}-${@k}', message_deduplication_id = '${id}' }";
+        assert_eq!(
+            addressed(grouped, line),
+            "orders.fifo - [message_group_id=a-A]",
+            "what is empty is left out"
+        );
+        let long = format!(r#"{{"line":"{}"}}"#, "x".repeat(64));
+        assert!(
+            addressed(grouped, &long)
+                .ends_with("for this message: it has at most 128 characters, and no control characters")
+        );
         assert_eq!(addressed("function = '${topic(2)}'", line), "b - []");
         assert_eq!(addressed("stream = { name = 's', partition_key = '${@k}' }", line), "s A []");
         assert_eq!(addressed("stream = { name = 's', partition_key = '${missing}' }", line), "s - []");

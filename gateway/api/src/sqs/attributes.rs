@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use targets::queue::{Attributes, Queue, Redrive};
+use targets::queue::{Attributes, DeduplicationScope, Queue, Redrive, RedriveAllow, ThroughputLimit};
 
 use super::faults::{fault, of};
 use crate::aws::{Call, Fault, Nothing};
@@ -16,7 +16,7 @@ struct Numeric {
     set: fn(&mut Attributes, u32),
 }
 
-/// The attributes that can be set, but for the redrive policy.
+/// The attributes that can be set and are numbers.
 const NUMERIC: &[Numeric] = &[
     Numeric { name: "DelaySeconds", get: |a| a.delay_secs, set: |a, value| a.delay_secs = value },
     Numeric {
@@ -56,32 +56,81 @@ const MEASURED: &[(&str, Measure)] = &[
     ("QueueArn", |call, queue| call.queue_arn(queue.name())),
 ];
 
-/// Attributes that change nothing here, with the only values that may be set.
-const IGNORED: &[(&str, &[&str])] = &[
-    ("Policy", &[""]),
-    ("RedriveAllowPolicy", &["", r#"{"redrivePermission":"allowAll"}"#]),
-    ("KmsMasterKeyId", &[""]),
-    ("SqsManagedSseEnabled", &["false"]),
-    ("FifoQueue", &["false"]),
-    ("ContentBasedDeduplication", &["false"]),
+/// An attribute that is one of a few words here.
+struct Word {
+    name: &'static str,
+    words: &'static [&'static str],
+    /// Which of the words it is.
+    get: fn(&Attributes) -> usize,
+    set: fn(&mut Attributes, usize),
+}
+
+/// The attributes of FIFO queues.
+const WORDS: &[Word] = &[
+    Word {
+        name: "FifoQueue",
+        words: &["false", "true"],
+        get: |a| usize::from(a.fifo),
+        set: |a, word| a.fifo = word == 1,
+    },
+    Word {
+        name: "ContentBasedDeduplication",
+        words: &["false", "true"],
+        get: |a| usize::from(a.content_based_deduplication),
+        set: |a, word| a.content_based_deduplication = word == 1,
+    },
+    Word {
+        name: "DeduplicationScope",
+        words: &["queue", "messageGroup"],
+        get: |a| usize::from(a.deduplication_scope == DeduplicationScope::MessageGroup),
+        set: |a, word| {
+            a.deduplication_scope =
+                if word == 1 { DeduplicationScope::MessageGroup } else { DeduplicationScope::Queue };
+        },
+    },
+    Word {
+        name: "FifoThroughputLimit",
+        words: &["perQueue", "perMessageGroupId"],
+        get: |a| usize::from(a.throughput_limit == ThroughputLimit::PerMessageGroupId),
+        set: |a, word| {
+            a.throughput_limit =
+                if word == 1 { ThroughputLimit::PerMessageGroupId } else { ThroughputLimit::PerQueue };
+        },
+    },
 ];
+
+/// Attributes that are JSON.
+const POLICIES: &[&str] = &["RedrivePolicy", "RedriveAllowPolicy"];
+
+/// Attributes that change nothing here, with the only values that may be set.
+const IGNORED: &[(&str, &[&str])] =
+    &[("Policy", &[""]), ("KmsMasterKeyId", &[""]), ("SqsManagedSseEnabled", &["false"])];
 
 /// Attributes that a request sets, checked for form.
 pub(super) struct Changes {
     numbers: Vec<(&'static Numeric, u32)>,
+    words: Vec<(&'static Word, usize)>,
     redrive: Option<Option<Redrive>>,
+    redrive_allow: Option<RedriveAllow>,
 }
 
 impl Changes {
     pub(super) fn read(call: &Call, values: &BTreeMap<String, String>) -> Result<Self, Fault> {
-        let mut changes = Self { numbers: Vec::new(), redrive: None };
+        let mut changes = Self { numbers: Vec::new(), words: Vec::new(), redrive: None, redrive_allow: None };
         for (name, value) in values {
             if let Some(numeric) = NUMERIC.iter().find(|numeric| numeric.name == name) {
                 let number =
                     value.trim().parse().map_err(|_| bent(name, value, "it must be a whole number"))?;
                 changes.numbers.push((numeric, number));
+            } else if let Some(word) = WORDS.iter().find(|word| word.name == name) {
+                let index = word.words.iter().position(|known| known == value).ok_or_else(|| {
+                    bent(name, value, &format!("it must be `{}`", word.words.join("` or `")))
+                })?;
+                changes.words.push((word, index));
             } else if name == "RedrivePolicy" {
                 changes.redrive = Some(redrive(call, value)?);
+            } else if name == "RedriveAllowPolicy" {
+                changes.redrive_allow = Some(redrive_allow(call, value)?);
             } else {
                 refuse_unless_ignored(name, value)?;
             }
@@ -93,8 +142,14 @@ impl Changes {
         for (numeric, value) in self.numbers {
             (numeric.set)(attributes, value);
         }
+        for (word, index) in self.words {
+            (word.set)(attributes, index);
+        }
         if let Some(redrive) = self.redrive {
             attributes.redrive = redrive;
+        }
+        if let Some(redrive_allow) = self.redrive_allow {
+            attributes.redrive_allow = redrive_allow;
         }
     }
 }
@@ -109,9 +164,6 @@ fn bent(name: &str, value: &str, why: &str) -> Fault {
 fn refuse_unless_ignored(name: &str, value: &str) -> Result<(), Fault> {
     match IGNORED.iter().find(|(ignored, _)| *ignored == name) {
         Some((_, values)) if values.contains(&value) => Ok(()),
-        Some(("FifoQueue" | "ContentBasedDeduplication", _)) => {
-            Err(super::faults::unsupported("FIFO queues are not kept here yet"))
-        }
         Some(_) => Err(bent(name, value, "this gateway does not do what it asks for")),
         None => Err(fault("InvalidAttributeName", format!("there is no queue attribute `{name}`"))),
     }
@@ -136,6 +188,31 @@ fn redrive(call: &Call, text: &str) -> Result<Option<Redrive>, Fault> {
     Ok(Some(Redrive { dead_letter_queue: name.to_owned(), receives_max }))
 }
 
+/// A redrive allow policy, `{"redrivePermission": "byQueue", "sourceQueueArns": ["…"]}`.
+fn redrive_allow(call: &Call, text: &str) -> Result<RedriveAllow, Fault> {
+    if text.trim().is_empty() {
+        return Ok(RedriveAllow::All);
+    }
+    let bent = |why: &str| bent("RedriveAllowPolicy", text, why);
+    let policy: serde_json::Value = serde_json::from_str(text).map_err(|_| bent("it must be JSON"))?;
+    let sources = &policy["sourceQueueArns"];
+    match policy["redrivePermission"].as_str() {
+        Some("allowAll") if sources.is_null() => Ok(RedriveAllow::All),
+        Some("denyAll") if sources.is_null() => Ok(RedriveAllow::None),
+        Some("allowAll" | "denyAll") => {
+            Err(bent("`sourceQueueArns` goes with the permission `byQueue` only"))
+        }
+        Some("byQueue") => {
+            let arns = sources.as_array().filter(|arns| !arns.is_empty());
+            let arns = arns.ok_or_else(|| bent("the permission `byQueue` needs `sourceQueueArns`"))?;
+            let name = |arn: &serde_json::Value| Some(call.name_in_arn(arn.as_str()?)?.to_owned());
+            let names: Option<Vec<String>> = arns.iter().map(name).collect();
+            Ok(RedriveAllow::Queues(names.ok_or_else(|| bent("a source is not the ARN of a queue here"))?))
+        }
+        _ => Err(bent("`redrivePermission` must be `allowAll`, `denyAll` or `byQueue`")),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Get {
@@ -155,7 +232,8 @@ pub(super) async fn get(call: Call, request: Get) -> Result<Got, Fault> {
     let mut all = all(&call, &queue);
     if !request.attribute_names.iter().any(|name| name == "All") {
         let known = |name: &str| {
-            name == "RedrivePolicy"
+            POLICIES.contains(&name)
+                || WORDS.iter().any(|word| word.name == name)
                 || all.contains_key(name)
                 || IGNORED.iter().any(|(ignored, _)| *ignored == name)
         };
@@ -179,6 +257,20 @@ fn all(call: &Call, queue: &Queue) -> BTreeMap<String, String> {
             "maxReceiveCount": redrive.receives_max,
         });
         all.insert("RedrivePolicy".to_owned(), policy.to_string());
+    }
+    let allow = match &attributes.redrive_allow {
+        RedriveAllow::All => None,
+        RedriveAllow::None => Some(json!({"redrivePermission": "denyAll"})),
+        RedriveAllow::Queues(names) => {
+            let arns: Vec<String> = names.iter().map(|name| call.queue_arn(name)).collect();
+            Some(json!({"redrivePermission": "byQueue", "sourceQueueArns": arns}))
+        }
+    };
+    all.extend(allow.map(|policy| ("RedriveAllowPolicy".to_owned(), policy.to_string())));
+    if attributes.fifo {
+        // A standard queue has none of these, as with SQS.
+        let words = WORDS.iter().map(|word| (word.name, word.words[(word.get)(&attributes)]));
+        all.extend(words.map(|(name, word)| (name.to_owned(), word.to_owned())));
     }
     all
 }

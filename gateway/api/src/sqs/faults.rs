@@ -1,7 +1,7 @@
 //! SQS's names for what a queue refuses.
 
 use axum::http::StatusCode;
-use targets::queue::QueueError;
+use targets::queue::{AttributeError, MoveFault, ParameterFault, QueueError};
 
 use crate::aws::Fault;
 
@@ -42,8 +42,21 @@ pub(super) fn of(error: &QueueError) -> Fault {
     match error {
         QueueError::Unknown { .. } => fault("QueueDoesNotExist", message),
         QueueError::Exists { .. } => fault("QueueNameExists", message),
-        QueueError::Name { .. } | QueueError::DeadLetterQueue { .. } => invalid_value(message),
-        QueueError::Fifo { .. } | QueueError::Declared { .. } => unsupported(message),
+        QueueError::Name { .. } | QueueError::FifoName { .. } | QueueError::DeadLetterQueue { .. } => {
+            invalid_value(message)
+        }
+        QueueError::Attribute(AttributeError::FifoEnding) => invalid_value(message),
+        QueueError::Parameter(ParameterFault::Missing { .. }) => fault("MissingParameter", message),
+        QueueError::Parameter(_) => invalid_value(message),
+        QueueError::Declared { .. } => unsupported(message),
+        QueueError::Move(MoveFault::NoDestination { .. } | MoveFault::Unknown) => {
+            fault("ResourceNotFoundException", message)
+        }
+        QueueError::Move(MoveFault::Rate | MoveFault::SameQueue | MoveFault::OtherType) => {
+            invalid_value(message)
+        }
+        QueueError::Move(_) => unsupported(message),
+        QueueError::Attribute(AttributeError::FifoOnly { .. }) => fault("InvalidAttributeName", message),
         QueueError::Attribute(_) => fault("InvalidAttributeValue", message),
         QueueError::Handle { .. } => {
             Fault { status: StatusCode::NOT_FOUND, ..fault("ReceiptHandleIsInvalid", message) }

@@ -44,6 +44,9 @@ pub(super) struct Sent {
     attributes_digest: Option<String>,
     #[serde(rename = "MD5OfMessageSystemAttributes", skip_serializing_if = "Option::is_none")]
     system_attributes_digest: Option<String>,
+    /// Of a FIFO queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<String>,
 }
 
 /// A message that was read, with the digests that its sender expects back.
@@ -69,9 +72,6 @@ impl Checked {
         if request.delay_seconds.is_some_and(|secs| secs > 900) {
             return Err(invalid_value("`DelaySeconds` must be from 0 to 900"));
         }
-        if request.message_deduplication_id.is_some() {
-            return Err(invalid_value("`MessageDeduplicationId` is for FIFO queues only"));
-        }
         let attributes = values::read(&request.message_attributes)?;
         let system = values::read(&request.message_system_attributes)?;
         let mut system_values = request.message_system_attributes;
@@ -91,6 +91,7 @@ impl Checked {
                 delay_secs: request.delay_seconds,
                 sender: call.caller.name().to_owned(),
                 group: request.message_group_id,
+                deduplication_id: request.message_deduplication_id,
                 trace,
             },
         })
@@ -130,6 +131,7 @@ async fn send_all(
                 body_digest,
                 attributes_digest,
                 system_attributes_digest,
+                sequence_number: sent.sequence_number,
             });
             (id, sent)
         })
@@ -237,6 +239,7 @@ pub(super) struct ReceiveRequest {
     max_number_of_messages: Option<usize>,
     visibility_timeout: Option<u32>,
     wait_time_seconds: Option<u32>,
+    receive_request_attempt_id: Option<String>,
     /// The older name of the next one.
     #[serde(default)]
     attribute_names: Vec<String>,
@@ -287,8 +290,12 @@ pub(super) async fn receive(call: Call, request: ReceiveRequest) -> Result<Messa
             ..Fault::unavailable("as many long polls wait as may; try again later")
         })?),
     };
-    let receive =
-        Receive { messages_max, visibility_secs: request.visibility_timeout, wait_secs: Some(wait_secs) };
+    let receive = Receive {
+        messages_max,
+        visibility_secs: request.visibility_timeout,
+        wait_secs: Some(wait_secs),
+        attempt_id: request.receive_request_attempt_id,
+    };
     let received = queue.receive(receive).await.map_err(|error| faults::of(&error))?;
     let mut system_names = request.message_system_attribute_names;
     system_names.extend(request.attribute_names);
@@ -328,6 +335,8 @@ fn system_attributes(call: &Call, received: &Received, names: &[String]) -> BTre
         ("SentTimestamp", Some(received.sent_at_ms.to_string())),
         ("SenderId", Some(received.sender.clone())),
         ("MessageGroupId", received.group.clone()),
+        ("MessageDeduplicationId", received.deduplication_id.clone()),
+        ("SequenceNumber", received.sequence_number.clone()),
         ("AWSTraceHeader", received.trace.clone()),
         ("DeadLetterQueueSourceArn", received.dead_letter_source.as_deref().map(|name| call.queue_arn(name))),
     ];

@@ -3,6 +3,7 @@
 mod attributes;
 mod faults;
 mod messages;
+mod moves;
 mod queues;
 mod refused;
 mod values;
@@ -35,7 +36,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations![
     "ListQueueTags" => queues::list_tags,
     "AddPermission" => refused::permissions,
     "RemovePermission" => refused::permissions,
-    "StartMessageMoveTask" => refused::move_tasks,
-    "CancelMessageMoveTask" => refused::move_tasks,
-    "ListMessageMoveTasks" => refused::move_tasks,
+    "StartMessageMoveTask" => moves::start,
+    "CancelMessageMoveTask" => moves::cancel,
+    "ListMessageMoveTasks" => moves::list,
 ];

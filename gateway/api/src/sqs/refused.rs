@@ -14,10 +14,3 @@ pub(super) async fn permissions(_call: Call, _request: Anything) -> Result<Nothi
         "queue policies are not kept here; access keys are set in the gateway's settings",
     ))
 }
-
-/// Messages are moved back by receiving and sending them.
-pub(super) async fn move_tasks(_call: Call, _request: Anything) -> Result<Nothing, Fault> {
-    Err(faults::unsupported(
-        "message move tasks are not done here yet; receive from the dead-letter queue and send",
-    ))
-}

@@ -319,10 +319,52 @@ async fn refusals_have_the_names_that_sdks_know() {
         ),
         (
             "CreateQueue",
-            json!({"QueueName": "a.fifo", "Attributes": {"FifoQueue": "true"}}),
+            json!({"QueueName": "a", "Attributes": {"FifoQueue": "true"}}),
+            400,
+            "InvalidParameterValue",
+            "InvalidParameterValue",
+        ),
+        (
+            "CreateQueue",
+            json!({"QueueName": "a.fifo"}),
+            400,
+            "InvalidParameterValue",
+            "InvalidParameterValue",
+        ),
+        (
+            "CreateQueue",
+            json!({"QueueName": "a", "Attributes": {"ContentBasedDeduplication": "true"}}),
+            400,
+            "InvalidAttributeName",
+            "InvalidAttributeName",
+        ),
+        (
+            "StartMessageMoveTask",
+            json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:nowhere"}),
+            400,
+            "ResourceNotFoundException",
+            "ResourceNotFoundException",
+        ),
+        (
+            "StartMessageMoveTask",
+            json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:alerts"}),
             400,
             "UnsupportedOperation",
             "AWS.SimpleQueueService.UnsupportedOperation",
+        ),
+        (
+            "CancelMessageMoveTask",
+            json!({"TaskHandle": "made-up"}),
+            400,
+            "InvalidParameterValue",
+            "InvalidParameterValue",
+        ),
+        (
+            "SetQueueAttributes",
+            json!({"QueueUrl": ALERTS, "Attributes": {"RedriveAllowPolicy": "{\"redrivePermission\":\"byQueue\"}"}}),
+            400,
+            "InvalidAttributeValue",
+            "InvalidAttributeValue",
         ),
         ("CreateQueue", json!({"QueueName": "a/b"}), 400, "InvalidParameterValue", "InvalidParameterValue"),
         (
@@ -380,4 +422,86 @@ async fn refusals_have_the_names_that_sdks_know() {
     let request = json!({"QueueUrl": ALERTS, "ReceiptHandle": handle, "VisibilityTimeout": 10});
     let answer = gateway.call("AmazonSQS.ChangeMessageVisibility", &request).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "MessageNotInflight"));
+}
+
+#[tokio::test]
+async fn a_fifo_queue_is_made_described_and_used() {
+    let gateway = Gateway::trusting().await;
+    let attributes = json!({
+        "FifoQueue": "true", "ContentBasedDeduplication": "true", "DeduplicationScope": "messageGroup",
+        "FifoThroughputLimit": "perMessageGroupId",
+    });
+    let made = gateway
+        .done("AmazonSQS.CreateQueue", json!({"QueueName": "orders.fifo", "Attributes": attributes}))
+        .await;
+    let url = made["QueueUrl"].clone();
+    let described = gateway
+        .done("AmazonSQS.GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]}))
+        .await;
+    for (name, value) in attributes.as_object().unwrap() {
+        assert_eq!(described["Attributes"][name], *value);
+    }
+    let refused = json!({"QueueUrl": url, "Attributes": {"DeduplicationScope": "queue"}});
+    let answer = gateway.call("AmazonSQS.SetQueueAttributes", &refused).await;
+    assert_eq!(answer.code(), "InvalidAttributeValue", "the limit needs the scope");
+
+    let send = async |group: &str, body: &str| {
+        let request = json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group});
+        gateway.done("AmazonSQS.SendMessage", request).await
+    };
+    let (first, again) = (send("a", "1").await, send("a", "1").await);
+    assert_eq!(
+        (&first["MessageId"], &first["SequenceNumber"]),
+        (&again["MessageId"], &again["SequenceNumber"])
+    );
+    let second = send("a", "2").await;
+    let number = |sent: &Value| sent["SequenceNumber"].as_str().unwrap().parse::<u128>().unwrap();
+    assert!(number(&first) < number(&second));
+    let request = json!({
+        "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20, "ReceiveRequestAttemptId": "try-1",
+        "MessageSystemAttributeNames": ["All"],
+    });
+    let received = gateway.done("AmazonSQS.ReceiveMessage", request.clone()).await;
+    let bodies: Vec<_> = received["Messages"].as_array().unwrap().iter().map(|each| &each["Body"]).collect();
+    assert_eq!(bodies, ["1", "2"]);
+    let attributes = &received["Messages"][0]["Attributes"];
+    assert_eq!(
+        (&attributes["SequenceNumber"], &attributes["MessageGroupId"]),
+        (&first["SequenceNumber"], &json!("a"))
+    );
+    assert_eq!(attributes["MessageDeduplicationId"].as_str().unwrap().len(), 64);
+    assert_eq!(gateway.done("AmazonSQS.ReceiveMessage", request).await, received, "the same handles");
+}
+
+#[tokio::test]
+async fn dead_letters_are_moved_back_by_a_task() {
+    let gateway = Gateway::trusting().await;
+    let (source, destination) =
+        ("arn:aws:sqs:us-east-1:000000000000:failed", "arn:aws:sqs:us-east-1:000000000000:alerts");
+    let body = json!({"QueueUrl": FAILED, "MessageBody": "again"});
+    gateway.done("AmazonSQS.SendMessage", body).await;
+    let allowed = json!({"redrivePermission": "byQueue", "sourceQueueArns": [destination]}).to_string();
+    let set = json!({"QueueUrl": FAILED, "Attributes": {"RedriveAllowPolicy": allowed}});
+    gateway.done("AmazonSQS.SetQueueAttributes", set).await;
+    let start =
+        json!({"SourceArn": source, "DestinationArn": destination, "MaxNumberOfMessagesPerSecond": 500});
+    let started = gateway.done("AmazonSQS.StartMessageMoveTask", start).await;
+    assert_eq!(receive(&gateway, json!({})).await["Body"], "again");
+    let list = async || gateway.done("AmazonSQS.ListMessageMoveTasks", json!({"SourceArn": source})).await;
+    let completed = async {
+        loop {
+            let task = list().await["Results"][0].take();
+            if task["Status"] == "COMPLETED" {
+                return task;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let task = tokio::time::timeout(std::time::Duration::from_secs(10), completed).await.unwrap();
+    assert_eq!(
+        (&task["ApproximateNumberOfMessagesMoved"], &task["DestinationArn"]),
+        (&json!(1), &json!(destination))
+    );
+    let answer = gateway.call("AmazonSQS.CancelMessageMoveTask", &started).await;
+    assert_eq!(answer.code(), "UnsupportedOperation", "it is over");
 }

@@ -11,10 +11,13 @@ use bus::{Delivery, Position};
 use journal::Offset;
 use journal::state::StateError;
 
+use super::attempts::Attempts;
 use super::attributes::Attributes;
+use super::deduplication::{Deduplication, Seen, WINDOW_MS};
 use super::memory::{Remembered, Row};
 use super::message;
 use super::window::{Arrival, Held, Policy, Taken, Window, kept_bytes};
+use crate::durable::Change;
 use crate::reading::unshared;
 
 /// Bounds on what one queue holds in memory.
@@ -22,10 +25,20 @@ use crate::reading::unshared;
 pub struct Limits {
     /// Most messages held ready. Default 10,000.
     pub ready_messages_max: usize,
+    /// The same for a FIFO queue, which looks no further for groups that are not blocked. Default 120,000, as SQS has
+    /// it.
+    pub fifo_ready_messages_max: usize,
     /// Most messages held delayed. Default 120,000.
     pub delayed_messages_max: usize,
     /// Most messages in flight, as SQS has it. Default 120,000.
     pub in_flight_messages_max: usize,
+    /// The same for a FIFO queue. Default 20,000.
+    pub fifo_in_flight_messages_max: usize,
+    /// Most deduplication ids that a FIFO queue remembers; beyond it the oldest are forgotten before their time. Default
+    /// 500,000, about 60 MB.
+    pub deduplication_ids_max: usize,
+    /// Most receives of a FIFO queue that can be repeated under their attempt id. Default 10,000.
+    pub attempts_max: usize,
     /// Most bytes of bodies kept in memory; the others are read from the journal when received. Default 8 MiB.
     pub body_bytes_max: usize,
     /// Most receives that wait for a message at once. Default 1,000.
@@ -39,11 +52,26 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             ready_messages_max: 10_000,
+            fifo_ready_messages_max: 120_000,
             delayed_messages_max: 120_000,
             in_flight_messages_max: 120_000,
+            fifo_in_flight_messages_max: 20_000,
+            deduplication_ids_max: 500_000,
+            attempts_max: 10_000,
             body_bytes_max: 8 << 20,
             waiting_receives_max: 1_000,
             messages_max: 10_000_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Those that hold for a FIFO queue.
+    pub(super) fn of_fifo(self) -> Self {
+        Self {
+            ready_messages_max: self.fifo_ready_messages_max,
+            in_flight_messages_max: self.fifo_in_flight_messages_max,
+            ..self
         }
     }
 }
@@ -67,6 +95,8 @@ pub struct Counts {
     pub purged: u64,
     /// Messages whose record could not be read any more.
     pub lost: u64,
+    /// Duplicates that a FIFO queue did not take; they are not among those that came in.
+    pub deduplicated: u64,
 }
 
 impl Counts {
@@ -101,6 +131,11 @@ pub(super) struct Contents {
     pub(super) to_move: Vec<Position>,
     /// Messages that expired or were lost and are not yet noted as settled.
     pub(super) to_settle: Vec<Position>,
+    /// What makes it a FIFO queue.
+    pub(super) fifo: Option<Fifo>,
+    /// Rows to be noted, in order. Grows only while the writer has no room: then the disk is slow, and with it the
+    /// journal from which messages come.
+    pub(super) to_note: Vec<Change>,
     limits: Limits,
     remembered: Remembered,
     /// How many deletes of a message are being written, in the window or past it. As many as callers wait.
@@ -112,10 +147,19 @@ pub(super) struct Contents {
     purged_before: Offset,
 }
 
+/// What a FIFO queue knows beside its messages.
+#[derive(Debug)]
+pub(super) struct Fifo {
+    pub(super) deduplication: Deduplication,
+    pub(super) attempts: Attempts,
+}
+
 impl Contents {
-    pub(super) fn new(remembered: Remembered, limits: Limits) -> Self {
+    pub(super) fn new(remembered: Remembered, fifo: Option<Fifo>, limits: Limits) -> Self {
         Self {
-            window: Window::default(),
+            window: if fifo.is_some() { Window::fifo() } else { Window::default() },
+            fifo,
+            to_note: Vec::new(),
             counts: Counts::default(),
             to_move: Vec::new(),
             to_settle: Vec::new(),
@@ -128,34 +172,61 @@ impl Contents {
         }
     }
 
-    /// Takes note of the next message of the journal.
-    pub(super) fn observe(&mut self, delivery: &Delivery, attributes: &Attributes, now_ms: u64) {
+    /// Takes note of the next message of the journal. False when it is a duplicate, which the queue does not take.
+    #[must_use = "what is not taken is booked"]
+    pub(super) fn observe(&mut self, delivery: &Delivery, attributes: &Attributes, now_ms: u64) -> bool {
         let position = delivery.position;
         if self.observed_to.is_some_and(|observed_to| position <= observed_to) {
-            return;
+            return true;
         }
         self.observed_to = Some(position);
+        let is_needed = self.fifo.is_some() || (self.backlog.is_none() && self.has_room());
+        let row = if is_needed { self.remembered.look_up(position) } else { Ok(None) };
+        if self.repeats(delivery, row.as_ref().ok().copied().flatten(), attributes, now_ms) {
+            self.counts.deduplicated += 1;
+            return false;
+        }
         self.counts.arrived += 1;
         if position.offset < self.purged_before {
             self.counts.purged += 1;
-            return;
+            return true;
         }
         if let Some(backlog) = &mut self.backlog {
             backlog.messages += 1;
-        } else if !self.has_room() || self.recall(delivery, attributes, now_ms).is_err() {
-            self.backlog = Some(Backlog { next: position, messages: 1 });
+            return true;
         }
+        match row {
+            Ok(row) if self.has_room() => self.admit(delivery, row, attributes, now_ms),
+            _ => self.backlog = Some(Backlog { next: position, messages: 1 }),
+        }
+        true
     }
 
-    fn recall(
+    /// Whether a FIFO queue had the message before. Remembers it if not.
+    fn repeats(
         &mut self,
         delivery: &Delivery,
+        row: Option<Row>,
         attributes: &Attributes,
         now_ms: u64,
-    ) -> Result<(), StateError> {
-        let row = self.remembered.look_up(delivery.position)?;
-        self.admit(delivery, row, attributes, now_ms);
-        Ok(())
+    ) -> bool {
+        let Some(Fifo { deduplication, .. }) = &mut self.fifo else { return false };
+        if row == Some(Row::Duplicate) {
+            return true;
+        }
+        let position = delivery.position;
+        let key = message::deduplication_key(delivery, attributes);
+        // A moved message may be old; its place there is taken from now on.
+        let at_ms = if message::is_moved(delivery) { now_ms } else { delivery.arrived_at_ms() };
+        // What was received or settled was judged before.
+        if row.is_none() && deduplication.is_duplicate(key, position, at_ms) {
+            self.to_note.push(self.remembered.row(position, Row::Duplicate));
+            return true;
+        }
+        let message_id = message::message_id(delivery.id.as_str(), &delivery.rule);
+        let seen = Seen { position, until_ms: at_ms.saturating_add(WINDOW_MS), message_id };
+        self.to_note.extend(deduplication.remember(key, seen));
+        false
     }
 
     /// Where to read on, when there are messages past the window and room for them in it.
@@ -194,6 +265,10 @@ impl Contents {
                 return Ok(());
             }
             let row = remembered.look_up(delivery.position)?;
+            if row == Some(Row::Duplicate) {
+                // It was never counted among those that wait.
+                continue;
+            }
             self.admit(delivery, row, attributes, now_ms);
             left.messages = left.messages.saturating_sub(1);
         }
@@ -214,14 +289,20 @@ impl Contents {
 
     fn admit(&mut self, delivery: &Delivery, row: Option<Row>, attributes: &Attributes, now_ms: u64) {
         let receipt = match row {
-            Some(Row::Settled) => {
+            Some(Row::Settled | Row::Duplicate) => {
                 self.counts.settled_before += 1;
                 return;
             }
             Some(Row::Received(receipt)) => receipt,
             None => super::window::Receipt::default(),
         };
-        let delay_ms = u64::from(message::delay_secs(delivery).unwrap_or(attributes.delay_secs)) * 1000;
+        let own_delay = message::delay_secs(delivery).filter(|_| self.fifo.is_none());
+        let delay_secs = match message::is_moved(delivery) {
+            // It has waited where it was.
+            true => 0,
+            false => own_delay.unwrap_or(attributes.delay_secs),
+        };
+        let delay_ms = u64::from(delay_secs) * 1000;
         let keep = self.window.body_bytes() + kept_bytes(delivery) <= self.limits.body_bytes_max;
         let arrival = Arrival {
             position: delivery.position,
@@ -230,10 +311,18 @@ impl Contents {
             visible_at_ms: delivery.arrived_at_ms().min(now_ms).saturating_add(delay_ms),
             body: keep.then(|| Arc::new(unshared(delivery.clone()))),
             receipt,
+            group: self.fifo.is_some().then(|| message::group(delivery)),
         };
         self.window.insert(arrival, now_ms);
         if self.deleting.contains_key(&delivery.position) {
             self.window.begin_delete(delivery.position);
+        }
+    }
+
+    /// Forgets deduplication ids that no message can repeat any more.
+    pub(super) fn forget_ids_before(&mut self, now_ms: u64) {
+        if let Some(fifo) = &mut self.fifo {
+            self.to_note.extend(fifo.deduplication.forget_before(now_ms));
         }
     }
 

@@ -100,13 +100,15 @@ impl Definitions {
         Ok(self.table.insert(format!("{PREFIX}{name}"), encode(definition))?)
     }
 
-    /// Forgets a queue and what is known of its messages. Blocks.
-    pub(super) fn remove(&self, name: &str, id: u64, messages: &Table) -> Result<(), QueueError> {
+    /// Forgets a queue and what `tables` know of its messages. Blocks.
+    pub(super) fn remove(&self, name: &str, id: u64, tables: &[&Table]) -> Result<(), QueueError> {
         let mut batch = self.store.batch();
         batch.remove(&self.table, format!("{PREFIX}{name}"))?;
         batch.commit_durable()?;
-        for row in messages.prefix(id.to_be_bytes()) {
-            messages.remove(row?.0)?;
+        for table in tables {
+            for row in table.prefix(id.to_be_bytes()) {
+                table.remove(row?.0)?;
+            }
         }
         Ok(())
     }

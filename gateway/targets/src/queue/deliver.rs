@@ -1,39 +1,27 @@
-//! One queue as its consumers and producers call it.
+//! One queue: what it is made of, what the bus tells it, and what is done with a receipt handle.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use bus::{Declined, Delivery, Position, TargetName, View, ViewHandle};
+use bus::{Declined, Delivery, DropReason, Position, TargetName, View, ViewHandle};
 use futures::future::join_all;
 use journal::Clock;
 use journal::state::Table;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::attempts::Attempts;
 use super::attributes::Attributes;
-use super::contents::{Contents, Counts, Limits};
+use super::contents::{Contents, Counts, Fifo, Limits};
+use super::deduplication::Deduplication;
 use super::error::QueueError;
 use super::handle::Handles;
 use super::memory::{self, Row};
-use super::message::{self, Outgoing, Received, Sent};
-use super::window::{ChangeRefusal, Claim, Held, Policy, Taken};
+use super::window::{ChangeRefusal, Claim, Held, Policy};
 use crate::durable::{Change, Writer};
 use crate::intake::Intake;
 use crate::reading::{Reading, on_disk_thread};
-
-/// What to receive.
-#[derive(Debug, Clone, Copy)]
-pub struct Receive {
-    /// Most messages, from 1 to 10.
-    pub messages_max: usize,
-    /// How long to hide them; the queue's own when absent.
-    pub visibility_secs: Option<u32>,
-    /// How long to wait when there is nothing; the queue's own when absent.
-    pub wait_secs: Option<u32>,
-}
 
 /// What a queue needs of the gateway.
 #[derive(Clone)]
@@ -42,6 +30,8 @@ pub(super) struct Ground {
     pub(super) reading: Reading,
     pub(super) writer: Arc<Writer>,
     pub(super) messages: Table,
+    /// What FIFO queues took.
+    pub(super) seen: Table,
     pub(super) clock: Clock,
 }
 
@@ -61,12 +51,13 @@ pub struct Queue {
     pub(super) lane: OnceLock<ViewHandle>,
     /// Ends receives that wait.
     pub(super) waits: CancellationToken,
-    handles: Handles,
-    limits: Limits,
-    waiting: AtomicUsize,
+    pub(super) handles: Handles,
+    pub(super) limits: Limits,
+    pub(super) waiting: AtomicUsize,
 }
 
 impl Queue {
+    /// Reads what is remembered of an earlier run. Blocks.
     #[expect(clippy::too_many_arguments, reason = "called in one place, by the directory")]
     pub(super) fn new(
         id: u64,
@@ -77,14 +68,22 @@ impl Queue {
         handles: Handles,
         limits: Limits,
         waits: CancellationToken,
-    ) -> Self {
+    ) -> Result<Self, QueueError> {
         let remembered = memory::Remembered::new(ground.messages.clone(), id);
-        Self {
+        let limits = if attributes.fifo { limits.of_fifo() } else { limits };
+        let fifo = match attributes.fifo {
+            true => Some(Fifo {
+                deduplication: Deduplication::load(ground.seen.clone(), id, limits.deduplication_ids_max)?,
+                attempts: Attempts::new(limits.attempts_max),
+            }),
+            false => None,
+        };
+        Ok(Self {
             id,
             target,
             created_at_ms,
             attributes: RwLock::new(Arc::new(attributes)),
-            contents: Mutex::new(Contents::new(remembered, limits)),
+            contents: Mutex::new(Contents::new(remembered, fifo, limits)),
             arrivals: Notify::new(),
             keeper: Notify::new(),
             lane: OnceLock::new(),
@@ -93,7 +92,7 @@ impl Queue {
             limits,
             waiting: AtomicUsize::new(0),
             ground,
-        }
+        })
     }
 
     /// The queue's name.
@@ -104,6 +103,11 @@ impl Queue {
     /// When it was made, milliseconds since the Unix epoch.
     pub fn created_at_ms(&self) -> u64 {
         self.created_at_ms
+    }
+
+    /// True when it keeps order and takes each message once. For good.
+    pub fn is_fifo(&self) -> bool {
+        super::names::is_fifo(self.name())
     }
 
     /// Its attributes as they are now.
@@ -141,129 +145,6 @@ impl Queue {
         }
     }
 
-    /// Sends messages. Those that succeed are on disk when this returns; the outcomes stand in order.
-    pub async fn send(&self, messages: Vec<Outgoing>) -> Vec<Result<Sent, QueueError>> {
-        let bytes_max = self.attributes().message_bytes_max;
-        let now_ms = self.ground.clock.now_ms();
-        let mut outcomes = Vec::with_capacity(messages.len());
-        let mut records = Vec::with_capacity(messages.len());
-        for message in messages {
-            let bytes = size(&message);
-            if bytes > bytes_max as usize {
-                outcomes.push(Err(QueueError::TooLarge { bytes, bytes_max }));
-                continue;
-            }
-            let record = message.into_record(self.target.clone(), now_ms);
-            outcomes.push(Ok(Sent { id: message::sent_id(&record) }));
-            records.push(record);
-        }
-        let accepted = self.ground.intake.accept(&records).await;
-        let taken = outcomes.iter_mut().filter(|outcome| outcome.is_ok());
-        for (outcome, accepted) in taken.zip(accepted) {
-            if let Err(error) = accepted {
-                *outcome = Err(error.into());
-            }
-        }
-        outcomes
-    }
-
-    /// Receives messages and hides them from others. Waits when there is none; an empty answer is no error.
-    ///
-    /// # Errors
-    /// Too many messages are in flight, too many receives wait, or the journal can't be read.
-    pub async fn receive(&self, request: Receive) -> Result<Vec<Received>, QueueError> {
-        let attributes = self.attributes();
-        let visibility_secs = request.visibility_secs.unwrap_or(attributes.visibility_timeout_secs);
-        let wait_secs = request.wait_secs.unwrap_or(attributes.receive_wait_secs);
-        let deadline = Instant::now() + Duration::from_secs(u64::from(wait_secs));
-        let mut place = None;
-        loop {
-            // Registered before looking, so that a message that comes in between is not slept through.
-            let mut arrival = std::pin::pin!(self.arrivals.notified());
-            arrival.as_mut().enable();
-            let taken = self.take(request.messages_max, visibility_secs)?;
-            if !taken.is_empty() {
-                let received = self.with_bodies(taken).await?;
-                if !received.is_empty() {
-                    return Ok(received);
-                }
-                continue;
-            }
-            if Instant::now() >= deadline || self.waits.is_cancelled() {
-                return Ok(Vec::new());
-            }
-            if place.is_none() {
-                place = Some(self.wait_in_line()?);
-            }
-            tokio::select! {
-                () = arrival => {}
-                () = tokio::time::sleep_until(deadline) => {}
-                () = self.waits.cancelled() => {}
-            }
-        }
-    }
-
-    fn wait_in_line(&self) -> Result<WaitingPlace<'_>, QueueError> {
-        let place = WaitingPlace::new(&self.waiting);
-        if place.before >= self.limits.waiting_receives_max {
-            return Err(QueueError::TooManyWaiting { waiting_max: self.limits.waiting_receives_max });
-        }
-        Ok(place)
-    }
-
-    fn take(&self, messages_max: usize, visibility_secs: u32) -> Result<Vec<Taken>, QueueError> {
-        let now_ms = self.ground.clock.now_ms();
-        let (policy, visibility_ms) = (self.policy(), u64::from(visibility_secs) * 1000);
-        let mut contents = self.contents.lock();
-        if contents.is_over_limit() {
-            return Err(QueueError::OverLimit { in_flight_max: self.limits.in_flight_messages_max });
-        }
-        let taken = contents.take(messages_max, visibility_ms, policy, now_ms);
-        let keeper_is_needed =
-            !taken.is_empty() || !contents.to_move.is_empty() || contents.wants_more().is_some();
-        let more = contents.window.held().ready > 0;
-        let rows = taken.iter().map(|taken| self.row(taken.position, Row::Received(taken.receipt)));
-        if !taken.is_empty() {
-            // Under the lock: whoever settles a message looks at it first, so that its row follows this one.
-            self.note_receives(rows.collect());
-        }
-        drop(contents);
-        if keeper_is_needed {
-            self.keeper.notify_one();
-        }
-        if more && !taken.is_empty() {
-            self.arrivals.notify_one();
-        }
-        Ok(taken)
-    }
-
-    fn note_receives(&self, rows: Vec<Change>) {
-        // A convenience: without it a crash forgets a receive and shows the message earlier.
-        if !self.ground.writer.note(rows) {
-            tracing::debug!(queue = self.name(), "receives are not noted, too much waits to be written");
-        }
-    }
-
-    async fn with_bodies(&self, taken: Vec<Taken>) -> Result<Vec<Received>, QueueError> {
-        let missing: Vec<Position> =
-            taken.iter().filter(|taken| taken.body.is_none()).map(|taken| taken.position).collect();
-        let mut read = self.read(missing).await?.into_iter();
-        let mut received = Vec::with_capacity(taken.len());
-        for taken in taken {
-            let body = match taken.body {
-                Some(body) => Some(body),
-                None => read.next().flatten().map(Arc::new),
-            };
-            let Some(body) = body else {
-                self.give_up(taken.position);
-                continue;
-            };
-            let handle = self.handles.make(taken.position, taken.receipt.receives);
-            received.push(Received::new(&body, handle, taken.sent_at_ms, taken.receipt));
-        }
-        Ok(received)
-    }
-
     /// Reads events from the journal, off the async threads.
     pub(super) async fn read(&self, positions: Vec<Position>) -> Result<Vec<Option<Delivery>>, QueueError> {
         if positions.is_empty() {
@@ -273,6 +154,35 @@ impl Queue {
         let read = move || positions.into_iter().map(|position| reading.read(position)).collect();
         let read: Result<_, _> = on_disk_thread(read).await;
         Ok(read?)
+    }
+
+    /// Tells whoever waits that there is something, if so.
+    pub(super) fn ring_if_ready(&self) {
+        if self.contents.lock().window.has_ready() {
+            self.arrivals.notify_one();
+        }
+    }
+
+    /// Notes the rows that wait for it. False when there was no room for them, and it has to be tried again.
+    pub(super) fn note_pending(&self, contents: &mut Contents) -> bool {
+        if contents.to_note.is_empty() {
+            return true;
+        }
+        let noting = self.ground.writer.note_or_give_back(std::mem::take(&mut contents.to_note));
+        contents.to_note = noting.err().unwrap_or_default();
+        contents.to_note.is_empty()
+    }
+
+    /// Returns when the verdicts about every message heard of by now are written, in order: a crash of the process
+    /// forgets none of them.
+    pub(super) async fn write_verdicts(&self) -> Result<(), QueueError> {
+        loop {
+            let noted = self.note_pending(&mut self.contents.lock());
+            self.ground.writer.written().await?;
+            if noted {
+                return Ok(());
+            }
+        }
     }
 
     /// A message whose record can't be read any more will never be readable.
@@ -343,6 +253,13 @@ impl Queue {
         }
     }
 
+    pub(super) fn note_receives(&self, rows: Vec<Change>) {
+        // A convenience: without it a crash forgets a receive and shows the message earlier.
+        if !self.ground.writer.note(rows) {
+            tracing::debug!(queue = self.name(), "receives are not noted, too much waits to be written");
+        }
+    }
+
     fn open(&self, handle: &str) -> Result<(Position, u32), QueueError> {
         self.handles.read(handle).ok_or_else(|| QueueError::Handle { queue: self.name().to_owned() })
     }
@@ -360,13 +277,18 @@ impl View for Queue {
     fn observe(&self, deliveries: &[Delivery]) -> Declined {
         let attributes = self.attributes();
         let now_ms = self.ground.clock.now_ms();
+        let mut declined = Declined::new();
         let mut contents = self.contents.lock();
-        for delivery in deliveries {
-            contents.observe(delivery, &attributes, now_ms);
+        for (index, delivery) in deliveries.iter().enumerate() {
+            if !contents.observe(delivery, &attributes, now_ms) {
+                declined.push((index, DropReason::Deduplicated));
+            }
         }
-        let ready = contents.window.held().ready > 0;
+        // Under the lock, so that rows are written in the order of the journal.
+        let noted = self.note_pending(&mut contents);
+        let ready = contents.window.has_ready();
         // The keeper sleeps until something is due, so it has to hear of deadlines that are new.
-        let due = contents.window.held().delayed > 0 || contents.wants_more().is_some();
+        let due = contents.window.held().delayed > 0 || contents.wants_more().is_some() || !noted;
         let waiting = contents.counts.waiting();
         drop(contents);
         self.report_waiting(waiting);
@@ -376,7 +298,7 @@ impl View for Queue {
         if due {
             self.keeper.notify_one();
         }
-        Declined::new()
+        declined
     }
 }
 
@@ -398,6 +320,8 @@ impl UndoDelete<'_> {
         if let Some(position) = self.position.take() {
             self.queue.contents.lock().end_delete(position, true);
             self.queue.keeper.notify_one();
+            // Its message group may go on.
+            self.queue.ring_if_ready();
         }
     }
 }
@@ -409,29 +333,4 @@ impl Drop for UndoDelete<'_> {
             self.queue.arrivals.notify_one();
         }
     }
-}
-
-/// Counts the receives that wait.
-struct WaitingPlace<'a> {
-    waiting: &'a AtomicUsize,
-    before: usize,
-}
-
-impl<'a> WaitingPlace<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        Self { waiting, before: waiting.fetch_add(1, Ordering::Relaxed) }
-    }
-}
-
-impl Drop for WaitingPlace<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The size of a message as SQS counts it: body, and names, types and values of the attributes.
-fn size(message: &Outgoing) -> usize {
-    let attributes = message.attributes.iter();
-    message.body.len()
-        + attributes.map(|each| each.name.len() + each.data_type.len() + each.value.len()).sum::<usize>()
 }

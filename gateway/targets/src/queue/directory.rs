@@ -7,23 +7,23 @@ use bus::{Bus, LaneLimits, TargetName};
 use journal::state::{StateStore, Table};
 use journal::{Clock, Journal, Offset};
 use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use super::attributes::{Attributes, Redrive};
+use super::attributes::{Attributes, Redrive, RedriveAllow};
 use super::contents::Limits;
 use super::definition::{Definition, Definitions};
 use super::deliver::{Ground, Queue};
 use super::error::QueueError;
 use super::handle::{Handles, Secret};
-use super::{KIND, keeper, memory};
+use super::moves::{self, MoveTask, Moves};
+use super::{KIND, deduplication, keeper, memory, names};
 use crate::durable::Writer;
 use crate::ending;
 use crate::intake::Intake;
 use crate::reading::{Reading, on_disk_thread};
-
-/// Longest name of a queue.
-const NAME_BYTES_MAX: usize = 80;
 
 /// What the queues of a gateway are told.
 #[derive(Debug, Clone)]
@@ -55,7 +55,8 @@ pub struct Queues {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
+    pub(super) moves: Moves,
     queues: RwLock<BTreeMap<String, Kept>>,
     definitions: Definitions,
     /// Held over reading and writing a definition, on threads that may block.
@@ -64,11 +65,13 @@ struct Inner {
     journal: Journal,
     writer: Arc<Writer>,
     messages: Table,
+    seen: Table,
     secret: Secret,
     limits: Limits,
     queues_max: usize,
     clock: Clock,
     tasks: TaskTracker,
+    runtime: Handle,
     stop: CancellationToken,
     waits: CancellationToken,
 }
@@ -105,6 +108,7 @@ impl Queues {
         let definitions = Definitions::open(store)?;
         let secret = definitions.secret()?;
         let inner = Arc::new(Inner {
+            moves: Moves::open(store.table(moves::TABLE)?)?,
             queues: RwLock::default(),
             definitions,
             changes: Mutex::new(()),
@@ -112,15 +116,18 @@ impl Queues {
             journal,
             writer: Arc::new(Writer::start(store.clone(), "queue-writer").map_err(QueueError::Thread)?),
             messages: store.table(memory::TABLE)?,
+            seen: store.table(deduplication::TABLE)?,
             secret,
             limits: settings.limits,
             queues_max: settings.queues_max,
             clock: settings.clock,
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
             stop: CancellationToken::new(),
             waits: CancellationToken::new(),
         });
         inner.open_all(settings.declared)?;
+        inner.moves.resume(&inner);
         Ok(Self { inner })
     }
 
@@ -143,14 +150,39 @@ impl Queues {
 
     /// The queues whose redrive policy names `dead_letter_queue`.
     pub fn sources_of(&self, dead_letter_queue: &str) -> Vec<Arc<Queue>> {
-        let is_source = |queue: &Arc<Queue>| {
-            queue
-                .attributes()
-                .redrive
-                .as_ref()
-                .is_some_and(|redrive| redrive.dead_letter_queue == dead_letter_queue)
-        };
-        self.list("").into_iter().filter(is_source).collect()
+        self.inner.sources_of(dead_letter_queue)
+    }
+
+    /// Starts to move the messages that a dead-letter queue holds: to `destination`, or back to where each came from.
+    /// The task goes on after a restart.
+    ///
+    /// # Errors
+    /// There is no such queue, it is nobody's dead-letter queue or has a task that runs, the destination is not there or
+    /// of the other type, the rate is illegal, or the task could not be made durable.
+    pub async fn start_move(
+        &self,
+        source: &str,
+        destination: Option<String>,
+        per_second: Option<u32>,
+    ) -> Result<Uuid, QueueError> {
+        let queue = self.get(source)?;
+        self.inner.moves.start(&self.inner, queue, destination, per_second).await
+    }
+
+    /// The newest tasks that move messages out of a queue, newest first.
+    ///
+    /// # Errors
+    /// There is no such queue.
+    pub fn moves(&self, source: &str) -> Result<Vec<MoveTask>, QueueError> {
+        Ok(self.inner.moves.of(self.get(source)?.id))
+    }
+
+    /// Ends a task that runs. What it has moved, which is how many messages it gives, stays moved.
+    ///
+    /// # Errors
+    /// There is no such task, or it does not run.
+    pub fn cancel_move(&self, task: Uuid) -> Result<u64, QueueError> {
+        self.inner.moves.cancel(task)
     }
 
     /// Takes over another set of declared queues while running. Nothing changes if any of them is refused.
@@ -174,7 +206,6 @@ impl Queues {
         shape: impl FnOnce(&mut Attributes) + Send + 'static,
         tags: BTreeMap<String, String>,
     ) -> Result<Arc<Queue>, QueueError> {
-        check_name(name)?;
         let (inner, name) = (Arc::clone(&self.inner), name.to_owned());
         on_disk_thread(move || inner.create(&name, shape, tags)).await
     }
@@ -214,7 +245,13 @@ impl Queues {
     /// There is no such queue, or the state store fails.
     pub async fn purge(&self, name: &str) -> Result<(), QueueError> {
         let (inner, queue) = (Arc::clone(&self.inner), self.get(name)?);
-        on_disk_thread(move || inner.purge(&queue)).await
+        let end = inner.empty(&queue);
+        // What was taken stays taken, and is not heard of again after a crash.
+        queue.write_verdicts().await?;
+        on_disk_thread(move || {
+            inner.change(&queue, |definition| definition.floor = definition.floor.max(end.0))
+        })
+        .await
     }
 
     /// The tags of a queue.
@@ -267,9 +304,11 @@ impl Inner {
     fn declare(self: &Arc<Self>, declared: BTreeMap<String, Attributes>) -> Result<(), QueueError> {
         let _alone = self.changes.lock();
         for (name, attributes) in &declared {
-            check_name(name)?;
+            names::check(name, attributes)?;
             attributes.check()?;
-            self.check_redrive(name, attributes.redrive.as_ref(), |other| declared.contains_key(other))?;
+            self.check_redrive(name, attributes.redrive.as_ref(), |other| {
+                declared.get(other).map(|attributes| attributes.redrive_allow.clone())
+            })?;
         }
         // A queue that is declared no more keeps its messages; the API may delete it from now on.
         let undeclared: Vec<_> =
@@ -312,6 +351,35 @@ impl Inner {
         found.map(|(_, kept)| Arc::clone(&kept.queue)).collect()
     }
 
+    /// The queue of a name.
+    pub(super) fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+        self.queues.read().get(name).map(|kept| Arc::clone(&kept.queue))
+    }
+
+    /// The queues whose redrive policy names `dead_letter_queue`.
+    pub(super) fn sources_of(&self, dead_letter_queue: &str) -> Vec<Arc<Queue>> {
+        let is_source = |queue: &Arc<Queue>| {
+            let attributes = queue.attributes();
+            attributes.redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_queue == dead_letter_queue)
+        };
+        self.list("").into_iter().filter(is_source).collect()
+    }
+
+    /// Runs a task that a shutdown waits for, and that ends when [`stop_of_all`](Self::stop_of_all) says so.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    /// Ends everything.
+    pub(super) fn stop_of_all(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
+    /// Everything that is durable now is before this.
+    pub(super) fn end_of_journal(&self) -> Offset {
+        *self.journal.durable().borrow()
+    }
+
     fn is_declared(&self, queue: &Queue) -> bool {
         self.queues.read().get(queue.name()).is_some_and(|kept| kept.definition.declared)
     }
@@ -328,6 +396,7 @@ impl Inner {
             reading: Reading::new(self.journal.clone(), target.clone()),
             writer: Arc::clone(&self.writer),
             messages: self.messages.clone(),
+            seen: self.seen.clone(),
             clock: self.clock.clone(),
         };
         let queue = Arc::new(Queue::new(
@@ -339,7 +408,7 @@ impl Inner {
             Handles::new(&self.secret, definition.id),
             self.limits,
             self.waits.child_token(),
-        ));
+        )?);
         let stop = self.stop.child_token();
         let floor = Offset(definition.floor);
         let kept = Kept { queue: Arc::clone(&queue), definition, stop: stop.clone() };
@@ -364,6 +433,7 @@ impl Inner {
         let existing = self.queues.read().get(name).map(|kept| Arc::clone(&kept.queue));
         let mut attributes = existing.as_ref().map(|queue| (*queue.attributes()).clone()).unwrap_or_default();
         shape(&mut attributes);
+        names::check(name, &attributes)?;
         attributes.check()?;
         if let Some(queue) = existing {
             return match difference(&queue.attributes(), &attributes) {
@@ -374,7 +444,7 @@ impl Inner {
         if self.queues.read().len() >= self.queues_max {
             return Err(QueueError::TooMany { queues_max: self.queues_max });
         }
-        self.check_redrive(name, attributes.redrive.as_ref(), |_| false)?;
+        self.check_redrive(name, attributes.redrive.as_ref(), |_| None)?;
         let mut definition = self.define(false, attributes)?;
         definition.tags = tags;
         self.definitions.put(name, &definition)?;
@@ -387,26 +457,26 @@ impl Inner {
         kept.stop.cancel();
         kept.queue.waits.cancel();
         self.intake.detach(&queue.target)?;
-        self.definitions.remove(queue.name(), queue.id, &self.messages)
+        self.moves.forget(queue.id)?;
+        self.definitions.remove(queue.name(), queue.id, &[&self.messages, &self.seen])
     }
 
     fn set_attributes(&self, queue: &Queue, attributes: Attributes) -> Result<(), QueueError> {
-        self.check_redrive(queue.name(), attributes.redrive.as_ref(), |_| false)?;
+        names::check(queue.name(), &attributes)?;
+        self.check_redrive(queue.name(), attributes.redrive.as_ref(), |_| None)?;
         self.change(queue, |definition| definition.attributes = attributes.clone())?;
         *queue.attributes.write() = Arc::new(attributes);
         queue.keeper.notify_one();
         Ok(())
     }
 
-    fn purge(&self, queue: &Queue) -> Result<(), QueueError> {
-        let end = {
-            let mut contents = queue.contents.lock();
-            // Read under the lock, so that nothing past it has been heard of.
-            let end = *self.journal.durable().borrow();
-            contents.purge(end);
-            end
-        };
-        self.change(queue, |definition| definition.floor = definition.floor.max(end.0))
+    /// Drops what is in a queue up to the end of the journal, which it gives.
+    fn empty(&self, queue: &Queue) -> Offset {
+        let mut contents = queue.contents.lock();
+        // Read under the lock, so that nothing past it has been heard of.
+        let end = *self.journal.durable().borrow();
+        contents.purge(end);
+        end
     }
 
     /// Changes what is kept of a queue; on disk when this returns.
@@ -432,12 +502,12 @@ impl Inner {
         }
     }
 
-    /// Checks that a redrive policy names a queue that is there or `will_be`.
+    /// Checks that a redrive policy names a queue of the same type that is there or `will_be`, and lets it.
     fn check_redrive(
         &self,
         queue: &str,
         redrive: Option<&Redrive>,
-        will_be: impl Fn(&str) -> bool,
+        will_be: impl Fn(&str) -> Option<RedriveAllow>,
     ) -> Result<(), QueueError> {
         let Some(redrive) = redrive else { return Ok(()) };
         let name = &redrive.dead_letter_queue;
@@ -446,9 +516,19 @@ impl Inner {
         if name == queue {
             return refuse("a queue can't be its own dead-letter queue");
         }
-        match will_be(name) || self.queues.read().contains_key(name) {
-            true => Ok(()),
-            false => refuse("there is no such queue; declare or create it first"),
+        if names::is_fifo(name) != names::is_fifo(queue) {
+            return refuse(
+                "a FIFO queue needs a FIFO queue for its dead letters, a standard queue a standard one",
+            );
+        }
+        let allow = will_be(name).or_else(|| {
+            let queues = self.queues.read();
+            queues.get(name).map(|kept| kept.queue.attributes().redrive_allow.clone())
+        });
+        match allow {
+            Some(allow) if allow.allows(queue) => Ok(()),
+            Some(_) => refuse("its redrive allow policy does not let this queue send its dead letters there"),
+            None => refuse("there is no such queue; declare or create it first"),
         }
     }
 }
@@ -487,17 +567,11 @@ fn difference(one: &Attributes, other: &Attributes) -> Option<&'static str> {
         ("ReceiveMessageWaitTimeSeconds", one.receive_wait_secs != other.receive_wait_secs),
         ("VisibilityTimeout", one.visibility_timeout_secs != other.visibility_timeout_secs),
         ("RedrivePolicy", one.redrive != other.redrive),
+        ("RedriveAllowPolicy", one.redrive_allow != other.redrive_allow),
+        ("FifoQueue", one.fifo != other.fifo),
+        ("ContentBasedDeduplication", one.content_based_deduplication != other.content_based_deduplication),
+        ("DeduplicationScope", one.deduplication_scope != other.deduplication_scope),
+        ("FifoThroughputLimit", one.throughput_limit != other.throughput_limit),
     ];
     differs.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)
-}
-
-fn check_name(name: &str) -> Result<(), QueueError> {
-    if name.ends_with(".fifo") {
-        return Err(QueueError::Fifo { name: name.to_owned() });
-    }
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    match !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(legal) {
-        true => Ok(()),
-        false => Err(QueueError::Name { name: name.to_owned() }),
-    }
 }

@@ -23,14 +23,18 @@ pub enum QueueError {
         /// The name.
         name: String,
     },
-    /// The name asks for a FIFO queue.
+    /// The name can't be a FIFO queue's.
     #[error(
-        "`{name}` asks for a FIFO queue, which this gateway does not have yet; choose a name without `.fifo`"
+        "`{name}` can't be the name of a FIFO queue; use letters, digits, `-` and `_` and end it in `.fifo`, 80 \
+         characters at most in all"
     )]
-    Fifo {
+    FifoName {
         /// The name.
         name: String,
     },
+    /// A parameter of a message or a receive is missing or does not fit the type of the queue.
+    #[error(transparent)]
+    Parameter(ParameterFault),
     /// There is a queue of this name with other attributes.
     #[error("queue `{name}` exists already with another value for `{attribute}`")]
     Exists {
@@ -100,6 +104,9 @@ pub enum QueueError {
         /// The limit.
         bytes_max: u32,
     },
+    /// A message move task can't be started, found or ended.
+    #[error(transparent)]
+    Move(#[from] MoveFault),
     /// The message could not be made durable.
     #[error(transparent)]
     NotTaken(#[from] IntakeError),
@@ -126,6 +133,90 @@ pub enum QueueError {
     /// The journal could not be read.
     #[error(transparent)]
     NotRead(#[from] ReadError),
+}
+
+/// Why a message move task can't be started, found, ended, or go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoveFault {
+    /// The rate is outside what it may be.
+    #[error("the rate must be from 1 to {} messages a second", super::MOVES_PER_SECOND_MAX)]
+    Rate,
+    /// No queue sends its dead letters to the source.
+    #[error(
+        "queue `{queue}` is the dead-letter queue of no other queue; messages move from dead-letter queues only"
+    )]
+    NotADeadLetterQueue {
+        /// The source.
+        queue: String,
+    },
+    /// Source and destination are the same.
+    #[error("source and destination are the same queue")]
+    SameQueue,
+    /// One of them is a FIFO queue and the other is not.
+    #[error("source and destination must be of the same type, FIFO or not")]
+    OtherType,
+    /// The destination is not there.
+    #[error("there is no queue `{queue}` for the messages to go to")]
+    NoDestination {
+        /// The destination.
+        queue: String,
+    },
+    /// A message was not moved here by a redrive policy, and the task names no destination.
+    #[error(
+        "CouldNotDetermineMessageSource: a message was sent here by no redrive policy; name a destination"
+    )]
+    NoSource,
+    /// The source has a task that runs.
+    #[error("there is a message move task that runs for queue `{queue}`; cancel it, or wait for its end")]
+    Running {
+        /// The source.
+        queue: String,
+    },
+    /// There is no such task.
+    #[error("there is no such message move task")]
+    Unknown,
+    /// The task is over.
+    #[error("only a task that runs can be cancelled; this one is {status}")]
+    NotRunning {
+        /// Where it stands.
+        status: &'static str,
+    },
+}
+
+/// What is wrong with a parameter of a message or a receive, in the words of the SQS API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterFault {
+    /// A FIFO queue needs it.
+    #[error("The request must contain the parameter {name}.")]
+    Missing {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// Neither the sender nor the queue says what makes messages the same.
+    #[error(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+    )]
+    NoDeduplicationId,
+    /// A FIFO queue does not know it.
+    #[error(
+        "the parameter {name} is not valid for this queue type: a FIFO queue has it for all its messages"
+    )]
+    NotForFifo {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// A standard queue does not know it.
+    #[error("the parameter {name} is not valid for this queue type: it is for FIFO queues")]
+    NotForStandard {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// It is empty, too long, or has characters that it can't have.
+    #[error("{name} can only include alphanumeric and punctuation characters. 1 to 128 in length.")]
+    Id {
+        /// The parameter.
+        name: &'static str,
+    },
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

@@ -11,11 +11,12 @@ use journal::Offset;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::KIND;
 use super::contents::Departure;
 use super::deliver::Queue;
 use super::error::QueueError;
 use super::memory::{self, Row};
-use super::{KIND, message};
+use super::message::Move;
 use crate::reading::{ScanLimits, first_of, on_disk_thread};
 
 /// How long after a failed move, or a failed read, the next try comes.
@@ -52,6 +53,9 @@ pub(super) async fn run(queue: Arc<Queue>, neighbours: Arc<dyn Neighbours>, stop
             () = keeper.queue.keeper.notified() => {}
             () = sleep_until(wake_at) => {}
         }
+    }
+    if let Err(error) = keeper.queue.write_verdicts().await {
+        tracing::warn!(queue = keeper.queue.name(), %error, "what was taken is judged again at the next start");
     }
     // Nobody tries again after this, so it waits for its turn at the writer, which then has room.
     while !note_settled(&keeper.queue) {
@@ -99,7 +103,7 @@ impl Keeper {
     async fn step(&mut self) -> Option<Instant> {
         let mut wake_at = None;
         self.let_time_pass();
-        let noted = note_settled(&self.queue);
+        let noted = note_settled(&self.queue) && self.queue.note_pending(&mut self.queue.contents.lock());
         if !self.move_exhausted().await || !self.refill().await || !noted {
             wake_at = Some(Instant::now() + RETRY);
         }
@@ -119,11 +123,13 @@ impl Keeper {
         let now_ms = self.queue.ground.clock.now_ms();
         let (visible, waiting) = {
             let mut contents = self.queue.contents.lock();
+            contents.forget_ids_before(now_ms);
             (contents.tick(self.queue.policy(), now_ms), contents.counts.waiting())
         };
         self.queue.report_waiting(waiting);
-        if visible > 0 {
-            self.queue.arrivals.notify_one();
+        // Also when nothing became visible: a message that expired or was lost may have blocked its group.
+        if visible > 0 || self.queue.is_fifo() {
+            self.queue.ring_if_ready();
         }
     }
 
@@ -182,7 +188,14 @@ impl Keeper {
         for (position, delivery) in positions.iter().zip(self.queue.read(positions.to_vec()).await?) {
             match delivery {
                 Some(delivery) => {
-                    records.push(message::moved(&delivery, self.queue.name(), target.clone()));
+                    let leaving = Move {
+                        delivery: &delivery,
+                        from: self.queue.id,
+                        dead_letter_source: Some(self.queue.name()),
+                        to: target.clone(),
+                        sent_at_ms: delivery.arrived_at_ms(),
+                    };
+                    records.push(leaving.into_record());
                     moving.push(*position);
                 }
                 None => self.queue.give_up(*position),
@@ -190,7 +203,10 @@ impl Keeper {
         }
         // On disk there before it leaves here: a crash in between shows the message twice, with one id.
         // Without waiting for room: it is tried again anyway, and the queue has other work.
-        let outcomes = self.queue.ground.intake.accept_at_once(&records).await;
+        let outcomes = match self.queue.is_fifo() {
+            true => self.queue.ground.intake.accept_in_order(&records, false).await,
+            false => self.queue.ground.intake.accept_at_once(&records).await,
+        };
         let mut failure = None;
         let mut there = Vec::with_capacity(moving.len());
         for (position, outcome) in moving.into_iter().zip(outcomes) {
@@ -206,6 +222,7 @@ impl Keeper {
         let mut contents = self.queue.contents.lock();
         there.iter().for_each(|position| contents.depart(*position, Departure::Moved));
         drop(contents);
+        self.queue.ring_if_ready();
         failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
@@ -217,6 +234,12 @@ impl Keeper {
                 (contents.wants_more(), contents.room())
             };
             let Some((from, end)) = wanted else { return true };
+            if self.queue.is_fifo()
+                && let Err(error) = self.queue.write_verdicts().await
+            {
+                tracing::error!(queue = self.queue.name(), %error, "duplicates can't be noted, trying again");
+                return false;
+            }
             let reading = self.queue.ground.reading.clone();
             let limits = ScanLimits { deliveries_max: BACKLOG_SCAN.deliveries_max.min(room), ..BACKLOG_SCAN };
             let scan = on_disk_thread(move || reading.scan(from, end, limits, |_| true)).await;
@@ -253,6 +276,13 @@ impl Keeper {
         let floor = self.wanted_floor();
         self.floor_at = Instant::now();
         if floor <= self.floor {
+            return;
+        }
+        // What is before the floor is not judged again after a crash.
+        if self.queue.is_fifo()
+            && let Err(error) = self.queue.write_verdicts().await
+        {
+            tracing::error!(queue = self.queue.name(), %error, "what was taken can't be noted, trying again");
             return;
         }
         let (queue, neighbours) = (Arc::clone(&self.queue), Arc::clone(&self.neighbours));

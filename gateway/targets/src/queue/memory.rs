@@ -7,6 +7,7 @@
 //! key    u64 queue id | u64 offset | u16 ordinal
 //! value  u8 1                                                           settled: deleted, moved or expired
 //!        u8 2 | u32 receives | u64 first | u64 last | u64 hidden until  received; times in ms since the Unix epoch
+//!        u8 3                                                           a duplicate, which never was in the queue
 //! ```
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use journal::Offset;
 use journal::state::{StateError, Table};
 
 use super::window::Receipt;
+use crate::durable::Change;
 
 /// The table's name.
 pub(super) const TABLE: &str = "queue_messages";
@@ -25,12 +27,14 @@ const PAGE_ROWS: usize = 1_024;
 
 const TAG_SETTLED: u8 = 1;
 const TAG_RECEIVED: u8 = 2;
+const TAG_DUPLICATE: u8 = 3;
 
 /// What a row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Row {
     Settled,
     Received(Receipt),
+    Duplicate,
 }
 
 /// The key of a message's row.
@@ -54,6 +58,7 @@ impl Row {
     pub(super) fn encode(self) -> Vec<u8> {
         match self {
             Self::Settled => vec![TAG_SETTLED],
+            Self::Duplicate => vec![TAG_DUPLICATE],
             Self::Received(receipt) => {
                 let mut bytes = vec![TAG_RECEIVED];
                 bytes.extend(receipt.receives.to_be_bytes());
@@ -67,8 +72,10 @@ impl Row {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
-        if *tag == TAG_SETTLED && rest.is_empty() {
-            return Some(Self::Settled);
+        match (*tag, rest) {
+            (TAG_SETTLED, []) => return Some(Self::Settled),
+            (TAG_DUPLICATE, []) => return Some(Self::Duplicate),
+            _ => {}
         }
         let (receives, times) = rest.split_first_chunk().filter(|_| *tag == TAG_RECEIVED)?;
         let (times, []) = times.as_chunks::<8>() else { return None };
@@ -98,6 +105,11 @@ pub(super) struct Remembered {
 impl Remembered {
     pub(super) fn new(table: Table, queue_id: u64) -> Self {
         Self { table, queue_id, page: VecDeque::new(), finished: false }
+    }
+
+    /// The change that writes a row.
+    pub(super) fn row(&self, position: Position, row: Row) -> Change {
+        Change { table: self.table.clone(), key: key(self.queue_id, position), value: Some(row.encode()) }
     }
 
     /// One that sees the rows as they are now.

@@ -1,5 +1,9 @@
+mod fifo;
+mod fifo_crashes;
+mod fifo_model;
 mod fullness;
 mod model;
+mod moves;
 mod restart;
 mod scenarios;
 mod settling;
@@ -68,20 +72,56 @@ impl Bench {
         sent.into_iter().map(|sent| sent.unwrap().id).collect()
     }
 
+    /// Sends one message to a FIFO queue, under a deduplication id of its own or the digest of its body.
+    pub(super) async fn send_in(
+        &self,
+        queue: &str,
+        group: &str,
+        deduplication_id: Option<&str>,
+        body: &str,
+    ) -> Result<Sent, QueueError> {
+        let message = Outgoing {
+            body: body.to_owned(),
+            group: Some(group.to_owned()),
+            deduplication_id: deduplication_id.map(str::to_owned),
+            ..Outgoing::default()
+        };
+        self.queue(queue).send(vec![message]).await.remove(0)
+    }
+
+    /// What the books say of a queue: accepted, delivered and deduplicated.
+    pub(super) fn books(&self, queue: &str) -> (u64, u64, u64) {
+        let target = format!("{KIND}/{queue}");
+        let rows = self.ground.bus.ledger().into_iter().filter(|row| row.target == target);
+        rows.fold((0, 0, 0), |(accepted, delivered, deduplicated), row| {
+            assert!(row.counts.balance(), "{row:?}");
+            let dropped = row.counts.dropped.get(&bus::DropReason::Deduplicated).copied().unwrap_or_default();
+            (accepted + row.counts.accepted, delivered + row.counts.delivered, deduplicated + dropped)
+        })
+    }
+
     /// Sends what a rule would.
     pub(super) async fn publish(&self, queue: &str, data: &[u8]) {
+        self.publish_with(queue, data, &[]).await;
+    }
+
+    /// The same with parameters of the rule's action.
+    pub(super) async fn publish_with(&self, queue: &str, data: &[u8], parameters: &[(&str, &str)]) {
         let mut record = Record::new(Origin::Device, self.now_ms.load(Ordering::SeqCst));
         record.client_id = "kiln-1".into();
         record.topic = "plant/1/telemetry".into();
         let mut event = Event::json("overheating", data.to_vec());
-        event.routes.push(Route::to(TargetName::new(KIND, queue).unwrap()));
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let route = Route::to(TargetName::new(KIND, queue).unwrap());
+        event.routes.push(Route { parameters: parameters.collect(), ..route });
         record.add(event);
         self.ground.bus.send(&record).await.unwrap();
     }
 
     /// Receives at once what is there.
     pub(super) async fn receive(&self, queue: &str) -> Vec<Received> {
-        let request = Receive { messages_max: 10, visibility_secs: None, wait_secs: Some(0) };
+        let request =
+            Receive { messages_max: 10, visibility_secs: None, wait_secs: Some(0), attempt_id: None };
         self.queue(queue).receive(request).await.unwrap()
     }
 
@@ -90,7 +130,12 @@ impl Bench {
         let mut received = Vec::new();
         let all = async {
             while received.len() < count {
-                let request = Receive { messages_max: 10, visibility_secs: None, wait_secs: Some(20) };
+                let request = Receive {
+                    messages_max: 10,
+                    visibility_secs: None,
+                    wait_secs: Some(20),
+                    attempt_id: None,
+                };
                 received.extend(self.queue(queue).receive(request).await.unwrap());
             }
         };
@@ -109,6 +154,15 @@ impl Bench {
         let outcome = tokio::time::timeout(std::time::Duration::from_secs(10), wait).await;
         assert!(outcome.is_ok(), "held {:?}, counts {:?}", queue.held(), queue.counts());
     }
+}
+
+/// A FIFO queue that takes messages for the same by their bodies.
+pub(super) fn by_body() -> Attributes {
+    Attributes { fifo: true, content_based_deduplication: true, ..Attributes::default() }
+}
+
+pub(super) fn in_order(received: &[Received]) -> Vec<&str> {
+    received.iter().map(|message| message.body.as_str()).collect()
 }
 
 pub(super) fn bodies(received: &[Received]) -> Vec<&str> {

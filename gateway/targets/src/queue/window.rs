@@ -2,12 +2,15 @@
 //!
 //! A state machine: every call takes the time, in milliseconds since the Unix epoch, and returns what has to be done.
 //! It must not know the journal, the state store or any protocol. What waits beyond it is known by count only
-//! (see [`super::backlog`]).
+//! (see [`super::contents`]). Whose turn it is in a FIFO queue, [`super::groups`] says.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bus::{Delivery, Position};
+use journal::Offset;
+
+use super::groups::{Groups, Standing};
 
 /// Longest time for which one receive may hide a message, all extensions included: 12 hours.
 pub const VISIBILITY_MS_MAX: u64 = 12 * 60 * 60 * 1000;
@@ -24,6 +27,8 @@ pub(super) struct Arrival {
     pub(super) body: Option<Arc<Delivery>>,
     /// What is remembered of receives before a restart.
     pub(super) receipt: Receipt,
+    /// Its message group; in a FIFO queue every message has one.
+    pub(super) group: Option<String>,
 }
 
 /// What is remembered of the receives of one message.
@@ -129,12 +134,15 @@ struct Entry {
     receipt: Receipt,
     place: Place,
     body: Option<Arc<Delivery>>,
+    group: Option<Arc<str>>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     entries: BTreeMap<Position, Entry>,
+    /// The message groups of a FIFO queue, which take the place of the two lines below.
+    groups: Option<Groups>,
     /// Never received, in order of acceptance. Holds some that have left; they are skipped.
     fresh: VecDeque<Position>,
     /// Received before and visible again, in the order in which they became so.
@@ -151,9 +159,14 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// The window of a FIFO queue.
+    pub(super) fn fifo() -> Self {
+        Self { groups: Some(Groups::default()), ..Self::default() }
+    }
+
     /// Takes in a message.
     pub(super) fn insert(&mut self, arrival: Arrival, now_ms: u64) {
-        let Arrival { position, sent_at_ms, visible_at_ms, body, receipt } = arrival;
+        let Arrival { position, sent_at_ms, visible_at_ms, body, receipt, group } = arrival;
         // A clock that was set back must not hide a message for longer than one receive can.
         let hidden_until_ms = receipt.hidden_until_ms.min(now_ms.saturating_add(VISIBILITY_MS_MAX));
         let receipt = Receipt { hidden_until_ms, ..receipt };
@@ -165,15 +178,13 @@ impl Window {
             Place::Ready
         };
         self.body_bytes += body.as_deref().map_or(0, kept_bytes);
-        let entry = Entry { sent_at_ms, receipt, place: Place::Ready, body };
+        let group = self.groups.as_ref().map(|groups| groups.name(group.as_deref().unwrap_or_default()));
+        let entry = Entry { sent_at_ms, receipt, place, body, group };
         let replaced = self.entries.insert(position, entry);
         debug_assert!(replaced.is_none(), "a position enters the window once");
-        self.held.ready += 1;
-        self.ages.insert((sent_at_ms, position));
+        self.file(position);
         if place == Place::Ready {
-            self.line_for(receipt).push_back(position);
-        } else {
-            self.put(position, place);
+            self.line_up(position);
         }
     }
 
@@ -181,26 +192,65 @@ impl Window {
     pub(super) fn take(&mut self, count_max: usize, visibility_ms: u64, policy: Policy, now_ms: u64) -> Take {
         let mut take = Take::default();
         while take.taken.len() < count_max {
-            let Some(position) = self.next_ready() else { break };
-            let entry = self.entries.get_mut(&position).expect("a ready message is in the window");
-            if policy.receives_max.is_some_and(|receives_max| entry.receipt.receives >= receives_max) {
-                self.put(position, Place::Moving { again_at_ms: None });
-                take.exhausted.push(position);
-                continue;
+            let run = self.next_run(count_max - take.taken.len());
+            if run.is_empty() {
+                break;
             }
-            let receipt = &mut entry.receipt;
-            receipt.receives = receipt.receives.saturating_add(1);
-            if receipt.first_at_ms == 0 {
-                receipt.first_at_ms = now_ms;
+            for position in run {
+                let receives = self.entries.get(&position).map_or(0, |entry| entry.receipt.receives);
+                if policy.receives_max.is_some_and(|receives_max| receives >= receives_max) {
+                    self.put(position, Place::Moving { again_at_ms: None });
+                    take.exhausted.push(position);
+                    // What stands behind it in its group waits until it has moved.
+                    break;
+                }
+                take.taken.push(self.hand_out(position, visibility_ms, now_ms));
             }
-            receipt.last_at_ms = now_ms;
-            receipt.hidden_until_ms = now_ms.saturating_add(visibility_ms);
-            let (sent_at_ms, receipt, body) = (entry.sent_at_ms, entry.receipt, entry.body.take());
-            self.body_bytes -= body.as_deref().map_or(0, kept_bytes);
-            self.put(position, Place::InFlight);
-            take.taken.push(Taken { position, sent_at_ms, receipt, body });
         }
         take
+    }
+
+    fn hand_out(&mut self, position: Position, visibility_ms: u64, now_ms: u64) -> Taken {
+        let entry = self.entries.get_mut(&position).expect("a ready message is in the window");
+        let receipt = &mut entry.receipt;
+        receipt.receives = receipt.receives.saturating_add(1);
+        if receipt.first_at_ms == 0 {
+            receipt.first_at_ms = now_ms;
+        }
+        receipt.last_at_ms = now_ms;
+        receipt.hidden_until_ms = now_ms.saturating_add(visibility_ms);
+        let (sent_at_ms, receipt, body) = (entry.sent_at_ms, entry.receipt, entry.body.take());
+        self.body_bytes -= body.as_deref().map_or(0, kept_bytes);
+        self.put(position, Place::InFlight);
+        Taken { position, sent_at_ms, receipt, body }
+    }
+
+    /// Sets up to `count_max` ready messages from before `before` on their way to another queue, in the order in which
+    /// they would be received.
+    pub(super) fn take_to_move(&mut self, count_max: usize, before: Offset) -> Vec<Position> {
+        let Some(groups) = &self.groups else {
+            let first = Position { offset: before, ordinal: 0 };
+            let ready = self.entries.range(..first).filter(|(_, entry)| entry.place == Place::Ready);
+            let ready: Vec<Position> = ready.take(count_max).map(|(position, _)| *position).collect();
+            ready.iter().for_each(|position| self.put(*position, Place::Moving { again_at_ms: None }));
+            return ready;
+        };
+        let moving = groups.open_before(before, count_max);
+        moving.iter().for_each(|position| self.put(*position, Place::Moving { again_at_ms: None }));
+        moving
+    }
+
+    /// Messages that may be received now, in order, at most `count_max`; in a FIFO queue all of one group.
+    fn next_run(&mut self, count_max: usize) -> Vec<Position> {
+        match &self.groups {
+            Some(groups) => groups.next(count_max),
+            None => self.next_ready().into_iter().collect(),
+        }
+    }
+
+    /// True when a message may be received now.
+    pub(super) fn has_ready(&self) -> bool {
+        self.groups.as_ref().map_or(self.held.ready > 0, Groups::has_open)
     }
 
     fn next_ready(&mut self) -> Option<Position> {
@@ -256,6 +306,9 @@ impl Window {
         self.held.leaving -= 1;
         if let Some(entry) = self.entries.remove(&position) {
             self.body_bytes -= entry.body.as_deref().map_or(0, kept_bytes);
+            if let (Some(groups), Some(group)) = (&mut self.groups, &entry.group) {
+                groups.leave(group, position);
+            }
         }
         true
     }
@@ -298,6 +351,26 @@ impl Window {
         let receipt = entry.receipt;
         self.file(position);
         Ok(receipt)
+    }
+
+    /// Until when the `receives`-th receive of a message hides it, while it does.
+    pub(super) fn hidden_until_ms(&self, position: Position, receives: u32) -> Option<u64> {
+        let entry = self.entries.get(&position)?;
+        let is_held = entry.place == Place::InFlight && entry.receipt.receives == receives;
+        is_held.then_some(entry.receipt.hidden_until_ms)
+    }
+
+    /// Hides a message anew for the same receive, and hands it out again.
+    pub(super) fn hand_out_again(
+        &mut self,
+        position: Position,
+        visibility_ms: u64,
+        now_ms: u64,
+    ) -> Option<Taken> {
+        let receives = self.entries.get(&position)?.receipt.receives;
+        let receipt = self.change_visibility(position, receives, visibility_ms, now_ms).ok()?;
+        let entry = self.entries.get(&position)?;
+        Some(Taken { position, sent_at_ms: entry.sent_at_ms, receipt, body: None })
     }
 
     /// Lets time pass.
@@ -355,14 +428,19 @@ impl Window {
         self.ages.first().map(|(sent_at_ms, _)| *sent_at_ms)
     }
 
-    fn line_for(&mut self, receipt: Receipt) -> &mut VecDeque<Position> {
-        if receipt.receives > 0 { &mut self.returned } else { &mut self.fresh }
-    }
-
     fn make_ready(&mut self, position: Position) {
         self.put(position, Place::Ready);
-        let receipt = self.entries.get(&position).expect("it was put there").receipt;
-        self.line_for(receipt).push_back(position);
+        self.line_up(position);
+    }
+
+    /// Puts a ready message at the end of its line; groups have their own.
+    fn line_up(&mut self, position: Position) {
+        if self.groups.is_some() {
+            return;
+        }
+        let receives = self.entries.get(&position).map_or(0, |entry| entry.receipt.receives);
+        let line = if receives > 0 { &mut self.returned } else { &mut self.fresh };
+        line.push_back(position);
     }
 
     /// Moves a message to another place and keeps the books in step.
@@ -391,6 +469,17 @@ impl Window {
         if !matches!(entry.place, Place::Deleting | Place::Moving { .. }) {
             self.ages.insert((entry.sent_at_ms, position));
         }
+        if let (Some(groups), Some(group)) = (&mut self.groups, &entry.group) {
+            groups.set(group, position, standing(entry.place));
+        }
+    }
+}
+
+fn standing(place: Place) -> Standing {
+    match place {
+        Place::Ready => Standing::Ready,
+        Place::Delayed { .. } => Standing::Delayed,
+        Place::InFlight | Place::Deleting | Place::Moving { .. } => Standing::Out,
     }
 }
 

@@ -116,7 +116,7 @@ impl<'t> Reader<'t> {
         statement: Option<&Statement>,
         found: &mut Vec<ParameterTemplate>,
     ) {
-        for key in ["path", "qos", "retain"] {
+        for key in ["path", "qos", "retain", "message_group_id", "message_deduplication_id"] {
             if let Some(value) = self.get(table, key) {
                 self.parameter(kind, key.to_owned(), value, statement, found);
             }

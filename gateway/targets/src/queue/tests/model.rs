@@ -85,8 +85,14 @@ impl Pair {
         self.arrived += 1;
         let position = Position { offset: Offset(self.next), ordinal: 0 };
         let (sent_at_ms, visible_at_ms) = (self.now_ms, self.now_ms + delay_ms);
-        let arrival =
-            Arrival { position, sent_at_ms, visible_at_ms, body: None, receipt: Receipt::default() };
+        let arrival = Arrival {
+            position,
+            sent_at_ms,
+            visible_at_ms,
+            body: None,
+            receipt: Receipt::default(),
+            group: None,
+        };
         self.window.insert(arrival, self.now_ms);
         let message = Message { sent_at_ms, receives: 0, hidden_until_ms: visible_at_ms, moving: false };
         self.model.insert(position, message);

@@ -46,7 +46,7 @@ async fn a_rules_event_says_where_it_came_from() {
     assert_eq!(attribute(0, "clientId").as_deref(), Some("kiln-1"));
     let event_id = attribute(0, "eventId").unwrap();
     assert!(event_id.ends_with(":overheating"), "{event_id}");
-    assert_eq!(received[0].id, message_id(&event_id, "overheating"));
+    assert_eq!(received[0].id, message_id(&event_id, "overheating").to_string());
     assert_eq!(received[1].body, "//4=", "what is no text goes as base64 and says so");
     assert_eq!(attribute(1, "contentEncoding").as_deref(), Some("base64"));
 }
@@ -70,7 +70,8 @@ async fn a_long_poll_is_answered_when_a_message_comes() {
     let waiting: Vec<_> = (0..5)
         .map(|_| {
             let queue = bench.queue("alerts");
-            let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20) };
+            let request =
+                Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20), attempt_id: None };
             tokio::spawn(async move { queue.receive(request).await.unwrap() })
         })
         .collect();
@@ -87,7 +88,7 @@ async fn a_long_poll_is_answered_when_a_message_becomes_visible_again() {
     bench.send("alerts", &["a"]).await;
     bench.receive_all("alerts", 1).await;
     let queue = bench.queue("alerts");
-    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20) };
+    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20), attempt_id: None };
     let waiting = tokio::spawn(async move { queue.receive(request).await.unwrap() });
     tokio::task::yield_now().await;
     bench.advance_secs(30);
@@ -100,7 +101,7 @@ async fn a_long_poll_ends_empty_after_its_time() {
     let bench =
         Bench::open(&[("alerts", Attributes { receive_wait_secs: 20, ..Attributes::default() })]).await;
     let before = tokio::time::Instant::now();
-    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: None };
+    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: None, attempt_id: None };
     assert!(bench.queue("alerts").receive(request).await.unwrap().is_empty());
     assert_eq!(before.elapsed().as_secs(), 20);
 }
@@ -109,7 +110,7 @@ async fn a_long_poll_ends_empty_after_its_time() {
 async fn a_shutdown_answers_long_polls() {
     let bench = Bench::open(&[("alerts", Attributes::default())]).await;
     let queue = bench.queue("alerts");
-    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20) };
+    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20), attempt_id: None };
     let waiting = tokio::spawn(async move { queue.receive(request).await.unwrap() });
     tokio::task::yield_now().await;
     bench.queues.end_waits();
@@ -121,7 +122,7 @@ async fn a_shutdown_answers_long_polls() {
 async fn waiting_receives_are_bounded() {
     let limits = Limits { waiting_receives_max: 0, ..Limits::default() };
     let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
-    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20) };
+    let request = Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(20), attempt_id: None };
     let refused = bench.queue("alerts").receive(request).await;
     assert!(matches!(refused, Err(QueueError::TooManyWaiting { .. })), "{refused:?}");
 }
@@ -131,9 +132,9 @@ async fn messages_in_flight_are_bounded() {
     let limits = Limits { in_flight_messages_max: 2, ..Limits::default() };
     let bench = Bench::open_with(&[("alerts", Attributes::default())], limits).await;
     bench.send("alerts", &["a", "b", "c"]).await;
-    let request = Receive { messages_max: 2, visibility_secs: None, wait_secs: Some(20) };
+    let request = Receive { messages_max: 2, visibility_secs: None, wait_secs: Some(20), attempt_id: None };
     bench.until("alerts", |queue| queue.held().ready == 3).await;
-    assert_eq!(bench.queue("alerts").receive(request).await.unwrap().len(), 2);
+    assert_eq!(bench.queue("alerts").receive(request.clone()).await.unwrap().len(), 2);
     let refused = bench.queue("alerts").receive(request).await;
     assert!(matches!(refused, Err(QueueError::OverLimit { in_flight_max: 2 })), "{refused:?}");
 }
@@ -269,7 +270,12 @@ async fn queues_are_made_found_and_deleted() {
     let refused = bench.queues.create("jobs", |each| each.delay_secs = 1, Default::default()).await;
     assert!(matches!(refused, Err(QueueError::Exists { attribute: "DelaySeconds", .. })), "{refused:?}");
     let refused = bench.queues.create("jobs.fifo", |_| {}, Default::default()).await;
-    assert!(matches!(refused, Err(QueueError::Fifo { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(QueueError::Attribute(AttributeError::FifoEnding))),
+        "the name alone makes no FIFO queue: {refused:?}"
+    );
+    let refused = bench.queues.create("jobs", |each| each.fifo = true, Default::default()).await;
+    assert!(matches!(refused, Err(QueueError::FifoName { .. })), "{refused:?}");
     let refused = bench.queues.create("a/b", |_| {}, Default::default()).await;
     assert!(matches!(refused, Err(QueueError::Name { .. })), "{refused:?}");
     assert_eq!(bench.queues.list("jo").len(), 1);

@@ -44,6 +44,7 @@ fn one(
                 visible_at_ms,
                 body: None,
                 receipt,
+                group: None,
             };
             window.insert(arrival, now_ms);
             "in".into()
@@ -197,7 +198,8 @@ fn what_was_hidden_before_a_restart_is_hidden_after_it() {
     let policy = Policy { retention_ms: DAY_MS, receives_max: None };
     let mut window = Window::default();
     let receipt = Receipt { receives: 3, first_at_ms: 1, last_at_ms: 5, hidden_until_ms: 100 };
-    let arrival = Arrival { position: position(1), sent_at_ms: 0, visible_at_ms: 0, body: None, receipt };
+    let arrival =
+        Arrival { position: position(1), sent_at_ms: 0, visible_at_ms: 0, body: None, receipt, group: None };
     window.insert(arrival, 50);
     assert!(window.take(1, 10, policy, 50).taken.is_empty());
     assert_eq!(window.tick(policy, 100).visible, 1);
@@ -208,7 +210,8 @@ fn what_was_hidden_before_a_restart_is_hidden_after_it() {
 fn a_clock_set_back_hides_nothing_for_longer_than_a_receive_can() {
     let mut window = Window::default();
     let receipt = Receipt { receives: 1, hidden_until_ms: 900 * DAY_MS, ..Receipt::default() };
-    let arrival = Arrival { position: position(1), sent_at_ms: 0, visible_at_ms: 0, body: None, receipt };
+    let arrival =
+        Arrival { position: position(1), sent_at_ms: 0, visible_at_ms: 0, body: None, receipt, group: None };
     window.insert(arrival, 50);
     let policy = Policy { retention_ms: DAY_MS, receives_max: None };
     assert_eq!(window.next_due_ms(policy), Some(50 + VISIBILITY_MS_MAX));
