@@ -27,7 +27,7 @@ impl LaneTask {
     /// Makes calls as long as there are events ready and calls allowed.
     pub(super) async fn dispatch(&mut self, now: Instant) {
         self.rate_not_before = None;
-        while self.dying.is_empty() {
+        while self.dying.is_empty() && !self.has_dropped {
             let Some(events_max) = self.allowed(now) else { return };
             let (ready, since) = self.schedule.ready();
             let lingers = since.is_some_and(|since| since + self.settings.batch_linger > now);

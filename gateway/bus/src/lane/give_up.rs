@@ -1,5 +1,6 @@
 //! Giving events up: overflow, age, dead letters and error documents.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -111,6 +112,7 @@ impl LaneTask {
         for sequence in shed {
             if limits.overflow == Overflow::DropOldest {
                 self.resolve(sequence, Settlement::Dropped(DropReason::Overflow));
+                self.has_dropped = true;
                 continue;
             }
             let reason = match crowded_before {
@@ -203,7 +205,34 @@ impl LaneTask {
         }
         drop(books);
         self.note_commit(row);
+        self.has_dropped = false;
         Ok(())
+    }
+
+    /// Makes durable what was dropped. Were it owed again after a crash, it would reach the target behind later ones of its key.
+    pub(super) async fn commit_drops(&mut self, now: Instant) {
+        if !self.has_dropped || !self.dying.is_empty() || self.bury_not_before.is_some_and(|at| at > now) {
+            return;
+        }
+        let row = self.row();
+        let (bus, name, written) = (Arc::clone(&self.bus), self.lane.name.clone(), row.clone());
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut batch = bus.checkpoints.batch();
+            bus.checkpoints.put_lane(&mut batch, &name, &written)?;
+            batch.commit_durable()
+        });
+        match writing.await {
+            Ok(Ok(())) => {
+                self.note_commit(row);
+                self.has_dropped = false;
+            }
+            Ok(Err(error)) => {
+                tracing::error!(target_name = %self.lane.name, %error, "what was dropped can't be noted, the lane waits");
+                self.bury_not_before = Some(Instant::now() + BURY_AGAIN_AFTER);
+            }
+            // The runtime is being shut down, and this task with it.
+            Err(_) => {}
+        }
     }
 
     async fn send_documents(&mut self) {

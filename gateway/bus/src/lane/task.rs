@@ -63,6 +63,8 @@ pub(crate) struct LaneTask {
     pub(super) rules: HashMap<String, Arc<str>>,
     /// Something to commit.
     pub(super) dirty: bool,
+    /// Events were dropped and no durable row says so yet; until one does, nothing behind them goes to the target.
+    pub(super) has_dropped: bool,
     last_commit: Instant,
     commands: mpsc::Receiver<Command>,
     replacement: Option<(Arc<dyn Target>, Box<DeliverySettings>)>,
@@ -116,6 +118,7 @@ impl LaneTask {
             last_error: (String::new(), String::new()),
             rules: HashMap::new(),
             dirty: false,
+            has_dropped: false,
             last_commit: Instant::now(),
             commands,
             replacement: None,
@@ -153,6 +156,7 @@ impl LaneTask {
             self.fill(now).await;
         }
         self.give_up_and_bury(now).await;
+        self.commit_drops(now).await;
         if self.replacement.is_some() && self.in_flight.is_empty() {
             self.replace().await;
         }

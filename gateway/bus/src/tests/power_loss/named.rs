@@ -78,6 +78,7 @@ async fn records_that_failed_and_are_found_by_the_next_process_are_counted() {
     let machine = Machine::new(0);
     let (bus, _) = serving(&machine).await;
     append(&bus, "a", HOOK, 0..1).await;
+    until_books(&bus, HOOK, "accepted 1 delivered 1 dead 0 waiting 0 dropped []").await;
     machine.journal.fail_syncs(1);
     let mut producer = bus.producer();
     producer.append(&record("a", "rule", HOOK, "1")).await.unwrap();
