@@ -301,6 +301,16 @@ const METRICS: &[Metric] = &[
     counter("iot_gateway_events_moved_aside_total", "Events moved out of the journal", |s| {
         lanes(s, |lane| lane.moved_aside_events)
     }),
+    gauge(
+        "iot_gateway_delivery_circuit_open",
+        "1 for a target that is only probed, because it fails or asked to be left alone",
+        |s| lanes(s, |lane| u64::from(lane.circuit != bus::lane::circuit::CircuitState::Closed.as_str())),
+    ),
+    counter(
+        "iot_gateway_appends_refused_total",
+        "Messages refused because a target had as many events waiting as it may",
+        |s| Sample::plain(s.bus.refused_appends),
+    ),
     gauge("iot_gateway_deliveries_in_flight", "Calls of a target under way", |s| {
         lanes(s, |lane| lane.in_flight as u64)
     }),
