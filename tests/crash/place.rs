@@ -175,12 +175,7 @@ fn settings(schedule: &Schedule, servers: &[Server], site: &Site) -> anyhow::Res
     writeln!(text, "[journal]\nsegment_bytes = {segment}\ndisk_bytes_max = {disk}")?;
     let (attempts, age) = (limits.attempts_max, limits.age_secs_max);
     writeln!(text, "[delivery]\nattempts_max = {attempts}\nage_secs_max = {age}")?;
-    writeln!(
-        text,
-        "backoff_first_ms = 20\nbackoff_max_ms = 200\n{}",
-        waiting(schedule.receivers[0].waiting)
-    )?;
-    // A message that somebody took and did not delete is there again soon.
+    writeln!(text, "backoff_first_ms = 20\nbackoff_max_ms = 200")?; // A message that somebody took and did not delete is there again soon.
     for name in ["every", "errors"] {
         writeln!(text, "[[queue]]\nname = \"{name}\"\nvisibility_timeout_secs = 1")?;
     }
@@ -193,7 +188,7 @@ fn settings(schedule: &Schedule, servers: &[Server], site: &Site) -> anyhow::Res
             text,
             "[[http]]\nname = \"h{number}\"\nurl = \"http://{address}/\"\ntimeout_ms = {timeout}"
         )?;
-        writeln!(text, "concurrency = {}", receiver.concurrency)?;
+        writeln!(text, "concurrency = {}\n{}", receiver.concurrency, waiting(receiver.waiting))?;
     }
     if let Some(function) = &schedule.function {
         writeln!(text, "{}", function_settings(function, site)?)?;
@@ -202,18 +197,20 @@ fn settings(schedule: &Schedule, servers: &[Server], site: &Site) -> anyhow::Res
 }
 
 fn waiting(waiting: Waiting) -> String {
-    format!("overflow = \"{}\"\nwaiting_events_max = {}", waiting.overflow.name(), waiting.events_max)
+    let Waiting { overflow, events_max } = waiting;
+    format!("delivery = {{ overflow = \"{}\", waiting_events_max = {events_max} }}", overflow.name())
 }
 
 fn function_settings(function: &Function, site: &Site) -> anyhow::Result<String> {
     let program = std::env::current_exe()?;
     let poison = function.poison.map(|poison| format!(", \"--poison\", \"{poison}\"")).unwrap_or_default();
-    let Function { batch_size, concurrency, .. } = function;
+    let Function { batch_size, concurrency, waiting: may_wait, .. } = function;
     Ok(format!(
         "[[function]]\nname = \"f\"\ncommand = [\"{}\", \"handle\", \"{}\"{poison}]\nbatch_size = {batch_size}\n\
-         concurrency = {concurrency}\ntimeout_secs = 2",
+         concurrency = {concurrency}\ntimeout_secs = 2\n{}",
         program.display(),
         site.path("handlers").display(),
+        waiting(*may_wait),
     ))
 }
 
