@@ -6,6 +6,7 @@ use crate::connect_rate::ConnectRate;
 use crate::connection::Traffic;
 use crate::connections::Connections;
 use crate::flow::announce::Announcements;
+use crate::flow::archive::ArchiveRoutes;
 use crate::flow::outside::Functions;
 use crate::lifecycle::Versions;
 use crate::metrics::Counters;
@@ -21,6 +22,8 @@ use mqtt::{Properties, ReasonCode};
 use registry::definitions::Definitions;
 use registry::{Registry, UserRefused};
 use std::sync::{Arc, OnceLock};
+use targets::archive::Archives;
+use targets::archive::replay::Replays;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -61,6 +64,10 @@ pub(crate) struct Gateway {
     pub(crate) listeners: parking_lot::RwLock<Vec<listener::Handle>>,
     /// What rules call with `aws_lambda`.
     pub(crate) functions: Functions,
+    /// Which events are archived.
+    pub(crate) archive_routes: ArchiveRoutes,
+    /// Archives and replays, once they are opened.
+    pub(crate) archives: OnceLock<(Archives, Replays)>,
     /// The windows of rules, once they are taken up.
     pub(crate) windows: OnceLock<Arc<Windows>>,
     /// Places for publishes by HTTP request that wait for the disk.

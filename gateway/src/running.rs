@@ -8,6 +8,7 @@ use crate::connections::Connections;
 use crate::control::{self, Controlled};
 use crate::flow;
 use crate::flow::announce::Announcements;
+use crate::flow::archive::ArchiveRoutes;
 use crate::flow::deliver::Targets;
 use crate::gateway::{Gateway, HTTP_PUBLISHES_MAX};
 use crate::lifecycle::Versions;
@@ -207,6 +208,7 @@ pub(crate) fn open(
     let broker: Broker<Client> = Broker::recording(broker_limits(&settings), rand::random());
     let floor = bus.register_floor("sessions", journal.oldest());
     let sessions = SessionStore::open(&state, &journal, floor, &broker, clock.now_ms())?;
+    let archive_routes = ArchiveRoutes::of(&settings)?;
     let gateway = Gateway {
         connect_rate: ConnectRate::new(settings.raw.mqtt.connects_per_client_per_sec_max, clock.now_ms()),
         resends: recall_resends(&journal, clock.now_ms())?,
@@ -229,6 +231,8 @@ pub(crate) fn open(
         listeners: parking_lot::RwLock::default(),
         functions: flow::outside::Functions::default(),
         http_publishes: Arc::new(Semaphore::new(HTTP_PUBLISHES_MAX)),
+        archive_routes,
+        archives: OnceLock::new(),
         windows: OnceLock::new(),
         shutdown: CancellationToken::new(),
         ended: CancellationToken::new(),

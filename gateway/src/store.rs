@@ -6,6 +6,7 @@
 //! state/          registry, cursors, dead letters, sessions: small state that changes
 //! control.sock    where the command line talks to the running gateway
 //! functions/      logs of functions
+//! archives/       events kept to be replayed, a journal for each archive
 //! ```
 
 use crate::settings::Settings;

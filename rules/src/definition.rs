@@ -89,6 +89,8 @@ pub enum TargetKind {
     Http,
     /// The broker: the result is published again.
     Republish,
+    /// An archive: the event is kept, to be replayed.
+    Archive,
 }
 
 /// A kind of target as it stands in a definition.
@@ -119,6 +121,7 @@ pub(crate) const KINDS: &[KindEntry] = &[
         name: "topic",
         options: &["qos", "retain", "headers"],
     },
+    KindEntry { kind: TargetKind::Archive, key: "archive", name: "name", options: &[] },
 ];
 
 impl TargetKind {

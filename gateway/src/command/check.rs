@@ -89,6 +89,8 @@ pub(crate) fn declared_targets(settings: &Settings) -> DeclaredTargets {
     let streams = raw.stream.iter().map(|stream| (TargetKind::Stream, stream.name.clone()));
     let functions = raw.function.iter().map(|function| (TargetKind::Function, function.name.clone()));
     let http = raw.http.iter().map(|http| (TargetKind::Http, http.name.clone()));
-    let declared: DeclaredTargets = queues.chain(streams).chain(functions).chain(http).collect();
+    let archives = raw.archive.iter().map(|archive| (TargetKind::Archive, archive.name.clone()));
+    let declared: DeclaredTargets =
+        queues.chain(streams).chain(functions).chain(http).chain(archives).collect();
     declared.with_descriptors(raw.rules.descriptors.clone())
 }

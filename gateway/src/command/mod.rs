@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand, one list of them.
 
+mod archives;
 mod certs;
 pub(crate) mod check;
 pub(crate) mod control_client;
@@ -13,6 +14,7 @@ mod patterns;
 mod policies;
 mod queues;
 pub(crate) mod registration;
+mod replay;
 mod rules;
 mod serve;
 mod things;
@@ -56,6 +58,10 @@ enum Command {
     Queues(queues::Arguments),
     /// Events that a target refused for good
     DeadLetters(dead_letters::Arguments),
+    /// Events that are kept, to be replayed
+    Archives(archives::Arguments),
+    /// Send events of an archive again
+    Replay(replay::Arguments),
     /// The fleet of simulated devices, as the program `device-sim` has it
     #[command(hide = true)]
     DeviceSim(device_sim::Arguments),
@@ -97,6 +103,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments),
+        Command::Archives(arguments) => archives::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::DeviceSim(arguments) => device_sim::run(arguments),
         Command::DemoFunction(arguments) => function::run(&arguments),
     };

@@ -1,6 +1,7 @@
 //! The control socket: what the command line asks of a running gateway. A Unix socket in the data directory with mode 0600, so whoever may
 //! read the data may use it, and nobody else; nothing of this is served on the network.
 
+mod archives;
 mod dead_letters;
 mod declared;
 mod lines;
@@ -49,6 +50,10 @@ fn router(controlled: Controlled) -> Router {
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/{id}", delete(dead_letters::purge_one))
         .route("/dead-letters/{id}/redrive", post(dead_letters::redrive_one))
+        .route("/archives", get(archives::list))
+        .route("/archives/{name}", get(archives::show))
+        .route("/replays", get(archives::list_replays).post(archives::start_replay))
+        .route("/replays/{name}", get(archives::show_replay).delete(archives::cancel_replay))
         .merge(trial::of_owner(Arc::clone(&controlled.gateway)))
         .with_state(controlled)
 }

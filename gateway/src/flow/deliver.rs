@@ -13,6 +13,8 @@ use journal::state::StateStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use targets::archive::Archives;
+use targets::archive::replay::Replays;
 use targets::function::Functions;
 use targets::http::Http;
 use targets::queue::Queues;
@@ -24,6 +26,8 @@ pub(crate) struct Targets {
     pub(crate) queues: Queues,
     pub(crate) streams: Streams,
     pub(crate) functions: Functions,
+    pub(crate) archives: Archives,
+    pub(crate) replays: Replays,
 }
 
 impl Targets {
@@ -52,11 +56,17 @@ impl Targets {
             let settings = within(target.delivery_settings(delivery(raw, &own)), &own);
             declare(gateway, http::KIND, &declared.name, target, settings).await?;
         }
-        Ok(Self { queues, streams, functions })
+        let archives = super::archive::open(gateway).await?;
+        let replays = super::archive::open_replays(gateway, state, &archives).await?;
+        // For the metrics.
+        let is_first = gateway.archives.set((archives.clone(), replays.clone())).is_ok();
+        debug_assert!(is_first, "targets are opened once");
+        Ok(Self { queues, streams, functions, archives, replays })
     }
 
     /// Writes what consumers did last. The lanes are drained before.
     pub(crate) async fn close(&self) {
+        self.replays.close().await;
         self.queues.close().await;
         self.streams.close().await;
     }

@@ -159,6 +159,7 @@ fn event<'r>(
             Err(fault) => failures.action(action, fault)?,
         }
     }
+    gateway.archive_routes.add(&mut event);
     if let Some(action) = &rule.error_action {
         match route(gateway, action, message, failures) {
             Ok(route) => event.error_route = Some(route),

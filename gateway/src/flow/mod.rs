@@ -21,6 +21,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod announce;
+pub(crate) mod archive;
 mod authenticate;
 mod authorise;
 mod candour;

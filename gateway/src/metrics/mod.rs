@@ -1,5 +1,6 @@
 //! Every metric of the gateway, in one list.
 
+mod archives;
 mod counters;
 mod exposition;
 mod process;
@@ -314,6 +315,22 @@ const METRICS: &[Metric] = &[
     gauge("iot_gateway_deliveries_in_flight", "Calls of a target under way", |s| {
         lanes(s, |lane| lane.in_flight as u64)
     }),
+    gauge("iot_gateway_archive_disk_bytes", "Bytes of an archive on disk", |s| {
+        archives::of_each(s.gateway, |counts| counts.bytes)
+    }),
+    counter("iot_gateway_archived_events_total", "Events that came into an archive", |s| {
+        archives::of_each(s.gateway, |counts| counts.archived)
+    }),
+    counter(
+        "iot_gateway_archived_events_repeated_total",
+        "Events that came again and were in the archive already",
+        |s| archives::of_each(s.gateway, |counts| counts.repeated),
+    ),
+    counter("iot_gateway_archive_segments_given_up_total", "Files that retention has deleted", |s| {
+        archives::of_each(s.gateway, |counts| counts.given_up_segments)
+    }),
+    gauge("iot_gateway_replays_running", "Replays that run", |s| archives::running(s.gateway)),
+    counter("iot_gateway_replay_events_total", "Events sent by a replay", |s| archives::sent(s.gateway)),
     counter("iot_gateway_window_rows_folded_total", "Rows that windows have counted, by rule", |s| {
         s.windows.by_rule(|rule| rule.counts.folded)
     }),

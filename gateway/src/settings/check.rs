@@ -238,6 +238,7 @@ fn targets(raw: &Raw) -> Result<(), SettingsError> {
     for http in &raw.http {
         delivery("http", &http.name, &http.delivery, &raw.delivery)?;
     }
+    archives(raw)?;
     dead_letters(raw)?;
     for queue in &raw.queue {
         fifo(queue)?;
@@ -275,12 +276,32 @@ fn event_invoke(function: &super::raw::Function, raw: &Raw) -> Result<(), Settin
     Ok(())
 }
 
+/// Each archive is a journal with files and threads of its own.
+fn archives(raw: &Raw) -> Result<(), SettingsError> {
+    const ARCHIVES_MAX: usize = 32;
+    const DISK_BYTES_MIN: u64 = 4 * 65_536;
+    unique("archive", 64, raw.archive.iter().map(|archive| archive.name.as_str()))?;
+    if raw.archive.len() > ARCHIVES_MAX {
+        return refuse(format!("{} archives are declared; {ARCHIVES_MAX} are possible", raw.archive.len()));
+    }
+    for archive in &raw.archive {
+        if archive.disk_bytes_max < DISK_BYTES_MIN {
+            return refuse(format!(
+                "archive `{}`: `disk_bytes_max` is {}; it must be at least {DISK_BYTES_MIN}",
+                archive.name, archive.disk_bytes_max
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Bounds of single targets name targets that are pushed to; others have no dead letters.
 fn dead_letters(raw: &Raw) -> Result<(), SettingsError> {
     let functions = raw.function.iter().map(|function| format!("function/{}", function.name));
     let http = raw.http.iter().map(|http| format!("http/{}", http.name));
+    let archives = raw.archive.iter().map(|archive| format!("archive/{}", archive.name));
     let own = ["republish/broker", "window/rules"].map(str::to_owned);
-    let known: Vec<String> = functions.chain(http).chain(own).collect();
+    let known: Vec<String> = functions.chain(http).chain(archives).chain(own).collect();
     for (name, bounds) in &raw.dead_letters.target {
         if !known.contains(name) {
             let hint = nearest(name, known.iter().map(String::as_str))

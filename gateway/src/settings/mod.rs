@@ -13,7 +13,7 @@ mod secret;
 pub(crate) use check::check;
 pub(crate) use error::{Origin, SettingsError};
 pub(crate) use raw::{
-    ClientCertificate, Compatibility, DeadLetterOverflow, Function, Http, Listener, ListenerLimits,
+    Archive, ClientCertificate, Compatibility, DeadLetterOverflow, Function, Http, Listener, ListenerLimits,
     LogFormat, Overflow, PublishRateExceeded, Queue, QueueFull, QueueFullQos0, Raw, RegisterUnknown, Stream,
     TargetDelivery,
 };

@@ -1,10 +1,12 @@
 //! The settings file as it is written: every key, its unit and its default. Nothing here is checked beyond its type.
 
+mod archive;
 mod dead_letters;
 mod delivery;
 mod event_invoke;
 mod mqtt;
 
+pub(crate) use archive::Archive;
 pub(crate) use dead_letters::{DeadLetterOverflow, DeadLetters};
 pub(crate) use delivery::{Delivery, Overflow, TargetDelivery};
 pub(crate) use event_invoke::EventInvoke;
@@ -40,6 +42,7 @@ pub(crate) struct Raw {
     pub(crate) stream: Vec<Stream>,
     pub(crate) function: Vec<Function>,
     pub(crate) http: Vec<Http>,
+    pub(crate) archive: Vec<Archive>,
 }
 
 impl Default for Raw {
@@ -63,6 +66,7 @@ impl Default for Raw {
             stream: Vec::new(),
             function: Vec::new(),
             http: Vec::new(),
+            archive: Vec::new(),
         }
     }
 }

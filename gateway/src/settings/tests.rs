@@ -43,6 +43,31 @@ fn wrong_settings_are_named_with_their_place() {
 }
 
 #[test]
+fn archives_and_bounds_of_dead_letters_that_make_no_sense_are_refused() {
+    let cases: &[(&str, &str)] = &[
+        ("[dead_letters]\nletters_max = 0\n", "`dead_letters.letters_max` is 0; it must be at least 1"),
+        (
+            "[dead_letters.target.\"http/hok\"]\n[[http]]\nname = \"hook\"\nurl = \"http://a\"\n",
+            "`http/hok`, which is no target that has dead letters; did you mean `http/hook`?",
+        ),
+        (
+            "[dead_letters.target.\"archive/a\"]\nbytes_max = 0\n[[archive]]\nname = \"a\"\n",
+            "`dead_letters.target.\"archive/a\".bytes_max` is 0",
+        ),
+        ("[[archive]]\nname = \"../a\"\n", "archive `../a`: a name is 1 to 64 letters"),
+        ("[[archive]]\nname = \"a\"\n[[archive]]\nname = \"a\"\n", "archive `a` is declared twice"),
+        (
+            "[[archive]]\nname = \"a\"\ndisk_bytes_max = 9\n",
+            "`disk_bytes_max` is 9; it must be at least 262144",
+        ),
+    ];
+    for (text, expected) in cases {
+        let message = message(&format!("{TLS}{text}"));
+        assert!(message.contains(expected), "{text:?}\n  gave     {message}\n  expected {expected}");
+    }
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     let cases: &[(&str, &str)] = &[
         ("[listener]\norigins = [\"console.example.com\"]\n", "`listener.origins` has `console.example.com`"),

@@ -42,6 +42,10 @@ impl Ground {
         Self::open(copy)
     }
 
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     pub(crate) async fn queues(&self, settings: &queue::Settings) -> queue::Queues {
         let queues =
             queue::Queues::open(&self.bus, &self.journal, &self.store, settings.clone()).await.unwrap();

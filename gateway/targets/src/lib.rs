@@ -3,6 +3,7 @@
 //! Queue and stream are views: they read the journal in place and keep beside it only what consumers did. What this
 //! crate must not know: MQTT, rules, and the HTTP protocols in which consumers ask for messages and records.
 
+pub mod archive;
 pub mod function;
 pub mod http;
 pub mod queue;
