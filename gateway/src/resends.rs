@@ -4,7 +4,8 @@
 //! a repeat, and a consumer must be able to tell: a publish with DUP set, from the same client, with the same packet identifier and the
 //! same content as one that was accepted not long ago, gets the base id of that one.
 
-use bus::{Offset, Record, ResendKey};
+use bus::{Offset, ReadError, Record, ResendKey};
+use journal::Journal;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,8 +14,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Publishes remembered in each of the two generations.
 const REMEMBERED_MAX: usize = 200_000;
+/// How many records are read at start at most, and one segment of the journal more: as many as are remembered.
+const RECALLED_RECORDS: u64 = 2 * REMEMBERED_MAX as u64;
 /// How long a publish is remembered at least, unless more than [`REMEMBERED_MAX`] come in that time.
-pub(crate) const REMEMBERED: Duration = Duration::from_secs(600);
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Accepted publishes by client and packet identifier.
 #[derive(Debug, Default)]
@@ -56,6 +59,25 @@ pub(crate) fn content_digest(topic: &str, payload: &[u8]) -> u64 {
 }
 
 impl Resends {
+    /// What was accepted shortly before the end of the last run: a device that got no acknowledgement sends it again. Of more than
+    /// [`RECALLED_RECORDS`] the newest count: what was on its way when the run ended is among them. Reads, so it blocks.
+    pub(crate) fn recalled(journal: &Journal, now_ms: u64) -> Result<Self, ReadError> {
+        Self::recalled_of(journal, now_ms, RECALLED_RECORDS)
+    }
+
+    fn recalled_of(journal: &Journal, now_ms: u64, newest: u64) -> Result<Self, ReadError> {
+        let since = u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX);
+        let by_time = journal.offset_at_time(now_ms.saturating_sub(since))?;
+        let resends = Self::default();
+        let mut reader = journal.read_from(by_time.max(journal.start_of_newest(newest)));
+        while let Some(entry) = reader.next()? {
+            if let Ok(record) = Record::decode(&entry.payload) {
+                resends.recall(&record, entry.offset);
+            }
+        }
+        Ok(resends)
+    }
+
     /// How the same publish was accepted before.
     pub(crate) fn find(&self, client_id: &str, key: ResendKey) -> Option<Earlier> {
         let client = xxh3_64(client_id.as_bytes());
@@ -74,7 +96,7 @@ impl Resends {
     }
 
     /// The same for a record that was found in the journal at start.
-    pub(crate) fn recall(&self, record: &Record, offset: Offset) {
+    fn recall(&self, record: &Record, offset: Offset) {
         if let Some(key) = record.resend {
             let earlier = Earlier { base: record.base, offset };
             self.remember(&record.client_id, key, earlier, record.accepted_at_ms);
@@ -118,6 +140,37 @@ mod tests {
         assert_eq!(resends.find("kiln", key(1, b"b")), None, "another content is another message");
         assert_eq!(resends.find("kiln", key(2, b"a")), None);
         assert_eq!(resends.find("oven", key(1, b"a")), None);
+    }
+
+    /// The bug this guards against: of many records the oldest were recalled, and so just those publishes were not recognised that
+    /// were durable, but not acknowledged, when the run ended.
+    #[tokio::test]
+    async fn the_newest_publishes_are_recalled_after_a_restart() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let settings = journal::Settings {
+            segment_bytes: 64 << 10,
+            record_bytes_max: 16 << 10,
+            spare_segments: 0,
+            ..journal::Settings::default()
+        };
+        let journal = Journal::open(directory.path(), settings).expect("a journal");
+        let (mut producer, mut bases) = (journal.producer(), Vec::new());
+        for number in 0..4000 {
+            let mut record = Record::new(bus::Origin::Device, 1000);
+            record.client_id = "kiln".to_owned();
+            record.resend = Some(key(number, b"a"));
+            bases.push(record.base);
+            producer.append(record.encode().expect("a record")).await.expect("room");
+        }
+        while producer.unclaimed() > 0 {
+            producer.next_outcome().await.1.expect("a disk that works");
+        }
+        let resends = Resends::recalled_of(&journal, 2000, 1000).expect("a disk that works");
+        let found = |number: u16| resends.find("kiln", key(number, b"a")).map(|earlier| earlier.base);
+        for number in [3999, 3998, 3500, 3000] {
+            assert_eq!(found(number), Some(bases[usize::from(number)]), "{number}");
+        }
+        assert_eq!(found(0), None, "more is not read than is asked for");
     }
 
     #[test]

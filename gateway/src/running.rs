@@ -16,15 +16,15 @@ use crate::limits::{broker_limits, bus_settings};
 use crate::listeners::Bound;
 use crate::metrics::Counters;
 use crate::policies::PolicyFolder;
-use crate::resends::{REMEMBERED, Resends};
+use crate::resends::Resends;
 use crate::sessions::SessionStore;
 use crate::settings::{RegisterUnknown, Settings};
 use crate::{health, listeners, store};
 use anyhow::Context;
 use broker::Broker;
-use bus::{Bus, Record};
+use bus::Bus;
+use journal::Clock;
 use journal::state::StateStore;
-use journal::{Clock, Journal};
 use mqtt::ReasonCode;
 use registry::definitions::Definitions;
 use registry::{Affected, Registry};
@@ -47,8 +47,6 @@ const FIRST_VALUES_TIME_MAX: Duration = Duration::from_secs(1);
 const TARGETS_CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long requests under way may take to end at a shutdown.
 const API_END_TIME_MAX: Duration = Duration::from_secs(5);
-/// Records looked at, at start, for publishes that devices may send again.
-const RECALLED_RECORDS_MAX: usize = 400_000;
 
 /// A gateway that runs.
 pub(crate) struct Running {
@@ -211,7 +209,7 @@ pub(crate) fn open(
     let archive_routes = ArchiveRoutes::of(&settings)?;
     let gateway = Gateway {
         connect_rate: ConnectRate::new(settings.raw.mqtt.connects_per_client_per_sec_max, clock.now_ms()),
-        resends: recall_resends(&journal, clock.now_ms())?,
+        resends: Resends::recalled(&journal, clock.now_ms())?,
         attempts: Attempts::default(),
         password_checks: Arc::new(Semaphore::new(password_checks_max())),
         settings,
@@ -291,20 +289,6 @@ fn definitions(settings: &Settings) -> anyhow::Result<Arc<Definitions>> {
     open_definitions(settings, &folder)
         .map_err(|fault| anyhow::anyhow!("{fault}"))
         .context("rule definitions")
-}
-
-/// What was accepted shortly before the end of the last run: a device that got no acknowledgement sends it again.
-fn recall_resends(journal: &Journal, now_ms: u64) -> anyhow::Result<Resends> {
-    let resends = Resends::default();
-    let since = u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX);
-    let mut reader = journal.read_from(journal.offset_at_time(now_ms.saturating_sub(since))?);
-    for _ in 0..RECALLED_RECORDS_MAX {
-        let Some(entry) = reader.next()? else { break };
-        if let Ok(record) = Record::decode(&entry.payload) {
-            resends.recall(&record, entry.offset);
-        }
-    }
-    Ok(resends)
 }
 
 /// Cuts off whoever may not connect any more, and tells the others what they may do now.

@@ -232,6 +232,13 @@ impl Journal {
         self.inner.shared.segments.start_within(bytes).unwrap_or_else(|| self.frontier())
     }
 
+    /// An offset from which on there are at least `records` records, and at most one segment more; [`oldest`](Self::oldest) if
+    /// there are not so many. Offsets have gaps, so this can't be reckoned from the frontier. Reads nothing.
+    pub fn start_of_newest(&self, records: u64) -> Offset {
+        let start = self.inner.shared.segments.start_of_newest(records);
+        start.map_or_else(|| self.oldest(), |start| start.min(self.frontier()))
+    }
+
     /// The oldest segment's last record time in milliseconds since 1970, its bytes on disk and the offset to trim at to let it go; `None`
     /// when only the segment being written is left. For retention by time and bytes.
     pub fn oldest_segment(&self) -> Option<OldestSegment> {

@@ -262,6 +262,18 @@ impl Segments {
         self.list.read().iter().map(|segment| segment.bytes()).sum()
     }
 
+    /// Where the newest segments begin that hold so many records together; the oldest segment if all of them hold fewer.
+    pub(crate) fn start_of_newest(&self, records: u64) -> Option<Offset> {
+        let list = self.list.read();
+        let mut sum = 0_u64;
+        let is_enough = |segment: &&Arc<Segment>| {
+            sum += segment.index.read().records;
+            sum >= records
+        };
+        let first = list.iter().rev().find(is_enough).or(list.front());
+        first.map(|segment| segment.first_offset)
+    }
+
     /// Bytes of the segments that hold an offset and all after it.
     pub(crate) fn bytes_since(&self, offset: Offset) -> u64 {
         let list = self.list.read();

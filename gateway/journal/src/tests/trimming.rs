@@ -92,3 +92,18 @@ async fn the_oldest_segment_says_what_retention_needs() {
     }
     assert!(left <= 64 * 1024);
 }
+
+#[tokio::test]
+async fn the_newest_records_are_found_though_offsets_have_gaps() {
+    let storage = FaultyStorage::new();
+    drop(ten_segments(&storage, small()).await);
+    let journal = open_with(&storage, Settings { offsets_passed_over_at_open: 1_000_000, ..small() });
+    append_all(&journal, (0..30u8).map(|n| vec![n; 6000])).await;
+    let all: Vec<Offset> = read_all(&journal).into_iter().map(|(offset, _)| offset).collect();
+    for records in [0, 1, 5, 30, 31, 60, 130] {
+        let start = journal.start_of_newest(records);
+        let found = all.iter().filter(|offset| **offset >= start).count() as u64;
+        assert!((records..=records + 11).contains(&found), "{records} wanted, {found} from {start}");
+    }
+    assert_eq!(journal.start_of_newest(1000), journal.oldest());
+}
