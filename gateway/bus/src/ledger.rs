@@ -5,12 +5,18 @@
 //! the observer as records become durable; what is settled, by the lane. A lane reads only what the
 //! observer has counted, so nothing is settled before it was accepted.
 
+//!
+//! A count changes for a [`Reason`] and by [`Counts::post`], in no other way; `LEDGER.md` explains each reason.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Offset, TargetName};
+
+#[cfg(test)]
+mod tests;
 
 /// The books of one rule and target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +66,72 @@ impl Counts {
     #[must_use]
     pub fn settled(&self) -> u64 {
         self.delivered + self.dead_lettered + self.dropped.values().sum::<u64>()
+    }
+
+    /// Counts that something became of so many events.
+    fn post(&mut self, reason: Reason, events: u64) {
+        if events == 0 {
+            return;
+        }
+        match reason {
+            Reason::Accepted(again) => {
+                self.accepted += events;
+                self.redriven += if again.redriven { events } else { 0 };
+                self.replayed += if again.replayed { events } else { 0 };
+                self.waiting += events;
+                return;
+            }
+            Reason::Settled(Settlement::Delivered) => self.delivered += events,
+            Reason::Settled(Settlement::DeadLettered) => self.dead_lettered += events,
+            Reason::Settled(Settlement::Dropped(reason)) => {
+                *self.dropped.entry(reason).or_default() += events;
+            }
+        }
+        self.waiting = self.waiting.saturating_sub(events);
+    }
+}
+
+/// Why a count changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// An event became durable.
+    Accepted(Again),
+    /// It is not owed any more.
+    Settled(Settlement),
+}
+
+impl Reason {
+    /// Every reason there is.
+    #[cfg(test)]
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let accepted = [(false, false), (true, false), (false, true)];
+        let accepted = accepted.map(|(redriven, replayed)| Self::Accepted(Again { redriven, replayed }));
+        let settled = [Settlement::Delivered, Settlement::DeadLettered].into_iter();
+        let settled = settled.chain(DropReason::ALL.map(Settlement::Dropped)).map(Self::Settled);
+        accepted.into_iter().chain(settled)
+    }
+
+    /// The reason in one word, as `LEDGER.md` has it.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Accepted(Again { redriven: true, .. }) => "redriven",
+            Self::Accepted(Again { replayed: true, .. }) => "replayed",
+            Self::Accepted(Again { redriven: false, replayed: false }) => "accepted",
+            Self::Settled(Settlement::Delivered) => "delivered",
+            Self::Settled(Settlement::DeadLettered) => "dead_lettered",
+            Self::Settled(Settlement::Dropped(reason)) => reason.as_str(),
+        }
+    }
+
+    #[cfg(test)]
+    fn settles(self) -> bool {
+        matches!(self, Self::Settled(_))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
     }
 }
 
@@ -139,6 +211,14 @@ pub(crate) struct SettledHalf {
     pub(crate) rules: BTreeMap<String, Settled>,
 }
 
+impl SettledHalf {
+    /// Counts events that are dead letters once this half is committed with them, before the books say so.
+    pub(crate) fn dead_letter(&mut self, rule: &str, bytes: u64) {
+        self.rules.entry(rule.to_owned()).or_default().dead_lettered += 1;
+        self.bytes += bytes;
+    }
+}
+
 /// What the observer has counted for one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Accepted {
@@ -194,26 +274,19 @@ impl Books {
             self.rules.insert(rule.to_owned(), Counts::default());
         }
         let Some(counts) = self.rules.get_mut(rule) else { return };
-        counts.accepted += 1;
-        counts.redriven += u64::from(again.redriven);
-        counts.replayed += u64::from(again.replayed);
-        counts.waiting += 1;
+        counts.post(Reason::Accepted(again), 1);
         self.accepted_bytes += bytes;
         self.observed = offset.next();
     }
 
     /// Counts what became of one waiting event.
     pub(crate) fn settle(&mut self, rule: &str, bytes: u64, settlement: Settlement) {
+        let reason = Reason::Settled(settlement);
         let Some(counts) = self.rules.get_mut(rule) else {
-            tracing::error!(rule, "an event was settled that was never counted as accepted");
+            tracing::error!(rule, %reason, "an event was settled that was never counted as accepted");
             return;
         };
-        counts.waiting = counts.waiting.saturating_sub(1);
-        match settlement {
-            Settlement::Delivered => counts.delivered += 1,
-            Settlement::DeadLettered => counts.dead_lettered += 1,
-            Settlement::Dropped(reason) => *counts.dropped.entry(reason).or_default() += 1,
-        }
+        counts.post(reason, 1);
         self.settled_bytes += bytes;
     }
 
@@ -221,14 +294,9 @@ impl Books {
     pub(crate) fn settle_all(&mut self, settlement: Settlement) -> u64 {
         let mut settled = 0;
         for counts in self.rules.values_mut() {
-            let waiting = std::mem::take(&mut counts.waiting);
+            let waiting = counts.waiting;
+            counts.post(Reason::Settled(settlement), waiting);
             settled += waiting;
-            match settlement {
-                Settlement::Delivered => counts.delivered += waiting,
-                Settlement::DeadLettered => counts.dead_lettered += waiting,
-                Settlement::Dropped(_) if waiting == 0 => {}
-                Settlement::Dropped(reason) => *counts.dropped.entry(reason).or_default() += waiting,
-            }
         }
         self.settled_bytes = self.accepted_bytes;
         settled

@@ -257,9 +257,7 @@ const METRICS: &[Metric] = &[
     gauge("iot_gateway_events_waiting", "Events that are owed to a target", |s| {
         books(s, |counts| counts.waiting)
     }),
-    counter("iot_gateway_events_dropped_total", "Events given up by a policy", |s| {
-        books(s, |counts| counts.dropped.values().sum())
-    }),
+    counter("iot_gateway_events_dropped_total", "Events given up, by reason", |s| dropped_events(&s.ledger)),
     counter("iot_gateway_events_redriven_total", "Dead letters among the events accepted", |s| {
         books(s, |counts| counts.redriven)
     }),
@@ -464,6 +462,22 @@ fn books(snapshot: &Snapshot<'_>, value: fn(&bus::Counts) -> u64) -> Vec<Sample>
     .collect()
 }
 
+/// One sample for each reason for which events of a row of the ledger were dropped.
+fn dropped_events(rows: &[bus::LedgerRow]) -> Vec<Sample> {
+    let of_row = |row: &bus::LedgerRow| {
+        let labels = |reason: &bus::DropReason| {
+            vec![("rule", row.rule.clone()), ("target", row.target.clone()), ("reason", reason.to_string())]
+        };
+        let samples = row.counts.dropped.iter().map(|(reason, count)| Sample {
+            suffix: "",
+            labels: labels(reason),
+            value: *count as f64,
+        });
+        samples.collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(of_row).collect()
+}
+
 /// One sample for each target that has or had dead letters.
 fn letters(snapshot: &Snapshot<'_>, value: fn(&bus::DeadLetterCounts) -> u64) -> Vec<Sample> {
     let counts = snapshot.letters.iter();
@@ -496,6 +510,18 @@ fn delivery_failures(snapshot: &Snapshot<'_>) -> Vec<Sample> {
 mod tests {
     use super::METRICS;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn what_was_dropped_is_shown_with_its_reason() {
+        let dropped = bus::DropReason::ALL.into_iter().zip(1..).collect();
+        let counts = bus::Counts { dropped, ..bus::Counts::default() };
+        let row = bus::LedgerRow { rule: "hot".to_owned(), target: "http/hook".to_owned(), counts };
+        let samples = super::dropped_events(&[row]);
+        let shown = samples.iter().map(|sample| (sample.labels[2].1.as_str(), sample.value));
+        let expected =
+            bus::DropReason::ALL.iter().zip(1..).map(|(reason, count)| (reason.as_str(), f64::from(count)));
+        assert!(shown.eq(expected), "every reason has a sample of its own");
+    }
 
     #[test]
     fn names_are_unique_and_say_what_they_are() {

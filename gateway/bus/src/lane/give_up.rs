@@ -187,9 +187,7 @@ impl LaneTask {
     async fn write_letters(&mut self) -> Result<(), BuryError> {
         let mut row = self.row();
         for dying in &self.dying {
-            let settled = row.settled.rules.entry(dying.item.rule.to_string()).or_default();
-            settled.dead_lettered += 1;
-            row.settled.bytes += dying.item.bytes;
+            row.settled.dead_letter(&dying.item.rule, dying.item.bytes);
         }
         let failed: Vec<Failed> =
             self.dying.iter().map(|dying| (dying.delivery.clone(), dying.failure.clone())).collect();
