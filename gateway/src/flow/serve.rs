@@ -264,7 +264,8 @@ impl Connection {
     async fn persist(&mut self, changes: Vec<Change>) -> Result<(), End> {
         let persisted = self.gateway.persist(changes).await;
         self.promises_kept &= persisted.is_ok();
-        persisted.map_err(|error| End::closed(ReasonCode::ServerUnavailable, &error))
+        // 0x88 (server unavailable) is of CONNACK alone.
+        persisted.map_err(|error| End::closed(ReasonCode::ImplementationSpecificError, &error))
     }
 
     /// Writes what the session may send now.
