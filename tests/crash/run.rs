@@ -215,7 +215,7 @@ fn strike(schedule: &Schedule, place: &mut Place) -> anyhow::Result<()> {
 }
 
 /// Whether the state store was refused by the disk: then it takes nothing more until the gateway is started again, and the log says so.
-/// An operator, or whoever watches `/readyz`, does that.
+/// An operator does that.
 fn has_stopped_writing(place: &Place) -> bool {
     place.gateway.log.text().contains("takes no more changes since a write failed")
 }
