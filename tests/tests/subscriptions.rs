@@ -218,3 +218,28 @@ fn ids_are_the_same_when_a_device_sends_again() -> anyhow::Result<()> {
     assert_eq!(of("early"), (2, 2));
     Ok(())
 }
+
+/// What windows make is an event of its rule like any other, also for a rule without actions.
+#[test]
+fn results_of_windows_reach_subscriptions() -> anyhow::Result<()> {
+    let site = Site::new("[[queue]]\nname = \"counts\"\n")?;
+    let sql = "SELECT count(*) AS count FROM 'plant/+/telemetry' GROUP BY TUMBLINGWINDOW(ss, 1)";
+    site.write("rules/counts.toml", &format!("sql = \"{sql}\"\n"))?;
+    let subscription = "pattern = '{\"rule\":[\"counts\"],\"detail\":{\"count\":[{\"numeric\":[\">\",0]}]}}'\n\
+        [[target]]\nqueue = \"counts\"\ninput_transformer = { input_paths = { n = \"$.detail.count\" }, input_template = '{\"n\":<n>}' }\n";
+    site.write("rules/counts.subscription.toml", subscription)?;
+    let gateway = Gateway::start(&site)?;
+    let mut client = Client::connect_plain(site.plain_address, &Connect::clean(V5, "kiln-1"))?;
+    for _ in 0..20 {
+        client.publish("plant/kiln-1/telemetry", "{}")?;
+    }
+    let mut counted = 0;
+    wait::for_true("every message to be counted", Duration::from_secs(30), || {
+        let events = gateway.consumer.take("counts", 1).unwrap_or_default();
+        assert!(events.iter().all(|event| event.id.contains(":subscription:counts:counts")), "{events:?}");
+        counted += events.iter().filter_map(|event| event.data["n"].as_u64()).sum::<u64>();
+        counted >= 20
+    })?;
+    assert_eq!(counted, 20);
+    Ok(())
+}
