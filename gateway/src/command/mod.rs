@@ -7,6 +7,7 @@ pub(crate) mod control_client;
 mod dead_letters;
 mod device_sim;
 mod function;
+mod functions;
 mod ledger;
 mod moment;
 pub(crate) mod output;
@@ -56,6 +57,8 @@ enum Command {
     Ledger(ledger::Arguments),
     /// The embedded queues
     Queues(queues::Arguments),
+    /// The functions: how they do, calls by hand, and what they print
+    Functions(functions::Arguments),
     /// Events that a target refused for good
     DeadLetters(dead_letters::Arguments),
     /// Events that are kept, to be replayed
@@ -102,6 +105,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Policies(arguments) => policies::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Queues(arguments) => queues::run(&arguments),
+        Command::Functions(arguments) => functions::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(&arguments),
         Command::Archives(arguments) => archives::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

@@ -4,6 +4,7 @@
 mod archives;
 mod dead_letters;
 mod declared;
+mod functions;
 mod lines;
 mod queues;
 mod rules;
@@ -43,6 +44,9 @@ fn router(controlled: Controlled) -> Router {
         .route("/users", get(declared::users))
         .route("/policies", get(declared::policies))
         .route("/queues", get(queues::list))
+        .route("/functions", get(functions::list))
+        .route("/functions/{name}/invoke", post(functions::invoke))
+        .route("/functions/{name}/logs", get(functions::logs))
         .route("/dead-letters", get(dead_letters::list).delete(dead_letters::purge))
         .route("/dead-letters/counts", get(dead_letters::counts))
         .route("/dead-letters/export", get(dead_letters::export))

@@ -3,6 +3,7 @@
 mod archives;
 mod counters;
 mod exposition;
+mod functions;
 mod process;
 mod windows;
 
@@ -16,7 +17,9 @@ use exposition::{Kind, Sample};
 use listener::Reason;
 use mqtt::{PacketType, Version};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use targets::function::Function;
 use windows::WindowFigures;
 
 /// One metric: its name, what it says, what it is, and where its samples come from.
@@ -36,6 +39,7 @@ struct Snapshot<'g> {
     letters: BTreeMap<bus::TargetName, bus::DeadLetterCounts>,
     journal: journal::Stats,
     windows: WindowFigures,
+    functions: Vec<Arc<Function>>,
     received: Totals,
     sent: Totals,
     listeners: Vec<(listener::Handle, listener::Stats)>,
@@ -366,6 +370,33 @@ const METRICS: &[Metric] = &[
         "Results, and groups of rules that can't be read, that could not be sent on, by rule and reason",
         |s| s.windows.results_dropped(),
     ),
+    counter("iot_gateway_function_invocations_total", "Calls that ended, well or not, by function", |s| {
+        functions::each(&s.functions, |function| function.figures().durations().count())
+    }),
+    counter("iot_gateway_function_throttles_total", "Calls refused as too many ran, by function", |s| {
+        functions::each(&s.functions, |function| function.figures().throttles())
+    }),
+    counter("iot_gateway_function_errors_total", "Calls that failed, by function and code", |s| {
+        functions::errors(&s.functions)
+    }),
+    gauge("iot_gateway_function_instances_busy", "Calls that run, each in an instance, by function", |s| {
+        functions::each(&s.functions, |function| function.figures().busy() as u64)
+    }),
+    gauge("iot_gateway_function_instances_idle", "Instances that wait for a call, by function", |s| {
+        functions::each(&s.functions, |function| function.state().idle as u64)
+    }),
+    Metric {
+        name: "iot_gateway_function_duration_seconds",
+        help: "Calls and how long they took, cold starts included, by function",
+        kind: Kind::Histogram,
+        samples: |s| functions::histograms(&s.functions, |function| function.figures().durations()),
+    },
+    Metric {
+        name: "iot_gateway_function_init_seconds",
+        help: "Cold starts and how long instances took until they were ready, by function",
+        kind: Kind::Histogram,
+        samples: |s| functions::histograms(&s.functions, |function| function.figures().inits()),
+    },
     counter("iot_gateway_journal_records_total", "Records made durable", |s| {
         Sample::plain(s.journal.records)
     }),
@@ -399,6 +430,7 @@ pub(crate) fn render(gateway: &Gateway) -> String {
         letters: gateway.bus.dead_letter_counts(),
         journal: gateway.journal.stats(),
         windows: WindowFigures::of(gateway.windows.get().map(AsRef::as_ref)),
+        functions: gateway.functions.all(),
         received: gateway.traffic.totals(Direction::Received),
         sent: gateway.traffic.totals(Direction::Sent),
         listeners: gateway

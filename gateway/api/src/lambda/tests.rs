@@ -90,7 +90,8 @@ async fn what_can_not_be_called_is_refused_under_lambdas_names() {
     let gateway = Gateway::trusting().await;
     let large = format!("\"{}\"", "x".repeat(6 << 20));
     let event = format!("\"{}\"", "x".repeat(1 << 20));
-    let cases: &[(&str, &[(&str, &str)], &str, u16, &str)] = &[
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: &[(&str, Headers, &str, u16, &str)] = &[
         ("missing", &[], "{}", 404, "ResourceNotFoundException"),
         ("notify:7", &[], "{}", 404, "ResourceNotFoundException"),
         ("notify", &[], "{", 400, "InvalidRequestContentException"),

@@ -49,6 +49,14 @@ impl Functions {
         MESSAGES_MAX.saturating_sub(self.places.available_permits()) as u64
     }
 
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Function>> {
+        let declared = self.declared.get().into_iter().flat_map(HashMap::values);
+        let mut all: Vec<_> = declared.cloned().collect();
+        all.sort_by(|left, right| left.settings().name.cmp(&right.settings().name));
+        all
+    }
+
     fn get(&self, name: &str) -> Option<Arc<Function>> {
         self.declared.get()?.get(name).cloned()
     }

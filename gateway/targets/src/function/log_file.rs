@@ -53,7 +53,7 @@ impl LogFile {
 
     fn append(&self, open: &mut Open, text: &[u8]) -> std::io::Result<()> {
         if open.bytes > 0 && open.bytes + text.len() as u64 > self.file_bytes_max {
-            std::fs::rename(&self.path, self.path.with_extension("log.1"))?;
+            std::fs::rename(&self.path, predecessor(&self.path))?;
             open.file = OpenOptions::new().create(true).append(true).open(&self.path)?;
             open.bytes = 0;
         }
@@ -61,6 +61,11 @@ impl LogFile {
         open.bytes += text.len() as u64;
         Ok(())
     }
+}
+
+/// What a full log file is renamed to.
+pub(super) fn predecessor(path: &Path) -> PathBuf {
+    path.with_extension("log.1")
 }
 
 #[cfg(test)]

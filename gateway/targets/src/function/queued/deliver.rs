@@ -1,5 +1,6 @@
 //! Each try of a queued invocation, and what follows from how it went.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -149,7 +150,7 @@ impl Queued {
                     Some(Err(error)) => error.to_string(),
                     _ => IntakeError::NoRoom { target: destination.to_string() }.to_string(),
                 };
-                self.tries.lock().entry(delivery.id.clone()).or_default().document = Some((ending, document));
+                self.keep_document(delivery, (ending, document));
                 again("DESTINATION_FULL", reason, DOCUMENT_AGAIN_AFTER)
             }
         }
@@ -203,12 +204,22 @@ impl Queued {
         self.tries.lock().get(&delivery.id)?.document.clone()
     }
 
+    fn keep_document(&self, delivery: &Delivery, document: (Ending, Bytes)) {
+        let mut tries = self.tries.lock();
+        let before = tries.entry(delivery.id.clone()).or_default().document.replace(document);
+        if before.is_none() {
+            self.documents.fetch_add(1, Relaxed);
+        }
+    }
+
     fn is_document_waiting(&self) -> bool {
-        self.tries.lock().values().any(|tries| tries.document.is_some())
+        self.documents.load(Relaxed) > 0
     }
 
     fn forget(&self, delivery: &Delivery) {
-        self.tries.lock().remove(&delivery.id);
+        if self.tries.lock().remove(&delivery.id).is_some_and(|tries| tries.document.is_some()) {
+            self.documents.fetch_sub(1, Relaxed);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -89,6 +90,8 @@ pub struct Queued {
     clock: Clock,
     /// Of invocations that are to be tried again.
     tries: Mutex<HashMap<EventId, Tries>>,
+    /// How many of those have a document that is yet to be sent.
+    documents: AtomicUsize,
 }
 
 /// What is remembered of an invocation between two tries.
@@ -121,7 +124,15 @@ impl Queued {
     ) -> Result<Arc<Self>, bus::name::TargetNameError> {
         let lane = TargetName::new(KIND, &function.settings().name)?;
         let intake = Intake::new(bus.clone());
-        Ok(Arc::new(Self { function, settings, lane, intake, clock, tries: Mutex::default() }))
+        Ok(Arc::new(Self {
+            function,
+            settings,
+            lane,
+            intake,
+            clock,
+            tries: Mutex::default(),
+            documents: AtomicUsize::new(0),
+        }))
     }
 
     /// The lane to be declared for it.

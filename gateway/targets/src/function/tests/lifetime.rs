@@ -54,7 +54,7 @@ async fn a_call_that_nobody_waits_for_any_more_goes_on_and_leaves_its_process_to
 #[tokio::test]
 async fn who_has_waited_for_an_instance_in_vain_is_not_served_later() {
     let function =
-        Function::new(Settings { concurrency: 1, timeout: Duration::from_millis(100), ..settings("obeys") })
+        Function::new(Settings { concurrency: 1, timeout: Duration::from_millis(500), ..settings("obeys") })
             .unwrap();
     let process = process_id(&function).await;
     assert!(in_a_hurry(&function, json!({ "do": "hang" })).await.is_err());
