@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -50,6 +50,7 @@ pub(crate) struct Gauge {
     state: Mutex<GaugeState>,
     room: Notify,
     waiters: AtomicUsize,
+    takes_handed_on: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -65,7 +66,12 @@ impl Gauge {
     pub(crate) fn new(limits: LaneLimits) -> Self {
         let state =
             GaugeState { limits, reserved: Load::default(), waiting: Load::default(), is_shut: false };
-        Self { state: Mutex::new(state), room: Notify::new(), waiters: AtomicUsize::new(0) }
+        Self {
+            state: Mutex::new(state),
+            room: Notify::new(),
+            waiters: AtomicUsize::new(0),
+            takes_handed_on: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn limits(&self) -> LaneLimits {
@@ -75,6 +81,15 @@ impl Gauge {
     pub(crate) fn set_limits(&self, limits: LaneLimits) {
         self.state.lock().limits = limits;
         self.room.notify_waiters();
+    }
+
+    /// Whether what another lane handed on needs no room here.
+    pub(crate) fn takes_handed_on(&self) -> bool {
+        self.takes_handed_on.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_takes_handed_on(&self, takes_handed_on: bool) {
+        self.takes_handed_on.store(takes_handed_on, Ordering::Relaxed);
     }
 
     /// Accepts no more, if the policy is to block, or accepts again. True when that is a change.

@@ -74,6 +74,7 @@ impl Bus {
     ) -> Result<(), DeclareError> {
         let _declaring = self.shared.declaring.lock().await;
         let lane = self.shared.lane_to_declare(&name);
+        lane.gauge.set_takes_handed_on(settings.takes_handed_on);
         let running = match &*lane.serving.lock() {
             Serving::View(..) => return Err(DeclareError::OtherKind(name)),
             Serving::Push(commands) if lane.accepts() => Some(commands.clone()),

@@ -218,6 +218,9 @@ impl Shared {
                 }
                 let lane = self.lane(route.target.as_str()).filter(|lane| lane.accepts());
                 let lane = lane.ok_or_else(|| self.unknown(&route.target, &event.rule))?;
+                if record.republished > 0 && lane.gauge.takes_handed_on() {
+                    continue;
+                }
                 demand.gauges.push((Arc::clone(&lane.gauge), load));
                 demand.targets.push(route.target.clone());
             }

@@ -65,6 +65,10 @@ pub struct DeliverySettings {
     pub circuit_failures_max: u32,
     /// Most events handed over each second, tries that failed included. Default none.
     pub rate_per_second_max: Option<NonZeroU32>,
+    /// Whether what another lane's delivery made ([`Record::republished`](crate::Record) above 0) is accepted beyond the limits. For lanes that feed
+    /// each other, or themselves: they would wait for each other's room for ever. How often a message is handed on is bounded by
+    /// whoever does it. Default false.
+    pub takes_handed_on: bool,
     /// How much may wait, and what happens when more comes.
     pub limits: LaneLimits,
     /// Most events a lane holds in memory, by position. Behind a blocked key the lane reads on only so
@@ -87,6 +91,7 @@ impl Default for DeliverySettings {
             retry: RetryPolicy::default(),
             circuit_failures_max: 5,
             rate_per_second_max: None,
+            takes_handed_on: false,
             limits: LaneLimits::default(),
             window_events_max: 100_000,
             window_bytes_max: 16 << 20,

@@ -45,6 +45,8 @@ pub(crate) fn settings(limits: LaneLimits) -> DeliverySettings {
         batch_linger: LINGER,
         concurrency_max: 1,
         batch_same_key: true,
+        // Rows wait for results to leave, results for what is published again, and that for room here.
+        takes_handed_on: true,
         delivery_time_max: Duration::from_secs(60),
         retry: RetryPolicy {
             attempts_max: u32::MAX,

@@ -28,6 +28,24 @@ async fn a_full_lane_that_blocks_refuses_and_says_who() {
     assert_eq!(target.taken()["a"], numbers(0..30));
 }
 
+/// Two lanes that feed each other, both full of what waits for the other: without this neither ever got room.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lane_hands_on_is_taken_by_a_full_lane_that_is_fed_by_lanes() {
+    let place = Place::new();
+    let bus = place.open();
+    let fed = DeliverySettings { takes_handed_on: true, ..limited(Overflow::Block) };
+    for (target, settings) in [(HOOK, fed), ("http/outside", limited(Overflow::Block))] {
+        bus.set_target(name(target), Scripted::gated(0, |_| Outcome::Delivered), settings).await.unwrap();
+        append(&bus, "a", target, 0..5).await;
+        until("it is full", || counts(&bus, "rule", target).waiting == 5).await;
+    }
+    let handed_on = |target: &str| Record { republished: 1, ..record("a", "rule", target, "5") };
+    assert!(bus.shared.append_at_once(&record("a", "rule", HOOK, "5")).await.is_err());
+    assert!(bus.shared.append_at_once(&handed_on("http/outside")).await.is_err());
+    bus.shared.append_at_once(&handed_on(HOOK)).await.unwrap();
+    until_books(&bus, HOOK, "accepted 6 delivered 0 dead 0 waiting 6 dropped []").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_room_takes_its_outcomes_meanwhile() {
     let place = Place::new();
