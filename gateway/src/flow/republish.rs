@@ -18,11 +18,16 @@ use mqtt::{PropertiesBuilder, Property, Publish, Qos, Text};
 use rules::definition::TargetKind;
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Messages that are made durable together.
 const BATCH_EVENTS_MAX: usize = 64;
+/// How long a batch is handed to the journal, well below the time that a call of a target may take: a call that is cut off would
+/// be tried again, and what it had handed over already be published twice. Rules that ask functions take this long.
+const SUBMIT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Batches at once; messages of one publisher are never in two of them.
 const CONCURRENCY_MAX: usize = 8;
 
@@ -40,6 +45,8 @@ pub(crate) async fn open(gateway: &Arc<Gateway>) -> anyhow::Result<()> {
     let settings = DeliverySettings {
         batch_events_max: BATCH_EVENTS_MAX,
         concurrency_max: CONCURRENCY_MAX,
+        // A message may be published again by what it caused itself, whose event still takes its room here.
+        takes_handed_on: true,
         ..deliver::delivery(&gateway.settings.raw, &TargetDelivery::default())
     };
     let target = TargetName::new(TargetKind::Republish.key(), REPUBLISH)?;
@@ -54,6 +61,7 @@ impl Target for Republisher {
             return batch.iter().map(|_| Outcome::retry("CLOSING", "the gateway ends")).collect();
         };
         let mut commits = Commits::new(gateway.bus.producer(), None);
+        let deadline = Instant::now() + SUBMIT_TIME_MAX;
         let (mut held_keys, mut outcomes) = (HashSet::new(), Vec::with_capacity(batch.len()));
         for delivery in batch {
             let submitted = match held_keys.contains(delivery.partition_key.as_str()) {
@@ -61,7 +69,15 @@ impl Target for Republisher {
                     "BEHIND_A_RETRY",
                     "an earlier message of its publisher is tried again",
                 )),
-                false => submit(&gateway, &mut commits, delivery).await,
+                false => {
+                    submit(
+                        &gateway,
+                        &mut commits,
+                        delivery,
+                        Patience { deadline, is_first: outcomes.is_empty() },
+                    )
+                    .await
+                }
             };
             if matches!(submitted, Err(Outcome::Retry { .. })) {
                 held_keys.insert(delivery.partition_key.as_str());
@@ -80,9 +96,17 @@ impl Target for Republisher {
 }
 
 /// Hands the message to the journal, if there is room; what is not taken is known at once.
-async fn submit(gateway: &Arc<Gateway>, commits: &mut Commits, delivery: &Delivery) -> Result<(), Outcome> {
+async fn submit(
+    gateway: &Arc<Gateway>,
+    commits: &mut Commits,
+    delivery: &Delivery,
+    patience: Patience,
+) -> Result<(), Outcome> {
     let announcement = announcement(gateway, delivery)?;
-    let record = record(gateway, delivery, &announcement.publish).await;
+    if patience.is_over() {
+        return Err(slow());
+    }
+    let record = record(gateway, delivery, &announcement.publish, patience).await?;
     match commits.publish(gateway, &announcement, record).await {
         Ok(()) => Ok(()),
         Err(refusal) => {
@@ -108,7 +132,15 @@ async fn settle(gateway: &Arc<Gateway>, settled: Settled) -> Outcome {
 }
 
 /// The record with what rules make of the message. Its id follows from the event's, so that a repetition after a crash is known as one.
-async fn record(gateway: &Arc<Gateway>, delivery: &Delivery, publish: &Publish) -> Record {
+///
+/// # Errors
+/// The functions that its rules ask take too long for this batch; it is tried again.
+async fn record(
+    gateway: &Arc<Gateway>,
+    delivery: &Delivery,
+    publish: &Publish,
+    patience: Patience,
+) -> Result<Record, Outcome> {
     let mut record = Record::new(Origin::Gateway, gateway.now_ms());
     record.base = base(delivery.id.as_str(), record.base);
     record.republished = delivery.republished.saturating_add(1);
@@ -117,16 +149,42 @@ async fn record(gateway: &Arc<Gateway>, delivery: &Delivery, publish: &Publish) 
     let mut evaluated = evaluate::evaluate(gateway, None, publish, record);
     loop {
         let mut inquiry = match evaluated {
-            Ok(record) => return record,
+            Ok(record) => return Ok(record),
             Err(inquiry) => inquiry,
         };
         tokio::select! {
             biased;
             () = inquiry.answered() => {}
             () = gateway.shutdown.cancelled() => inquiry.give_up("the gateway is shutting down"),
+            () = sleep_until(patience.deadline) => match patience.is_first {
+                // Nothing was handed over before it, so it would be as slow the next time.
+                true => inquiry.give_up("no answer while the message was to be published again"),
+                false => return Err(slow()),
+            },
         }
         evaluated = inquiry.with_answers(gateway, None, publish);
     }
+}
+
+/// How long to wait for what rules ask.
+#[derive(Clone, Copy)]
+struct Patience {
+    deadline: Instant,
+    /// Whether it is the first of its batch that is handed over.
+    is_first: bool,
+}
+
+impl Patience {
+    fn is_over(self) -> bool {
+        !self.is_first && Instant::now() >= self.deadline
+    }
+}
+
+fn slow() -> Outcome {
+    Outcome::retry(
+        "SLOW_RULES",
+        "the functions that rules ask were slow, the message goes with the next batch",
+    )
 }
 
 /// A UUID that depends on the event's id alone, but for its first six bytes, the time, which are those of `near` where the id has none.
