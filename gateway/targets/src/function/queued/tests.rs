@@ -66,7 +66,8 @@ impl Bench {
     /// The next document that the destination got.
     async fn told(&self) -> Value {
         let queue = self.queues.get("told").unwrap();
-        let receive = queue::Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(10) };
+        let receive =
+            queue::Receive { messages_max: 1, visibility_secs: None, wait_secs: Some(10), attempt_id: None };
         let received = queue.receive(receive).await.unwrap();
         let message = received.first().expect("a document came in time");
         serde_json::from_str(&message.body).unwrap()
