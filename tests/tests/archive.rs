@@ -152,3 +152,20 @@ fn a_replay_that_is_killed_in_the_middle_goes_on_and_misses_nothing() -> anyhow:
     assert_eq!(json(&site, "ledger", &["--json"])?["balanced"], Value::Bool(true));
     Ok(())
 }
+
+#[test]
+fn an_archive_keeps_what_a_pattern_chooses() -> anyhow::Result<()> {
+    let site = site("")?;
+    site.write(
+        "rules/picked/subscription.toml",
+        "pattern = '{ \"rule\": [\"kept\"], \"detail\": { \"sequence\": [{ \"numeric\": [\">\", 6] }] } }'\n\n\
+         [[target]]\narchive = \"plant\"\n",
+    )?;
+    let gateway = Gateway::start(&site)?;
+    publish(&site, 0..10)?;
+    wait_for_archived(&site, 3)?;
+    command(&site, "replay", &["start", "plant", "--from", "1h", "--target", "queue/again"])?;
+    let again = gateway.consumer.take_until("again", 3)?;
+    assert_eq!(by_id(&again).into_values().collect::<BTreeSet<_>>(), BTreeSet::from([7, 8, 9]));
+    Ok(())
+}
