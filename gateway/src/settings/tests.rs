@@ -117,6 +117,14 @@ fn settings_that_contradict_each_other_are_refused() {
             "[delivery]\npinned_bytes_max = 1000\n",
             "`delivery.pinned_bytes_max` is 1000; it must be at least 67108864",
         ),
+        ("[[api.access_key]]\nid = \"a\"\n", "needs exactly one of `secret_file` and `secret_environment`"),
+    ];
+    refused(cases);
+}
+
+#[test]
+fn queues_and_http_targets_that_can_not_be_are_refused() {
+    let cases: &[(&str, &str)] = &[
         ("[[queue]]\nname = \"a b\"\n", "queue `a b`: a name is"),
         ("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"a\"\n", "queue `a` is declared twice"),
         (
@@ -133,6 +141,21 @@ fn settings_that_contradict_each_other_are_refused() {
             "[[queue]]\nname = \"a\"\n[[queue]]\nname = \"b.fifo\"\nfifo = true\nreceives_max = 3\ndead_letter_queue = \"a\"\n",
             "queue `b.fifo`: its `dead_letter_queue` must be of the same type",
         ),
+        (
+            "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { concurrency = 0 }\n",
+            "http `h`: `delivery.concurrency` is 0; it must be at least 1",
+        ),
+        (
+            "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { batch_events_max = 2 }\n",
+            "each request carries one event",
+        ),
+    ];
+    refused(cases);
+}
+
+#[test]
+fn functions_that_can_not_be_are_refused() {
+    let cases: &[(&str, &str)] = &[
         ("[[function]]\nname = \"f\"\ncommand = []\n", "function `f`: `command` is empty"),
         (
             "[[queue]]\nname = \"failed\"\n[[function]]\nname = \"f\"\ncommand = [\"a\"]\n\
@@ -142,14 +165,6 @@ fn settings_that_contradict_each_other_are_refused() {
         (
             "[[function]]\nname = \"f\"\ncommand = [\"a\"]\nevent_invoke = { age_secs_max = 0 }\n",
             "`event_invoke.age_secs_max` is 0; it must be at least 1",
-        ),
-        (
-            "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { concurrency = 0 }\n",
-            "http `h`: `delivery.concurrency` is 0; it must be at least 1",
-        ),
-        (
-            "[[http]]\nname = \"h\"\nurl = \"http://a/\"\ndelivery = { batch_events_max = 2 }\n",
-            "each request carries one event",
         ),
         (
             "[[function]]\nname = \"f\"\ncommand = [\"a\"]\n[function.delivery]\nbackoff_first_ms = 70000\n",
@@ -178,8 +193,12 @@ fn settings_that_contradict_each_other_are_refused() {
             "`handler` and `directory` are for `command`",
         ),
         ("[[function]]\nname = \"f\"\ncommand = [\"f\"]\nfuel_max = 5\n", "`fuel_max` is for `wasm`"),
-        ("[[api.access_key]]\nid = \"a\"\n", "needs exactly one of `secret_file` and `secret_environment`"),
     ];
+    refused(cases);
+}
+
+/// Each text is refused with a message that says so.
+fn refused(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         let message = message(&format!("{TLS}{text}"));
         assert!(message.contains(expected), "{text:?}\n  gave     {message}\n  expected {expected}");
