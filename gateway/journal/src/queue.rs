@@ -9,6 +9,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -93,6 +94,17 @@ impl Inbox {
 /// Room for one record, given back when dropped without being used.
 #[derive(Debug)]
 pub struct Room(OwnedSemaphorePermit);
+
+/// What the writer gets when it asks for records.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Records.
+    Records,
+    /// None came in the time that it wanted to wait.
+    Nothing,
+    /// None will come any more.
+    Closed,
+}
 
 /// The queue between all producers and the one writer.
 #[derive(Debug)]
@@ -181,18 +193,30 @@ impl Queue {
         Ok(offset)
     }
 
-    /// Waits for records and takes all of them into `batch`, which must be empty. `false` when the queue is closed and empty.
-    pub(crate) fn take(&self, batch: &mut Vec<Pending>) -> bool {
+    /// Waits for records, at most for `patience` if there is one, and takes all of them into `batch`, which must be empty.
+    pub(crate) fn take(&self, batch: &mut Vec<Pending>, patience: Option<Duration>) -> Taken {
+        let until = patience.map(|patience| Instant::now() + patience);
         let mut waiting = self.waiting.lock();
         while waiting.records.is_empty() {
             if waiting.closed {
-                return false;
+                return Taken::Closed;
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Taken::Nothing;
             }
             waiting.writer_sleeps = true;
-            self.arrived.wait(&mut waiting);
+            match until {
+                Some(until) => _ = self.arrived.wait_until(&mut waiting, until),
+                None => self.arrived.wait(&mut waiting),
+            }
         }
         mem::swap(&mut waiting.records, batch);
-        true
+        Taken::Records
+    }
+
+    /// The offset that the next record gets.
+    pub(crate) fn next_offset(&self) -> Offset {
+        self.waiting.lock().next_offset
     }
 
     /// Says that every record before `next` is durable or has failed.

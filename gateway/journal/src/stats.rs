@@ -38,12 +38,12 @@ pub struct Stats {
 pub enum Health {
     /// The last batch was made durable, or there was none yet.
     Working,
-    /// The last batch found no room. The next append tries again.
+    /// The last batch found no room. The next append tries again, and so does the journal by itself every half a second.
     Full {
         /// What the disk or the limit said.
         reason: Arc<str>,
     },
-    /// The last batch failed. The next append tries again, in a new segment.
+    /// The last batch failed. The next append, and the journal by itself every half a second, tries again, in a new segment.
     Failing {
         /// What the disk said.
         reason: Arc<str>,

@@ -12,6 +12,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::error::{CommitError, OpenError};
 use crate::format::{
@@ -20,7 +21,7 @@ use crate::format::{
 };
 use crate::journal::Shared;
 use crate::maintenance::{Spare, ignore_missing};
-use crate::queue::Pending;
+use crate::queue::{Pending, Taken};
 use crate::segment::{SEGMENT_SUFFIX, SPARE_SUFFIX, Segment, file_name};
 use crate::stats::{Health, add};
 use crate::storage::{StorageFile, write_all_at};
@@ -30,6 +31,10 @@ const THREAD_NAME: &str = "journal-writer";
 /// Buffers that a burst made larger than this are given back when it is over.
 const BUFFER_BYTES_KEPT_MAX: usize = 1024 * 1024;
 const RECORDS_KEPT_MAX: usize = 16 * 1024;
+
+/// How often a disk that refused records is tried while no record comes. Whoever asks first whether the journal takes records would
+/// otherwise never be told that it does again.
+const TRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Starts the thread.
 pub(crate) fn start(shared: &Arc<Shared>, last_ms: u64) -> Result<JoinHandle<()>, OpenError> {
@@ -43,6 +48,7 @@ pub(crate) fn start(shared: &Arc<Shared>, last_ms: u64) -> Result<JoinHandle<()>
         placed: Vec::new(),
         last_ms,
         batch: 0,
+        refused_bytes: None,
     };
     thread::Builder::new()
         .name(THREAD_NAME.to_owned())
@@ -62,7 +68,7 @@ impl Drop for Guard {
         let shared = &self.0;
         shared.queue.close();
         let mut left = Vec::new();
-        while shared.queue.take(&mut left) {
+        while shared.queue.take(&mut left, None) == Taken::Records {
             for record in left.drain(..) {
                 record.inbox.fail(record.offset, CommitError::Closed);
                 shared.queue.settle(record.offset.next());
@@ -88,6 +94,8 @@ struct Writer {
     last_ms: u64,
     /// Counts batches, to wake each producer once for each.
     batch: u64,
+    /// How long the frame of the record was that was refused last, until one is taken again.
+    refused_bytes: Option<u64>,
 }
 
 /// The segment being written.
@@ -109,7 +117,15 @@ enum Broken {
 impl Writer {
     fn run(&mut self) {
         let mut records = Vec::new();
-        while self.shared.queue.take(&mut records) {
+        loop {
+            match self.shared.queue.take(&mut records, self.refused_bytes.map(|_| TRY_INTERVAL)) {
+                Taken::Records => {}
+                Taken::Nothing => {
+                    self.try_again();
+                    continue;
+                }
+                Taken::Closed => break,
+            }
             let committed = panic::catch_unwind(AssertUnwindSafe(|| self.commit(&records)));
             if committed.is_err() {
                 // The panic itself was printed; a producer must neither wait for ever nor be told that all is well.
@@ -134,7 +150,7 @@ impl Writer {
     /// Writes all records, in as many batches as it takes.
     fn commit(&mut self, mut records: &[Pending]) {
         while let Some(first) = records.first() {
-            if let Err(error) = self.make_room_for(first) {
+            if let Err(error) = self.make_room_for(frame_bytes(first), first.offset) {
                 self.fail(records, error);
                 return;
             }
@@ -212,6 +228,7 @@ impl Writer {
         add(&counters.payload_bytes, records.iter().map(|record| record.payload.len() as u64).sum());
         add(&counters.written_bytes, self.buffer.len() as u64);
         add(&counters.batches, 1);
+        self.refused_bytes = None;
         self.set_health(Health::Working);
         if let Some(last) = records.last() {
             self.shared.frontier.extend(last.offset.next());
@@ -221,6 +238,7 @@ impl Writer {
 
     fn fail(&mut self, records: &[Pending], error: CommitError) {
         add(&self.shared.counters.failed_records, records.len() as u64);
+        self.refused_bytes = records.first().map(frame_bytes);
         for record in records {
             record.inbox.fail(record.offset, error.clone());
         }
@@ -230,6 +248,25 @@ impl Writer {
             CommitError::Closed => Health::Closed,
         });
         self.settle(records);
+    }
+
+    /// Makes room for what was refused last and writes zeros there, where the next batch goes. When that works, so does the next append.
+    fn try_again(&mut self) {
+        let Some(bytes) = self.refused_bytes else { return };
+        let next = self.shared.queue.next_offset();
+        if self.make_room_for(bytes, next).is_err() {
+            return;
+        }
+        self.buffer.clear();
+        self.buffer.resize(bytes as usize, 0);
+        match self.write() {
+            Ok(()) => {
+                self.refused_bytes = None;
+                self.set_health(Health::Working);
+            }
+            Err(Broken::Write(_)) => {}
+            Err(Broken::Sync(_)) => self.abandon(),
+        }
     }
 
     /// Gives back the room of a batch and wakes its producers, each once.
@@ -294,16 +331,15 @@ impl Writer {
         self.shared.maintenance.seal(segment);
     }
 
-    /// Begins a new segment if the record does not fit in this one.
-    fn make_room_for(&mut self, record: &Pending) -> Result<(), CommitError> {
-        let needed = padded_frame_bytes(record.payload.len()) as u64;
+    /// Begins a new segment, with `offset`, if `needed` bytes do not fit in this one.
+    fn make_room_for(&mut self, needed: u64, offset: Offset) -> Result<(), CommitError> {
         if let Some(active) = &self.active
             && u64::from(active.position) + needed <= self.shared.settings.segment_bytes
         {
             return Ok(());
         }
         let (number, spare) = self.take_file()?;
-        let begun = self.begin(number, &spare, record.offset).map_err(|error| {
+        let begun = self.begin(number, &spare, offset).map_err(|error| {
             let left = ignore_missing(self.shared.storage.remove(&spare.name))
                 .and_then(|()| ignore_missing(self.shared.storage.remove(&file_name(number, SEGMENT_SUFFIX))));
             if let Err(error) = left {
@@ -366,6 +402,10 @@ impl Writer {
         let file = Arc::clone(&spare.file);
         Ok(Active { segment: Arc::new(segment), file, position: SEGMENT_HEADER_BYTES as u32 })
     }
+}
+
+fn frame_bytes(record: &Pending) -> u64 {
+    padded_frame_bytes(record.payload.len()) as u64
 }
 
 fn commit_error(doing: &str, error: &io::Error) -> CommitError {

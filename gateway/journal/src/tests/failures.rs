@@ -145,6 +145,35 @@ async fn the_limit_on_disk_space_holds_until_something_is_trimmed() {
     assert_eq!(journal.health(), Health::Working);
 }
 
+/// Whoever sends nothing before the journal says that it takes records again would otherwise wait for ever.
+#[tokio::test]
+async fn a_journal_that_was_full_says_so_itself_when_there_is_room_again() {
+    let settings = Settings { disk_bytes_max: 3 * 64 * 1024, spare_segments: 0, ..small() };
+    let journal = open_with(&FaultyStorage::new(), settings);
+    let outcomes = append_all(&journal, (0..40).map(|n| vec![n; 10_000])).await;
+    let taken = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    assert!(matches!(journal.health(), Health::Full { .. }));
+    journal.trim(outcomes[taken].0);
+    wait_until("the journal works, though nothing was appended", || journal.health() == Health::Working);
+    append_each(&journal, &["after"]).await;
+    assert_eq!(texts(&journal).last().map(String::as_str), Some("after"));
+}
+
+#[tokio::test]
+async fn a_disk_that_was_full_or_failing_is_found_well_without_an_append() {
+    let storage = FaultyStorage::new();
+    let journal = open(&storage);
+    append_each(&journal, &["before"]).await;
+    storage.set_capacity_bytes(Some(5000));
+    let refused = append_all(&journal, [vec![1; 8000]]).await;
+    assert!(refused[0].1.is_err());
+    assert!(matches!(journal.health(), Health::Full { .. }));
+    storage.set_capacity_bytes(None);
+    wait_until("the disk takes records again", || journal.health() == Health::Working);
+    append_each(&journal, &["after"]).await;
+    assert_eq!(texts(&open(&storage.process_killed())), ["before", "after"]);
+}
+
 /// The machine stops at every single change it makes while a script runs: what was acknowledged is there, in order.
 #[test]
 fn whatever_change_the_machine_stops_at_nothing_acknowledged_is_lost() {
