@@ -131,8 +131,8 @@ impl Queue {
     }
 }
 
-fn attribute(message: &Message, name: SystemAttribute) -> Option<String> {
-    message.attributes()?.get(&name).cloned()
+fn attribute(message: &Message, name: &SystemAttribute) -> Option<String> {
+    message.attributes()?.get(name).cloned()
 }
 
 /// What was sent: id and sequence number by body.
@@ -157,7 +157,7 @@ async fn send_and_take_some(gateway: &Gateway) -> anyhow::Result<Sent> {
     }
     let first = queue.receive().await?;
     let groups: Vec<_> =
-        first.iter().filter_map(|each| attribute(each, SystemAttribute::MessageGroupId)).collect();
+        first.iter().filter_map(|each| attribute(each, &SystemAttribute::MessageGroupId)).collect();
     assert_eq!(first.len(), 10, "from several groups");
     assert_eq!(groups.iter().filter(|group| *group == "a").count(), 6, "{groups:?}");
     let taken = &first[..3];
