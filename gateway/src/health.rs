@@ -36,5 +36,9 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 
 async fn show_metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (content_type, metrics::render(&gateway)).into_response()
+    // It asks for locks that others hold over the disk: a slow disk must not keep the runtime's threads from connections.
+    match tokio::task::spawn_blocking(move || metrics::render(&gateway)).await {
+        Ok(text) => (content_type, text).into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response(),
+    }
 }

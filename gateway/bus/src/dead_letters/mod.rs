@@ -111,7 +111,9 @@ pub(crate) struct DeadLetters {
     limits_of: Arc<BTreeMap<TargetName, DeadLetterLimits>>,
     /// Held while letters are sent again, so that two who do it at once do not send one twice.
     pub(crate) redriving: Arc<tokio::sync::Mutex<()>>,
-    /// Held over each change, so that counts and letters change together.
+    /// One for each target, held over each change of its letters, fsync included, so that counts and letters change together.
+    changing: Arc<Mutex<BTreeMap<TargetName, Arc<Mutex<()>>>>>,
+    /// What is durable. Never held over the disk: async code reads it.
     known: Arc<Mutex<BTreeMap<TargetName, DeadLetterCounts>>>,
 }
 
@@ -134,12 +136,22 @@ impl DeadLetters {
             limits: settings.dead_letters,
             limits_of: Arc::new(settings.dead_letters_of.clone()),
             redriving: Arc::default(),
+            changing: Arc::default(),
             known: Arc::new(Mutex::new(known)),
         })
     }
 
     fn limits(&self, target: &TargetName) -> DeadLetterLimits {
         self.limits_of.get(target).copied().unwrap_or(self.limits)
+    }
+
+    /// What whoever changes the letters of `target` holds.
+    fn changing(&self, target: &TargetName) -> Arc<Mutex<()>> {
+        Arc::clone(self.changing.lock().entry(target.clone()).or_default())
+    }
+
+    fn counts_of(&self, target: &TargetName) -> DeadLetterCounts {
+        self.known.lock().get(target).copied().unwrap_or_default()
     }
 
     /// Writes letters for `target` together with the changes already in `batch`, durably.
@@ -149,8 +161,9 @@ impl DeadLetters {
         failed: &[Failed],
         mut batch: Batch,
     ) -> Result<(), BuryError> {
-        let mut known = self.known.lock();
-        let mut counts = known.get(target).copied().unwrap_or_default();
+        let changing = self.changing(target);
+        let _changing = changing.lock();
+        let mut counts = self.counts_of(target);
         let (evicted, kept) = failed.split_at(surplus(self.limits(target), failed));
         counts.written += evicted.len() as u64;
         counts.evicted += evicted.len() as u64;
@@ -166,7 +179,7 @@ impl DeadLetters {
         }
         self.put_counts(&mut batch, target, counts)?;
         batch.commit_durable()?;
-        known.insert(target.clone(), counts);
+        self.known.lock().insert(target.clone(), counts);
         Ok(())
     }
 
@@ -295,27 +308,41 @@ impl DeadLetters {
         ids: &BTreeSet<DeadLetterId>,
         removal: LetterRemoval,
     ) -> Result<u64, DeadLetterError> {
-        let mut known = self.known.lock();
-        let mut batch = self.store.batch();
-        let mut changed: BTreeMap<&TargetName, DeadLetterCounts> = BTreeMap::new();
+        let mut of_target: BTreeMap<&TargetName, Vec<&DeadLetterId>> = BTreeMap::new();
+        for id in ids {
+            of_target.entry(&id.target).or_default().push(id);
+        }
         let mut removed = 0;
+        for (target, ids) in of_target {
+            removed += self.remove_from(target, &ids, removal)?;
+        }
+        Ok(removed)
+    }
+
+    fn remove_from(
+        &self,
+        target: &TargetName,
+        ids: &[&DeadLetterId],
+        removal: LetterRemoval,
+    ) -> Result<u64, DeadLetterError> {
+        let changing = self.changing(target);
+        let _changing = changing.lock();
+        let (mut batch, mut counts, mut removed) = (self.store.batch(), self.counts_of(target), 0);
         for id in ids {
             let Some(value) = self.letters.get(key(id))? else { continue };
-            let counts = changed
-                .entry(&id.target)
-                .or_insert_with(|| known.get(&id.target).copied().unwrap_or_default());
             match removal {
                 LetterRemoval::Redriven => counts.redriven += 1,
                 LetterRemoval::Purged => counts.purged += 1,
             }
-            self.take_out(&mut batch, counts, &key(id), &value)?;
+            self.take_out(&mut batch, &mut counts, &key(id), &value)?;
             removed += 1;
         }
-        for (target, counts) in &changed {
-            self.put_counts(&mut batch, target, *counts)?;
+        if removed == 0 {
+            return Ok(0);
         }
+        self.put_counts(&mut batch, target, counts)?;
         batch.commit_durable()?;
-        known.extend(changed.into_iter().map(|(target, counts)| (target.clone(), counts)));
+        self.known.lock().insert(target.clone(), counts);
         Ok(removed)
     }
 }

@@ -84,6 +84,12 @@ impl SimulatedStore {
         self.state.lock().failing_syncs = count;
     }
 
+    /// Runs `work` while the disk answers nobody.
+    pub fn while_stalled<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _state = self.state.lock();
+        work()
+    }
+
     /// Whether a failure has made it refuse everything.
     pub fn is_poisoned(&self) -> bool {
         self.state.lock().poisoned
