@@ -10,6 +10,9 @@ use axum::routing::get;
 use journal::Health;
 use std::sync::Arc;
 
+/// Most of those named who keep the journal full.
+const PINS_NAMED_MAX: usize = 3;
+
 /// The three paths.
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
@@ -26,12 +29,19 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     } else {
         match gateway.journal.health() {
             Health::Working => return "ready\n".into_response(),
-            Health::Full { reason } => format!("no room for the journal: {reason}"),
+            Health::Full { reason } => format!("no room for the journal: {reason}; {}", pins(&gateway)),
             Health::Failing { reason } => format!("the journal can't be written: {reason}"),
             Health::Closed => "the journal is closed".to_string(),
         }
     };
     (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response()
+}
+
+/// Who keeps most of the journal from being trimmed, in words.
+fn pins(gateway: &Gateway) -> String {
+    let pins = gateway.bus.pins();
+    let most = pins.iter().take(PINS_NAMED_MAX).map(|pin| format!("`{}` {} bytes", pin.by, pin.bytes));
+    format!("kept from being trimmed by {}", most.collect::<Vec<_>>().join(", "))
 }
 
 async fn show_metrics(State(gateway): State<Arc<Gateway>>) -> Response {

@@ -34,6 +34,7 @@ pub mod ledger;
 pub mod name;
 mod observer;
 mod offsets;
+mod pins;
 mod producer;
 mod reader;
 pub mod record;
@@ -59,6 +60,7 @@ pub use journal::{CommitError, Offset, ReadError};
 pub use ledger::{Counts, DropReason, LedgerRow};
 pub use name::TargetName;
 pub use offsets::next_offset_min;
+pub use pins::Pin;
 pub use producer::{AppendAtOnceError, AppendError, NotNow, Prepared, Producer, Room};
 pub use reader::{FetchError, LaneReader, RecordReader};
 pub use record::{

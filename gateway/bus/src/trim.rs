@@ -1,22 +1,26 @@
 //! Giving up the part of the journal that nobody needs.
 
 use std::sync::Arc;
-
-use tokio::time::MissedTickBehavior;
+use std::time::Duration;
 
 use crate::Offset;
 use crate::aside::row::AsideRow;
 use crate::aside::{self, mover};
 use crate::bus::Shared;
-use crate::lane::Lane;
+use crate::lane::{Lane, Serving};
+
+/// How long to wait between two looks while the journal is short of room: publishers are refused meanwhile.
+const PAUSE_WHEN_SHORT: Duration = Duration::from_millis(250);
 
 /// Trims now and then until the bus is gone.
 pub(crate) async fn run(bus: Arc<Shared>) {
-    let mut ticks = tokio::time::interval(bus.settings.trim_interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let pause = match bus.journal.is_short_of_room() {
+            true => bus.settings.trim_interval.min(PAUSE_WHEN_SHORT),
+            false => bus.settings.trim_interval,
+        };
         tokio::select! {
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(pause) => {}
             () = bus.stop.cancelled() => return,
         }
         // What one turn moves is bounded, so that others are trimmed while a long backlog is moved.
@@ -27,6 +31,7 @@ pub(crate) async fn run(bus: Arc<Shared>) {
             }
         }
         trim(&bus).await;
+        ask_for_room(&bus);
     }
 }
 
@@ -34,6 +39,24 @@ pub(crate) async fn run(bus: Arc<Shared>) {
 fn floor(bus: &Shared) -> Offset {
     let lanes = bus.all_lanes().into_iter().filter_map(|lane| lane.floor());
     lanes.chain(bus.floors.min()).fold(bus.observer.committed(), Offset::min)
+}
+
+/// Asks those to move their floors who do so only when it is worth a write, while the journal is short of room. One that has nothing to
+/// do would otherwise keep all of a small journal for as long.
+fn ask_for_room(bus: &Shared) {
+    if !bus.journal.is_short_of_room() {
+        return;
+    }
+    // What is in the last segment keeps nothing else.
+    let last = bus.journal.start_within(0);
+    for lane in bus.all_lanes() {
+        let view = match &*lane.serving.lock() {
+            Serving::View(view, floor) if floor.get() < last => Arc::clone(view),
+            _ => continue,
+        };
+        view.make_room();
+    }
+    bus.floors.ask_for_room(last);
 }
 
 /// Gives up what nobody needs by rows that are committed, in the journal and in side journals.

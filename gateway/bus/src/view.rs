@@ -26,6 +26,10 @@ pub trait View: Send + Sync + 'static {
     /// What it declines is booked as dropped for the reason it gives, the rest as delivered. Told of the same events
     /// again after a restart, it has to decline the same ones.
     fn observe(&self, deliveries: &[Delivery]) -> Declined;
+
+    /// The journal is short of room, and the view's floor keeps some of it from being trimmed. A view that moves its floor only now and
+    /// then, to save writes, looks now whether it can. Called again and again while that is so. Must not block.
+    fn make_room(&self) {}
 }
 
 /// What a view tells the bus.

@@ -220,6 +220,14 @@ impl Journal {
         self.inner.shared.bytes_on_disk()
     }
 
+    /// Whether there is room for little more: below an eighth of `disk_bytes_max`, or three segments, or none at all.
+    pub fn is_short_of_room(&self) -> bool {
+        let settings = self.inner.settings();
+        let little = (settings.disk_bytes_max / 8).max(3 * settings.segment_bytes);
+        settings.disk_bytes_max.saturating_sub(self.bytes_on_disk()) < little
+            || matches!(self.health(), Health::Full { .. })
+    }
+
     /// Bytes on disk of the segments from the one that holds `offset` on: what somebody keeps from being trimmed who needs everything
     /// from there on.
     pub fn bytes_since(&self, offset: Offset) -> u64 {

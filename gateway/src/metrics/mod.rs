@@ -415,6 +415,14 @@ const METRICS: &[Metric] = &[
     gauge("iot_gateway_journal_disk_bytes", "Bytes of the journal on disk", |s| {
         Sample::plain(s.gateway.journal.bytes_on_disk())
     }),
+    gauge(
+        "iot_gateway_journal_pinned_bytes",
+        "Bytes of the journal that can't be trimmed because a target or a part of the gateway needs them, the segment being written included",
+        |s| {
+            let pins = s.gateway.bus.pins().into_iter();
+            pins.map(|pin| Sample::labelled("by", pin.by, pin.bytes)).collect()
+        },
+    ),
     counter("process_cpu_seconds_total", "Processor time used", |_| process::cpu_seconds()),
     gauge("process_resident_memory_bytes", "Resident memory", |_| process::resident_bytes()),
     gauge("process_open_fds", "Open file descriptors", |_| process::open_files()),

@@ -227,7 +227,8 @@ impl Writer {
         }
         let looked_at = self.reader.position();
         let is_new = !batch.is_empty() || looked_at != self.synced_to;
-        if durable || (is_new && self.synced.elapsed() > SYNC_INTERVAL) {
+        let is_due = self.synced.elapsed() > SYNC_INTERVAL || self.floor.is_wanted();
+        if durable || (is_new && is_due) {
             batch.commit_durable().map_err(failed)?;
             (self.synced, self.synced_to) = (Instant::now(), looked_at);
             self.raise_floor();

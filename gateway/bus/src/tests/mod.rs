@@ -51,6 +51,7 @@ struct Place {
     settings: BusSettings,
     now_ms: Arc<AtomicU64>,
     segment_bytes: u64,
+    disk_bytes_max: u64,
 }
 
 impl Place {
@@ -64,12 +65,19 @@ impl Place {
             trim_interval: Duration::from_millis(5),
             ..BusSettings::default()
         };
-        Self { directory: tempfile::tempdir().unwrap(), settings, now_ms, segment_bytes: 1 << 20 }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            settings,
+            now_ms,
+            segment_bytes: 1 << 20,
+            disk_bytes_max: 1 << 40,
+        }
     }
 
     fn open(&self) -> Bus {
         let settings = journal::Settings {
             segment_bytes: self.segment_bytes,
+            disk_bytes_max: self.disk_bytes_max,
             record_bytes_max: 16 << 10,
             spare_segments: 0,
             clock: self.settings.clock.clone(),

@@ -181,3 +181,55 @@ async fn what_an_archive_sends_again_is_booked_as_replayed_and_says_so() {
     crash(bus).await;
     assert_eq!(counts(&place.open(), "rule", HOOK).replayed, 1);
 }
+
+/// A view that moves its floor when it is asked to.
+struct Idle {
+    handle: std::sync::OnceLock<ViewHandle>,
+    shown: tokio::sync::watch::Receiver<Offset>,
+}
+
+impl View for Idle {
+    fn observe(&self, _: &[Delivery]) -> Declined {
+        Declined::new()
+    }
+
+    fn make_room(&self) {
+        self.handle.get().unwrap().raise_floor(*self.shown.borrow());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_a_full_journal_is_named_and_asked_for_room() {
+    let mut place = Place::new();
+    place.segment_bytes = 64 << 10;
+    place.disk_bytes_max = 6 * place.segment_bytes;
+    let bus = place.open();
+    bus.set_target(name(HOOK), Scripted::new(|_| Outcome::Delivered) as _, quick()).await.unwrap();
+    let view = Arc::new(Idle { handle: std::sync::OnceLock::new(), shown: bus.frontier() });
+    let queue = name("queue/idle");
+    let handle = bus.set_view(queue, Arc::clone(&view) as _, None, LaneLimits::default()).await.unwrap();
+    view.handle.set(handle).unwrap();
+    let floor = bus.register_floor("sessions", Offset(0));
+    let (large, mut producer) = ("x".repeat(8 << 10), bus.producer());
+    for taken in 0.. {
+        assert!(taken < 100, "the journal has a limit");
+        producer.append(&record("a", "rule", HOOK, &large)).await.unwrap();
+        if producer.next_outcome().await.1.is_err() {
+            break;
+        }
+    }
+    let pins = bus.pins();
+    for by in ["queue/idle", "sessions"] {
+        let pin = pins.iter().find(|pin| pin.by == by).unwrap();
+        assert_eq!((pin.from, pin.bytes), (Offset(0), bus.shared.journal.bytes_on_disk()), "{by}");
+    }
+    assert!(bus.shared.journal.is_short_of_room());
+    bus.begin_trimming();
+    until("the floor is asked for", || floor.is_wanted()).await;
+    floor.raise(*bus.frontier().borrow());
+    until("there is room", || !bus.shared.journal.is_short_of_room()).await;
+    assert_eq!(bus.shared.journal.health(), journal::Health::Working, "nobody appended, and yet");
+    assert!(bus.pins().iter().all(|pin| pin.bytes <= 2 * place.segment_bytes));
+    producer.append(&record("a", "rule", HOOK, &large)).await.unwrap();
+    producer.next_outcome().await.1.unwrap();
+}

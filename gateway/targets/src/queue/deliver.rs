@@ -300,6 +300,10 @@ impl View for Queue {
         }
         declined
     }
+
+    fn make_room(&self) {
+        self.keeper.notify_one();
+    }
 }
 
 impl std::fmt::Debug for Queue {

@@ -1,5 +1,7 @@
 //! One stream as its producers and consumers call it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bus::record::DIRECT_RULE;
 use bus::{Attribute, Declined, Delivery, Event, Origin, Position, Route, TargetName, View};
 use bytes::Bytes;
@@ -105,8 +107,10 @@ pub struct Stream {
     pub(super) attributes: RwLock<Attributes>,
     pub(super) index: Mutex<Index>,
     pub(super) ground: Ground,
-    /// Rung when the retention changes.
+    /// Rung when the retention changes, or the journal is short of room.
     pub(super) keeper: Notify,
+    /// Whether the journal is short of room that the stream keeps.
+    pub(super) room_wanted: AtomicBool,
 }
 
 impl Stream {
@@ -353,6 +357,11 @@ impl View for Stream {
             });
         }
         Declined::new()
+    }
+
+    fn make_room(&self) {
+        self.room_wanted.store(true, Ordering::Relaxed);
+        self.keeper.notify_one();
     }
 }
 

@@ -1,6 +1,7 @@
 //! All streams of a gateway: declared in the settings or made through the API, found by name.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use bus::{Bus, Floor, LaneLimits, Offset, TargetName, ViewHandle};
@@ -352,6 +353,7 @@ impl Inner {
                 secret: self.secret,
             },
             keeper: Notify::new(),
+            room_wanted: AtomicBool::new(false),
         });
         // The view is shown what is not in the index yet, which is less than what it needs.
         let floor = self.intake.keep(&target, Offset(definition.floor));

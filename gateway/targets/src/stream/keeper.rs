@@ -3,6 +3,7 @@
 //! One task for each stream.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bus::Offset;
@@ -35,7 +36,7 @@ pub(super) trait Keeping: Send + Sync + 'static {
 
 /// Runs until `stop`.
 pub(super) async fn run(stream: Arc<Stream>, keeping: Arc<dyn Keeping>, stop: CancellationToken) {
-    let mut kept_to = Offset(0);
+    let (mut kept_to, mut floor) = (Offset(0), Offset(0));
     loop {
         let stopping = tokio::select! {
             () = stop.cancelled() => true,
@@ -44,11 +45,16 @@ pub(super) async fn run(stream: Arc<Stream>, keeping: Arc<dyn Keeping>, stop: Ca
         };
         let snapshot = snapshot(&stream);
         let idle = snapshot.changed.is_empty() && snapshot.expired_to.is_none();
-        // An idle stream only has to let go of what passed it by, which can wait until it is worth a write.
-        if !idle || snapshot.indexed_to.0 >= kept_to.0 + super::index::BLOCK_OFFSETS || stopping {
-            let indexed_to = snapshot.indexed_to;
+        // An idle stream only has to let go of what passed it by, which can wait until it is worth a write, or room is wanted.
+        let room_wanted = stream.room_wanted.swap(false, Ordering::Relaxed) && snapshot.floor > floor;
+        if !idle
+            || room_wanted
+            || snapshot.indexed_to.0 >= kept_to.0 + super::index::BLOCK_OFFSETS
+            || stopping
+        {
+            let (indexed_to, wanted) = (snapshot.indexed_to, snapshot.floor);
             if keep(&stream, &keeping, snapshot).await {
-                kept_to = indexed_to;
+                (kept_to, floor) = (indexed_to, wanted);
             }
         }
         if stopping {

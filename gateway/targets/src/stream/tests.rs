@@ -312,6 +312,25 @@ async fn records_expire_by_bytes_and_the_journal_lets_go() {
 }
 
 #[tokio::test]
+async fn an_idle_stream_lets_go_of_the_journal_when_room_is_wanted() {
+    let bench = Bench::open(Attributes::default()).await;
+    bench.write_foreign(200).await;
+    let floor = || {
+        bench.ground.bus.pins().into_iter().find(|pin| pin.by == bench.stream().target.as_str()).unwrap().from
+    };
+    let shown = bench.ground.journal.frontier();
+    bench.ground.bus.frontier().wait_for(|frontier| *frontier >= shown).await.unwrap();
+    assert!(floor() < shown, "so little is not worth a write");
+    bus::View::make_room(&*bench.stream());
+    let wait = async {
+        while floor() < shown {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap();
+}
+
+#[tokio::test]
 async fn nothing_changes_over_a_restart() {
     for gracefully in [true, false] {
         let bench = Bench::open(Attributes { shards: 3, ..Attributes::default() }).await;
