@@ -51,6 +51,7 @@ pub use bus::{Bus, OpenError};
 pub use checkpoint::CheckpointError;
 pub use dead_letters::{
     DeadLetter, DeadLetterCounts, DeadLetterError, DeadLetterFilter, DeadLetterId, DeadLetterPage,
+    LetterError,
 };
 pub use declare::{DeclareError, Removal};
 pub use error_action::{ErrorDocument, FailedAction, action_name};

@@ -54,10 +54,10 @@ fn batch_letters(per_second: NonZeroU32) -> usize {
 }
 
 impl Bus {
-    /// The dead letters that match, by target, oldest first, beginning after `after`.
+    /// The dead letters that match, by target, oldest first, beginning after `after`; damaged ones are named beside them.
     ///
     /// # Errors
-    /// The store fails, or a letter is damaged.
+    /// The store fails.
     pub async fn dead_letters(
         &self,
         filter: DeadLetterFilter,
@@ -239,6 +239,9 @@ impl Walk {
             return Ok(None);
         }
         let page = bus.dead_letters(self.filter.clone(), self.after.clone(), LETTERS_PER_PAGE).await?;
+        for error in &page.damaged {
+            tracing::error!(dead_letter = %error.id, reason = error.reason, "a damaged dead letter is stepped over and kept");
+        }
         self.is_over = page.next.is_none();
         self.after = page.next;
         let was_there = |letter: &DeadLetter| {

@@ -67,7 +67,10 @@ pub(super) async fn list(
     let limit = wanted.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
     let page = gateway.bus.dead_letters(wanted.filter()?, after, limit).await.map_err(Refusal::failed)?;
     let letters: Vec<Value> = page.letters.iter().map(|letter| render(gateway, letter, false)).collect();
-    Ok(Json(json!({ "deadLetters": letters, "next": page.next.map(|id| id.to_string()) })))
+    let damaged: Vec<Value> = page.damaged.iter().map(render_damaged).collect();
+    Ok(Json(
+        json!({ "deadLetters": letters, "damaged": damaged, "next": page.next.map(|id| id.to_string()) }),
+    ))
 }
 
 /// How many there are and were, by target.
@@ -126,6 +129,11 @@ async fn write_all(
         let page = gateway.bus.dead_letters(filter.clone(), after, PAGE_MAX).await?;
         for letter in &page.letters {
             if !writer.write(&render(gateway, letter, true)).await {
+                return Ok(());
+            }
+        }
+        for error in &page.damaged {
+            if !writer.write(&render_damaged(error)).await {
                 return Ok(());
             }
         }
@@ -198,6 +206,11 @@ pub(super) async fn purge_one(
         true => Ok(Json(json!({ "purged": 1 }))),
         false => Err(Refusal::missing(format!("there is no dead letter `{id}`"))),
     }
+}
+
+/// A letter of which nothing but its id can be told.
+fn render_damaged(error: &bus::LetterError) -> Value {
+    json!({ "id": error.id.to_string(), "damaged": error.reason })
 }
 
 fn render(gateway: &Gateway, letter: &DeadLetter, whole: bool) -> Value {

@@ -165,7 +165,7 @@ impl DeadLetter {
 
     /// Reads what [`render`](Self::render) wrote.
     pub(super) fn parse(id: DeadLetterId, bytes: &[u8]) -> Result<Self, LetterError> {
-        let damaged = |reason: String| LetterError { id: id.to_string(), reason };
+        let damaged = |reason: String| LetterError { id: id.clone(), reason };
         let stored: Stored = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
         if !(LETTER_VERSION_OLDEST..=LETTER_VERSION).contains(&stored.version) {
             return Err(damaged(format!("its version `{}` is not known", stored.version)));
@@ -202,8 +202,10 @@ impl DeadLetter {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("dead letter `{id}` is damaged: {reason}; purge it, or restore the state directory from a copy")]
 pub struct LetterError {
-    id: String,
-    reason: String,
+    /// Which letter.
+    pub id: DeadLetterId,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 #[derive(Serialize, Deserialize)]

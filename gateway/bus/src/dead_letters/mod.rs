@@ -61,6 +61,8 @@ pub struct DeadLetterCounts {
 pub struct DeadLetterPage {
     /// The letters, by target, oldest first. There may be none although more follow.
     pub letters: Vec<DeadLetter>,
+    /// Those that can't be read, stepped over whether they would match or not.
+    pub damaged: Vec<LetterError>,
     /// The last that was looked at; pass it as `after` to get more. None at the end.
     pub next: Option<DeadLetterId>,
 }
@@ -252,7 +254,7 @@ impl DeadLetters {
         after: Option<&DeadLetterId>,
         letters_max: usize,
     ) -> Result<DeadLetterPage, DeadLetterError> {
-        let mut page = DeadLetterPage { letters: Vec::new(), next: None };
+        let mut page = DeadLetterPage { letters: Vec::new(), damaged: Vec::new(), next: None };
         let mut keys: Vec<u8> = after.map(key).unwrap_or_default();
         keys.push(0);
         let within = filter.target.as_ref().map(prefix);
@@ -275,9 +277,15 @@ impl DeadLetters {
                 page.next = Some(DeadLetterId::clone(last));
                 break;
             }
-            let letter = DeadLetter::parse(id.clone(), &value)?;
             looked_at += 1;
-            last = Some(id);
+            last = Some(id.clone());
+            let letter = match DeadLetter::parse(id, &value) {
+                Ok(letter) => letter,
+                Err(error) => {
+                    page.damaged.push(error);
+                    continue;
+                }
+            };
             if filter.matches(&letter) {
                 bytes += letter.delivery.data.len();
                 page.letters.push(letter);

@@ -60,3 +60,27 @@ fn counts_are_told_while_a_letter_waits_for_the_disk() {
         [(0, 1); 2]
     );
 }
+
+#[test]
+fn a_damaged_letter_is_named_and_those_behind_it_are_read() {
+    let store = StateStore::open_simulated(&SimulatedStore::new()).unwrap();
+    let letters = DeadLetters::open(&store, &BusSettings::default()).unwrap();
+    let hook = name("http/hook");
+    letters.bury(&hook, &[(); 3].map(|()| failed(&hook)), store.batch()).unwrap();
+    let id = |number| DeadLetterId { target: hook.clone(), number };
+    letters.letters.insert(key(&id(2)), "{").unwrap();
+    for (letters_max, read) in [(10, &[1, 3][..]), (1, &[1])] {
+        let page = letters.list(&DeadLetterFilter::default(), None, letters_max).unwrap();
+        assert_eq!(page.letters.iter().map(|letter| letter.id.number).collect::<Vec<_>>(), read);
+        if letters_max == 1 {
+            assert_eq!((page.damaged.len(), page.next), (0, Some(id(1))));
+        } else {
+            assert_eq!((page.damaged.len(), &page.damaged[0].id, page.next), (1, &id(2), None));
+        }
+    }
+    let behind = letters.list(&DeadLetterFilter::default(), Some(&id(1)), 1).unwrap();
+    assert_eq!((behind.letters[0].id.number, behind.damaged.len()), (3, 1));
+    assert!(letters.show(&id(2)).unwrap_err().to_string().contains("`http/hook#2` is damaged"));
+    assert_eq!(letters.remove(&[id(2)].into(), LetterRemoval::Purged).unwrap(), 1);
+    assert_eq!(letters.list(&DeadLetterFilter::default(), None, 10).unwrap().damaged, []);
+}

@@ -36,6 +36,12 @@ pub(super) fn list(
         if let Value::Array(more) = page["deadLetters"].take() {
             letters.extend(more);
         }
+        for damaged in page["damaged"].as_array().into_iter().flatten() {
+            output::remark(format!(
+                "dead letter {} is damaged and left out: {}; purge it by its id, or restore the state directory from a copy",
+                damaged["id"], damaged["damaged"]
+            ));
+        }
         match page["next"].as_str() {
             Some(next) => wanted["after"] = next.into(),
             None => break,
