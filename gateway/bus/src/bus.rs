@@ -109,7 +109,10 @@ impl Bus {
     ///
     /// # Errors
     /// What was kept can't be read.
-    pub fn open(journal: Journal, store: &StateStore, settings: BusSettings) -> Result<Self, OpenError> {
+    pub fn open(journal: Journal, store: &StateStore, mut settings: BusSettings) -> Result<Self, OpenError> {
+        if let Some(aside) = &mut settings.aside {
+            aside.make_room_for_records_of(&journal);
+        }
         let checkpoints = Checkpoints::open(store)?;
         let dead_letters = DeadLetters::open(store, &settings)?;
         let row = checkpoints.observer()?.unwrap_or_default();

@@ -228,6 +228,11 @@ impl Journal {
             || matches!(self.health(), Health::Full { .. })
     }
 
+    /// Bytes on disk of the largest segment, which no record exceeds. More than `segment_bytes` when that was lowered.
+    pub fn bytes_of_largest_segment(&self) -> u64 {
+        self.inner.shared.segments.bytes_of_largest()
+    }
+
     /// Bytes on disk of the segments from the one that holds `offset` on: what somebody keeps from being trimmed who needs everything
     /// from there on.
     pub fn bytes_since(&self, offset: Offset) -> u64 {

@@ -262,6 +262,11 @@ impl Segments {
         self.list.read().iter().map(|segment| segment.bytes()).sum()
     }
 
+    /// Bytes of the largest segment on disk.
+    pub(crate) fn bytes_of_largest(&self) -> u64 {
+        self.list.read().iter().map(|segment| segment.bytes()).max().unwrap_or(0)
+    }
+
     /// Where the newest segments begin that hold so many records together; the oldest segment if all of them hold fewer.
     pub(crate) fn start_of_newest(&self, records: u64) -> Option<Offset> {
         let list = self.list.read();

@@ -48,6 +48,12 @@ use row::AsideRow;
 /// What a copy may have waiting for the disk, beside one record of the largest size.
 const QUEUE_BYTES: usize = 4 << 20;
 
+/// Bytes of a segment that no record gets: those of its head, of frames, and of what a side record has beyond its record.
+const SEGMENT_FRAMING_BYTES: u64 = 8 << 10;
+
+/// The largest segment that a journal may have.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
 /// One side record in so many is remembered with its place, so that one that is wanted is found by reading few.
 const REMEMBERED_EVERY: u64 = 64;
 
@@ -90,6 +96,17 @@ impl AsideSettings {
             view_kinds: &[],
             place: Arc::new(place),
         }
+    }
+
+    /// Sees to it that every record of `journal` can be moved, also those that came when larger ones were allowed than today.
+    pub(crate) fn make_room_for_records_of(&mut self, journal: &Journal) {
+        let largest = journal.bytes_of_largest_segment();
+        let allowed = &mut self.journal;
+        if largest > allowed.segment_bytes {
+            allowed.segment_bytes = (largest + SEGMENT_FRAMING_BYTES).min(SEGMENT_BYTES_MAX);
+        }
+        let fits = usize::try_from(allowed.segment_bytes - SEGMENT_FRAMING_BYTES).unwrap_or(usize::MAX);
+        allowed.record_bytes_max = allowed.record_bytes_max.max(fits - HEAD_BYTES);
     }
 
     /// Opens the side journal of a target, and makes it if it is not there. Blocks.

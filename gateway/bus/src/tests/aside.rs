@@ -285,3 +285,36 @@ async fn a_copy_that_is_cut_off_anywhere_loses_and_doubles_nothing() {
     }
     assert!(cut >= 10, "only {cut} of the copies were cut off");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_larger_than_records_may_be_today_is_moved_aside_too() {
+    let place = place();
+    let settings = journal::Settings {
+        segment_bytes: 1 << 20,
+        record_bytes_max: 512 << 10,
+        clock: place.settings.clock.clone(),
+        ..journal::Settings::default()
+    };
+    let journal = Journal::open(place.directory.path().join("journal"), settings).unwrap();
+    let large = "x".repeat(300 << 10);
+    let mut producer = journal.producer();
+    producer.append(record("a", "rule", HOOK, &large).encode().unwrap()).await.unwrap();
+    producer.next_outcome().await.1.unwrap();
+    journal.close();
+    drop((producer, journal));
+
+    let bus = place.open();
+    declare(&bus, HOOK, &dead()).await;
+    declare(&bus, BUSY, &Scripted::taking()).await;
+    bus.begin_trimming();
+    grow(&bus, 20).await;
+    until("it is aside", || stats(&bus, HOOK).moved_aside_events == 1).await;
+    until("and trimmed", || bus.shared.journal.oldest() > Offset(0)).await;
+    crash(bus).await;
+
+    let bus = place.open();
+    let revived = Scripted::taking();
+    declare(&bus, HOOK, &revived).await;
+    until_books(&bus, HOOK, "accepted 1 delivered 1 dead 0 waiting 0 dropped []").await;
+    assert_eq!(revived.taken()["a"], [large]);
+}
