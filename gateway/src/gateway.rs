@@ -17,6 +17,7 @@ use crate::traces::Traces;
 use access::{Principal, User};
 use broker::{Broker, Change};
 use bus::Bus;
+use journal::state::StateStore;
 use journal::{Clock, Journal};
 use mqtt::{Properties, ReasonCode};
 use registry::definitions::Definitions;
@@ -44,6 +45,8 @@ pub(crate) struct Gateway {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) journal: Journal,
     pub(crate) bus: Bus,
+    /// The small state, to be asked for its health.
+    pub(crate) state: StateStore,
     pub(crate) sessions: SessionStore,
     pub(crate) connections: Connections,
     pub(crate) counters: Counters,
@@ -72,6 +75,8 @@ pub(crate) struct Gateway {
     pub(crate) windows: OnceLock<Arc<Windows>>,
     /// Places for publishes by HTTP request that wait for the disk.
     pub(crate) http_publishes: Arc<Semaphore>,
+    /// Cancelled when only a new start of the process can mend what is wrong.
+    pub(crate) ruined: CancellationToken,
     /// Cancelled when no new work is to be taken.
     pub(crate) shutdown: CancellationToken,
     /// Cancelled when everything else has ended: the API and the control socket go last.

@@ -26,6 +26,12 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let reason = if gateway.shutdown.is_cancelled() {
         "shutting down".to_string()
+    } else if gateway.state.has_failed() {
+        "the state store takes no more changes since a write failed; the gateway ends once the disk has room, and has to be started again"
+            .to_string()
+    } else if !gateway.state.has_room() {
+        "the disk is full: too little is free for the state store, see `journal.disk_free_bytes_min`"
+            .to_string()
     } else {
         match gateway.journal.health() {
             Health::Working => return "ready\n".into_response(),

@@ -41,6 +41,8 @@ use tokio_util::task::TaskTracker;
 const DEFINITIONS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often every connection is asked about, beside when something changes.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the state store is looked at.
+const STATE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the start waits for the first values below `$SYS`.
 const FIRST_VALUES_TIME_MAX: Duration = Duration::from_secs(1);
 /// How long the targets may take to write what consumers did last.
@@ -95,6 +97,7 @@ impl Running {
         self.until_shutdown(Arc::clone(&gateway.definitions).watch(DEFINITIONS_LOOK_INTERVAL));
         self.until_shutdown(follow_registry(Arc::clone(gateway)));
         self.until_shutdown(recheck_now_and_then(Arc::clone(gateway)));
+        self.until_shutdown(watch_state(Arc::clone(gateway)));
         if let Some(folder) = &gateway.settings.raw.access.policies {
             self.until_shutdown(PolicyFolder::new(folder, Arc::clone(&gateway.registry)).watch());
         }
@@ -139,6 +142,11 @@ impl Running {
         }
     }
 
+    /// Returns when only a new start can mend what is wrong.
+    pub(crate) async fn ruined(&self) {
+        self.gateway.ruined.cancelled().await;
+    }
+
     /// Takes no more work, finishes what is under way in a bounded time, and closes what is open.
     pub(crate) async fn stop(self) {
         let Self { gateway, targets, tasks } = self;
@@ -146,6 +154,7 @@ impl Running {
         let deadline = Instant::now() + time_max;
         tracing::info!(drain_secs_max = time_max.as_secs(), "shutting down");
         gateway.shutdown.cancel();
+        gateway.state.end_waits();
         gateway.connections.close_all(ReasonCode::ServerShuttingDown);
         gateway.connection_tasks.close();
         if tokio::time::timeout_at(deadline, gateway.connection_tasks.wait()).await.is_err() {
@@ -219,6 +228,7 @@ pub(crate) fn open(
         definitions,
         journal,
         bus,
+        state: state.clone(),
         sessions,
         connections: Connections::default(),
         counters: Counters::default(),
@@ -233,6 +243,7 @@ pub(crate) fn open(
         archives: OnceLock::new(),
         windows: OnceLock::new(),
         shutdown: CancellationToken::new(),
+        ruined: CancellationToken::new(),
         ended: CancellationToken::new(),
         connection_tasks: TaskTracker::new(),
     };
@@ -289,6 +300,21 @@ fn definitions(settings: &Settings) -> anyhow::Result<Arc<Definitions>> {
     open_definitions(settings, &folder)
         .map_err(|fault| anyhow::anyhow!("{fault}"))
         .context("rule definitions")
+}
+
+/// A store in which a write failed takes nothing more until it is opened again, so the process has to end, and whoever supervises it starts it
+/// again; but not before the disk has room, for without it there is no start.
+async fn watch_state(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(STATE_LOOK_INTERVAL).await;
+        if gateway.state.has_failed() && gateway.state.has_room() {
+            tracing::error!(
+                "the state store takes no more changes since a write failed; the gateway ends, start it again"
+            );
+            gateway.ruined.cancel();
+            return;
+        }
+    }
 }
 
 /// Cuts off whoever may not connect any more, and tells the others what they may do now.

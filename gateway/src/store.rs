@@ -18,6 +18,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+/// The part of what has to stay free on the disk that the journal leaves to the state: publishes are refused long before cursors are.
+const STATE_SHARE: u64 = 4;
+
 /// Makes the directory if it is not there, for its owner alone: it holds what devices sent.
 pub(crate) fn make_directory(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
@@ -31,7 +34,8 @@ pub(crate) fn make_directory(path: &Path) -> anyhow::Result<()> {
 pub(crate) fn open_state(settings: &Settings) -> anyhow::Result<StateStore> {
     let data = &settings.raw.data_directory;
     make_directory(data)?;
-    StateStore::open(data.join("state")).map_err(Into::into)
+    let reserve = settings.raw.journal.disk_free_bytes_min / STATE_SHARE;
+    StateStore::open_with_reserve(data.join("state"), reserve).map_err(Into::into)
 }
 
 /// How the journal is written.
@@ -44,6 +48,7 @@ fn journal_settings(settings: &Settings) -> journal::Settings {
         queue_bytes_max: raw.queue_bytes_max,
         record_bytes_max: usize::try_from(record_bytes_max).unwrap_or(usize::MAX),
         disk_bytes_max: raw.disk_bytes_max,
+        disk_free_bytes_min: raw.disk_free_bytes_min,
         ..journal::Settings::default()
     }
 }

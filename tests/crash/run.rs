@@ -175,9 +175,12 @@ fn strike(schedule: &Schedule, place: &mut Place) -> anyhow::Result<()> {
                 start_again(place, is_full)?;
             }
             Strike::Restart => {
-                place.gateway.terminate()?;
-                let status = place.gateway.wait_for_the_end(Duration::from_secs(40))?;
-                anyhow::ensure!(status.success() || is_full, "the gateway ended with {status}");
+                // It does not start on a full disk.
+                if place.gateway.is_running() {
+                    place.gateway.terminate()?;
+                    let status = place.gateway.wait_for_the_end(Duration::from_secs(40))?;
+                    anyhow::ensure!(status.success() || is_full, "the gateway ended with {status}");
+                }
                 start_again(place, is_full)?;
             }
             Strike::Receiver(which, mood) => place.servers[*which].set(*mood),
@@ -205,6 +208,9 @@ fn strike(schedule: &Schedule, place: &mut Place) -> anyhow::Result<()> {
                 }
             }
         }
+        if !is_full && !place.gateway.is_running() && has_stopped_writing(place) {
+            start_again(place, false)?;
+        }
         anyhow::ensure!(
             is_full || place.gateway.is_running(),
             "the gateway ended by itself after {strike:?}: {}",
@@ -215,7 +221,7 @@ fn strike(schedule: &Schedule, place: &mut Place) -> anyhow::Result<()> {
 }
 
 /// Whether the state store was refused by the disk: then it takes nothing more until the gateway is started again, and the log says so.
-/// An operator does that.
+/// Its supervisor does that.
 fn has_stopped_writing(place: &Place) -> bool {
     place.gateway.log.text().contains("takes no more changes since a write failed")
 }
@@ -240,7 +246,14 @@ fn heal(schedule: &Schedule, place: &mut Place) -> anyhow::Result<()> {
     if schedule.fills_disk() && !place.gateway.is_running() {
         place.gateway.start_again()?;
     }
-    place.gateway.wait_until_ready()
+    match place.gateway.wait_until_ready() {
+        // It ends by itself when there is room, for its supervisor to start it again.
+        Err(_) if !place.gateway.is_running() && has_stopped_writing(place) => {
+            place.gateway.start_again()?;
+            place.gateway.wait_until_ready()
+        }
+        outcome => outcome,
+    }
 }
 
 /// Waits until nothing waits for a target, and gives the books, which must balance and agree with the journal.

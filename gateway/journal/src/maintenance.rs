@@ -152,6 +152,12 @@ impl Shared {
         fits
     }
 
+    /// Whether a segment more leaves as much of the disk as has to stay free.
+    fn has_free_bytes(&self) -> bool {
+        let least = self.settings.disk_free_bytes_min.saturating_add(self.settings.segment_bytes);
+        self.settings.disk_free_bytes_min == 0 || self.storage.free_bytes().is_none_or(|free| free >= least)
+    }
+
     fn let_go(&self) {
         while let Some(segment) = self.maintenance.next_retired() {
             if let Err(error) = self.let_go_of(&segment) {
@@ -184,6 +190,7 @@ impl Shared {
         let bytes = self.settings.segment_bytes;
         while self.maintenance.spares() < self.settings.spare_segments
             && !self.maintenance.work.lock().closed
+            && self.has_free_bytes()
             && self.reserve()
         {
             match self.make_spare() {

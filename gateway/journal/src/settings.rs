@@ -29,6 +29,9 @@ pub struct Settings {
     /// Most bytes the journal may hold on disk, spare segments included. When it is reached, appends fail with
     /// [`CommitError::Full`](crate::CommitError::Full) until [`trim`](crate::Journal::trim) frees segments.
     pub disk_bytes_max: u64,
+    /// Bytes that have to stay free on the disk: while there are fewer, appends fail with [`CommitError::Full`](crate::CommitError::Full).
+    /// What stands beside the journal then still finds room. 0, the default, leaves nothing.
+    pub disk_free_bytes_min: u64,
     /// How many segments are made and zeroed ahead, so that no append waits for a new file. 0 switches it off,
     /// which suits tests: a journal that is opened and closed at once then writes nothing.
     pub spare_segments: usize,
@@ -55,6 +58,7 @@ impl Default for Settings {
             batch_bytes_max: 4 * MIB as usize,
             unclaimed_records_max: 65_536,
             disk_bytes_max: 1 << 50,
+            disk_free_bytes_min: 0,
             spare_segments: 1,
             verify_at_open_bytes_max: 1024 * MIB,
             next_offset_min: Offset(0),

@@ -10,12 +10,15 @@
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fjall::{KeyspaceCreateOptions, PersistMode};
 
 use self::backend::{Database, Guard, Iter, Keyspace, OwnedWriteBatch};
+use self::room::Room;
 
 mod backend;
+mod room;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod simulated;
 #[cfg(test)]
@@ -42,6 +45,7 @@ pub use fjall::Slice;
 pub struct StateStore {
     database: Database,
     path: PathBuf,
+    room: Arc<Room>,
 }
 
 /// Why a store cannot do what was asked.
@@ -93,6 +97,16 @@ pub enum StateError {
         /// The directory.
         path: PathBuf,
     },
+    /// Less is free on the disk than has to stay free. Nothing was changed; the same works when there is room.
+    #[error(
+        "the disk is full: less than the {free_bytes_min} bytes are free that the state store `{path}` keeps; free space"
+    )]
+    NoRoom {
+        /// The directory.
+        path: PathBuf,
+        /// What has to be free, in bytes.
+        free_bytes_min: u64,
+    },
     /// The disk fails, or what is on it is damaged.
     #[error("state store `{path}`: {source}; check the disk")]
     Disk {
@@ -109,9 +123,24 @@ impl StateStore {
     /// # Errors
     /// Another process has it, it is of a newer version, or the disk fails.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StateError> {
+        Self::open_with_reserve(directory, 0)
+    }
+
+    /// The same, for a store that refuses to open, and to change, while fewer than `free_bytes_min` bytes are free on its disk. A store that
+    /// meets the end of a disk takes no more changes until it is opened again.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and when the disk is full.
+    pub fn open_with_reserve(directory: impl AsRef<Path>, free_bytes_min: u64) -> Result<Self, StateError> {
         let path = directory.as_ref().to_path_buf();
+        let room = Arc::new(Room::new(free_bytes_min));
+        // It may not be there yet; then what holds it tells.
+        let existing = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(&path);
+        if !room.is_free(existing) {
+            return Err(StateError::NoRoom { path, free_bytes_min });
+        }
         let database = backend::open(&path, CACHE_BYTES_MAX).map_err(|error| disk(&path, error))?;
-        let store = Self { database, path };
+        let store = Self { database, path, room };
         store.check_version()?;
         Ok(store)
     }
@@ -122,7 +151,8 @@ impl StateStore {
     /// As for [`open`](Self::open).
     #[cfg(any(test, feature = "fault-injection"))]
     pub fn open_simulated(disk: &simulated::SimulatedStore) -> Result<Self, StateError> {
-        let store = Self { database: Database::Simulated(disk.clone()), path: "memory".into() };
+        let store =
+            Self { database: Database::Simulated(disk.clone()), path: "memory".into(), room: Arc::default() };
         store.check_version()?;
         Ok(store)
     }
@@ -158,7 +188,8 @@ impl StateStore {
 
     fn open_table(&self, name: &str) -> Result<Table, StateError> {
         let keyspace = self.database.keyspace(name, KeyspaceCreateOptions::default);
-        Ok(Table { keyspace: keyspace.map_err(|error| disk(&self.path, error))?, path: self.path.clone() })
+        let keyspace = keyspace.map_err(|error| disk(&self.path, error))?;
+        Ok(Table { keyspace, path: self.path.clone(), room: Arc::clone(&self.room) })
     }
 
     /// An empty batch.
@@ -171,7 +202,28 @@ impl StateStore {
     /// # Errors
     /// The disk fails; what is durable is then not known.
     pub fn sync(&self) -> Result<(), StateError> {
-        self.database.persist(PersistMode::SyncData).map_err(|error| disk(&self.path, error))
+        self.database.persist(PersistMode::SyncData).map_err(|error| failed(&self.room, &self.path, error))
+    }
+
+    /// Whether a write failed: the store takes no more changes until it is opened again.
+    pub fn has_failed(&self) -> bool {
+        self.room.has_failed()
+    }
+
+    /// Whether the disk has room for changes.
+    pub fn has_room(&self) -> bool {
+        self.room.is_free(&self.path)
+    }
+
+    /// Blocks until the disk has room, or until [`end_waits`](Self::end_waits). For those who can neither leave out a change nor
+    /// make it later.
+    pub fn wait_for_room(&self) {
+        self.room.wait(&self.path);
+    }
+
+    /// Has nobody wait for room any more, now and later: the process is to end.
+    pub fn end_waits(&self) {
+        self.room.end_waits();
     }
 
     /// Bytes that the store holds on disk.
@@ -188,6 +240,7 @@ impl StateStore {
 pub struct Table {
     keyspace: Keyspace,
     path: PathBuf,
+    room: Arc<Room>,
 }
 
 impl Table {
@@ -213,7 +266,8 @@ impl Table {
     /// The key is empty or too long, or the disk fails.
     pub fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), StateError> {
         let key = check_key(key.as_ref())?;
-        self.keyspace.insert(key, value.as_ref()).map_err(|error| disk(&self.path, error))
+        check_room(&self.room, &self.path)?;
+        self.keyspace.insert(key, value.as_ref()).map_err(|error| failed(&self.room, &self.path, error))
     }
 
     /// Removes one key, lazily. It need not be there.
@@ -221,7 +275,9 @@ impl Table {
     /// # Errors
     /// The key is empty or too long, or the disk fails.
     pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<(), StateError> {
-        self.keyspace.remove(check_key(key.as_ref())?).map_err(|error| disk(&self.path, error))
+        let key = check_key(key.as_ref())?;
+        check_room(&self.room, &self.path)?;
+        self.keyspace.remove(key).map_err(|error| failed(&self.room, &self.path, error))
     }
 
     /// All keys and values in order of the keys, as they are now: later changes are not seen. Also from the back (`rev`).
@@ -353,7 +409,11 @@ impl Batch {
         if self.batch.is_empty() && matches!(mode, Some(PersistMode::SyncData)) {
             return self.store.sync();
         }
-        self.batch.durability(mode).commit().map_err(|error| disk(&self.store.path, error))
+        if !self.batch.is_empty() {
+            check_room(&self.store.room, &self.store.path)?;
+        }
+        let committed = self.batch.durability(mode).commit();
+        committed.map_err(|error| failed(&self.store.room, &self.store.path, error))
     }
 }
 
@@ -386,6 +446,19 @@ fn check_key(key: &[u8]) -> Result<&[u8], StateError> {
         return Err(StateError::Key { bytes: key.len() });
     }
     Ok(key)
+}
+
+fn check_room(room: &Room, path: &Path) -> Result<(), StateError> {
+    match room.is_free(path) {
+        true => Ok(()),
+        false => Err(StateError::NoRoom { path: path.to_path_buf(), free_bytes_min: room.free_bytes_min }),
+    }
+}
+
+/// A change failed, and so will every one after it.
+fn failed(room: &Room, path: &Path, error: fjall::Error) -> StateError {
+    room.note_failure();
+    disk(path, error)
 }
 
 fn disk(path: &Path, error: fjall::Error) -> StateError {

@@ -8,6 +8,7 @@ pub mod faulty;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use disk::Directory;
@@ -32,6 +33,10 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     fn sync_directory(&self) -> io::Result<()>;
     /// Takes the directory for this process until the returned lock is dropped. `None` if somebody else has it.
     fn lock(&self) -> io::Result<Option<Box<dyn StorageLock>>>;
+    /// Bytes that may still be written to the disk, as far as it tells.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
     /// How people call a file of this directory: its path.
     fn describe(&self, name: &str) -> String;
 }
@@ -53,6 +58,12 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
 
 /// Holds a directory; dropping it lets go.
 pub trait StorageLock: Send + Sync + fmt::Debug {}
+
+/// Bytes free for this user on the file system of a path, as far as it tells.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
 
 /// Writes all of `bytes`.
 pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut position: u64) -> io::Result<()> {

@@ -150,7 +150,9 @@ impl Writer {
     /// Writes all records, in as many batches as it takes.
     fn commit(&mut self, mut records: &[Pending]) {
         while let Some(first) = records.first() {
-            if let Err(error) = self.make_room_for(frame_bytes(first), first.offset) {
+            let room =
+                self.keep_reserve().and_then(|()| self.make_room_for(frame_bytes(first), first.offset));
+            if let Err(error) = room {
                 self.fail(records, error);
                 return;
             }
@@ -254,7 +256,7 @@ impl Writer {
     fn try_again(&mut self) {
         let Some(bytes) = self.refused_bytes else { return };
         let next = self.shared.queue.next_offset();
-        if self.make_room_for(bytes, next).is_err() {
+        if self.keep_reserve().and_then(|()| self.make_room_for(bytes, next)).is_err() {
             return;
         }
         self.buffer.clear();
@@ -329,6 +331,20 @@ impl Writer {
         }
         self.previous = Some(segment.as_previous());
         self.shared.maintenance.seal(segment);
+    }
+
+    /// Refuses what would go to the last bytes of the disk, which are for others.
+    fn keep_reserve(&self) -> Result<(), CommitError> {
+        let least = self.shared.settings.disk_free_bytes_min;
+        let free = if least == 0 { None } else { self.shared.storage.free_bytes() };
+        match free.filter(|free| *free < least) {
+            Some(free) => {
+                let reason =
+                    format!("the disk is full but for {free} bytes, and `disk_free_bytes_min` is {least}");
+                Err(CommitError::Full { reason: reason.into() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Begins a new segment, with `offset`, if `needed` bytes do not fit in this one.

@@ -30,8 +30,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // Before anything is served: a signal that comes while the gateway starts must end it in order, too.
         let signals = Signals::listen()?;
         let running = Running::start(settings).await?;
-        signals.wait_for_the_end(&running).await;
+        let is_ruined = signals.wait_for_the_end(&running).await;
         running.stop().await;
+        anyhow::ensure!(!is_ruined, "a write to the state store failed; start the gateway again");
         anyhow::Ok(())
     });
     // A blocking call that hangs on a bad disk must not hold the end of the process.
@@ -56,12 +57,14 @@ impl Signals {
         })
     }
 
-    async fn wait_for_the_end(mut self, running: &Running) {
+    /// True when it ends because of what is wrong with it, and not because it was told to.
+    async fn wait_for_the_end(mut self, running: &Running) -> bool {
         tracing::info!("ready");
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return false,
+                _ = self.terminate.recv() => return false,
+                () = running.ruined() => return true,
                 _ = self.hangup.recv() => running.reload().await,
             }
         }

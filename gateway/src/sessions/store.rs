@@ -180,7 +180,11 @@ impl Writer {
             let count = runtime.block_on(async { tokio::time::timeout(time_max, wait).await });
             let outcome = match count {
                 Ok(0) => break,
-                Ok(_) | Err(_) => self.commit(&requests),
+                Ok(_) | Err(_) => {
+                    // What is not written now can't be written later: connections wait until there is room.
+                    self.tables.store.wait_for_room();
+                    self.commit(&requests)
+                }
             };
             if let Err(error) = &outcome {
                 tracing::error!(%error, "sessions can't be stored; clients with durable sessions are refused");

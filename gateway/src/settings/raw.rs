@@ -258,11 +258,20 @@ pub(crate) struct Journal {
     pub(crate) queue_bytes_max: usize,
     /// Bytes on disk; when they are reached, publishes are refused until targets have caught up or retention has passed.
     pub(crate) disk_bytes_max: u64,
+    /// Bytes that have to stay free on the disk, whoever fills it: publishes are refused while there are fewer, and while there is less than
+    /// a quarter of it nothing else is written either, and the gateway does not start. The state store does not survive the last byte
+    /// of a disk without a restart. 0 leaves nothing.
+    pub(crate) disk_free_bytes_min: u64,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { segment_bytes: 64 * 1024 * 1024, queue_bytes_max: 64 * 1024 * 1024, disk_bytes_max: 64 << 30 }
+        Self {
+            segment_bytes: 64 << 20,
+            queue_bytes_max: 64 << 20,
+            disk_bytes_max: 64 << 30,
+            disk_free_bytes_min: 64 << 20,
+        }
     }
 }
 

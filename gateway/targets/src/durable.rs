@@ -124,6 +124,8 @@ fn run(store: &StateStore, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(64);
     while waiting.blocking_recv_many(&mut requests, BATCH_REQUESTS_MAX) > 0 {
         let durable = requests.iter().any(|request| request.durable);
+        // Nobody repeats what was noted, so it waits here, and who sends more waits behind it.
+        store.wait_for_room();
         let outcome = commit(store, &requests, durable).map_err(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(%error, requests = requests.len(), "could not write the state of queues and streams");

@@ -34,6 +34,34 @@ fn a_batch_over_tables_is_there_after_reopening() {
 }
 
 #[test]
+fn a_disk_without_the_reserve_is_not_written_to_and_the_store_lives_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let more_than_there_is = u64::MAX;
+    {
+        let mut store = StateStore::open(directory.path()).unwrap();
+        store.table("rows").unwrap().insert("before", "").unwrap();
+        let roomy = std::mem::replace(&mut store.room, Arc::new(Room::new(more_than_there_is)));
+        let table = store.table("rows").unwrap();
+        let mut batch = store.batch();
+        batch.insert(&table, "in a batch", "").unwrap();
+        let refused = [batch.commit_durable(), table.insert("alone", ""), table.remove("before")];
+        for outcome in refused {
+            let Err(error @ StateError::NoRoom { .. }) = outcome else { panic!("{outcome:?}") };
+            assert!(error.to_string().contains("free space"), "{error}");
+        }
+        assert!(!store.has_room() && !store.has_failed());
+        store.end_waits();
+        store.wait_for_room();
+        store.room = roomy;
+        store.table("rows").unwrap().insert("there is room again", "").unwrap();
+    }
+    let refused = StateStore::open_with_reserve(directory.path(), more_than_there_is);
+    assert!(matches!(refused, Err(StateError::NoRoom { .. })));
+    let store = StateStore::open_with_reserve(directory.path(), 1).unwrap();
+    assert_eq!(keys(store.table("rows").unwrap().iter()), ["before", "there is room again"]);
+}
+
+#[test]
 fn rows_come_in_the_order_of_their_keys() {
     let directory = tempfile::tempdir().unwrap();
     let store = StateStore::open(directory.path()).unwrap();

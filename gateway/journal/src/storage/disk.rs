@@ -96,6 +96,10 @@ impl Storage for Directory {
         }
     }
 
+    fn free_bytes(&self) -> Option<u64> {
+        super::free_bytes(&self.path)
+    }
+
     fn describe(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }

@@ -277,6 +277,11 @@ impl Storage for FaultyStorage {
         Ok(Some(Box::new(FaultyLock(Arc::clone(&self.locked)))))
     }
 
+    fn free_bytes(&self) -> Option<u64> {
+        let state = self.state.lock();
+        Some(state.faults.capacity_bytes?.saturating_sub(state.used_bytes()))
+    }
+
     fn describe(&self, name: &str) -> String {
         format!("memory/{name}")
     }

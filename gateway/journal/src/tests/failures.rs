@@ -174,6 +174,24 @@ async fn a_disk_that_was_full_or_failing_is_found_well_without_an_append() {
     assert_eq!(texts(&open(&storage.process_killed())), ["before", "after"]);
 }
 
+#[tokio::test]
+async fn the_last_bytes_of_a_disk_are_left_to_others() {
+    let storage = FaultyStorage::new();
+    let journal =
+        open_with(&storage, Settings { disk_free_bytes_min: 100_000, spare_segments: 1, ..small() });
+    append_each(&journal, &["before"]).await;
+    storage.set_capacity_bytes(Some(1_000_000));
+    append_each(&journal, &["while there is more"]).await;
+    storage.set_capacity_bytes(Some(150_000));
+    let outcomes = append_all(&journal, [vec![1; 8000]]).await;
+    let Err(error @ CommitError::Full { .. }) = &outcomes[0].1 else { panic!("{outcomes:?}") };
+    assert!(error.to_string().contains("`disk_free_bytes_min` is 100000"), "{error}");
+    storage.set_capacity_bytes(None);
+    wait_until("the disk takes records again", || journal.health() == Health::Working);
+    append_each(&journal, &["after"]).await;
+    assert_eq!(texts(&journal), ["before", "while there is more", "after"]);
+}
+
 /// The machine stops at every single change it makes while a script runs: what was acknowledged is there, in order.
 #[test]
 fn whatever_change_the_machine_stops_at_nothing_acknowledged_is_lost() {

@@ -58,10 +58,12 @@ fn a_sync_that_fails_poisons_the_store_until_it_is_opened_again() {
     let table = store.table("left").unwrap();
     let mut batch = store.batch();
     batch.insert(&table, "x", "y").unwrap();
+    assert!(!store.has_failed());
     assert!(matches!(batch.commit_durable(), Err(StateError::Disk { .. })));
     assert_eq!(table.get("x").unwrap(), None, "it was not applied");
     assert!(matches!(table.insert("z", ""), Err(StateError::Poisoned { .. })));
     assert!(matches!(store.sync(), Err(StateError::Poisoned { .. })));
+    assert!(store.has_failed());
     let found = |disk: &SimulatedStore| numbers(disk, "left").len();
     assert_eq!(found(&disk.process_killed()), 3, "the log has it");
     let after_power_loss: BTreeSet<usize> = (0..20).map(|seed| found(&disk.power_loss(seed))).collect();
