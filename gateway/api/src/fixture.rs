@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use bus::{Bus, BusSettings};
 use http_body_util::BodyExt;
 use journal::Journal;
@@ -69,7 +69,9 @@ impl Gateway {
         Self::open(settings, true).await
     }
 
-    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&self, mut request: Request<Body>) -> Answer {
+        let address = HeaderValue::from_static("127.0.0.1:8080");
+        request.headers_mut().entry("host").or_insert(address);
         let asking = self.router.clone().oneshot(request);
         let response = tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap().unwrap();
         let (parts, body) = response.into_parts();

@@ -13,5 +13,7 @@ mod kinesis;
 mod lambda;
 pub mod signature;
 mod sqs;
+mod stranger;
 
 pub use aws::{AwsSettings, aws_protocols};
+pub use stranger::{is_fixed, stranger};

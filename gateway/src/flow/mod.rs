@@ -44,4 +44,3 @@ pub(crate) mod wills;
 pub(crate) mod windows;
 
 pub(crate) use evaluate::Seen;
-pub(crate) use http::is_fixed;

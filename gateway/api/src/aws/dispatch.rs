@@ -188,7 +188,12 @@ fn unread(message: impl Into<String>) -> Fault {
 
 fn believe(aws: &Aws, service: &str, parts: &Parts, body: &[u8]) -> Result<Caller, Fault> {
     if aws.settings.allow_unsigned_on_loopback {
-        return Ok(Caller::Anonymous);
+        let host = host(parts).unwrap_or_default();
+        let stranger = crate::stranger(host, &parts.headers, aws.settings.public_url.as_deref());
+        return stranger.map_or(Ok(Caller::Anonymous), |reason| {
+            tracing::warn!(reason, "request of a stranger where no signature is asked for");
+            Err(Fault { status: StatusCode::FORBIDDEN, ..Fault::sender("AccessDeniedException", reason) })
+        });
     }
     let request =
         signature::Request { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body };
@@ -205,7 +210,11 @@ fn base_url(aws: &Aws, parts: &Parts) -> String {
     if let Some(url) = &aws.settings.public_url {
         return url.trim_end_matches('/').to_owned();
     }
+    format!("http://{}", host(parts).unwrap_or("127.0.0.1"))
+}
+
+/// The host that was asked; HTTP/2 says it in the place of a URL.
+fn host(parts: &Parts) -> Option<&str> {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
-    format!("http://{}", host.unwrap_or("127.0.0.1"))
+    host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()))
 }

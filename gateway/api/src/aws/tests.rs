@@ -34,6 +34,26 @@ async fn unsigned_requests_are_refused_unless_the_listener_is_loopback_and_the_s
     }
 }
 
+/// A page that a browser on this machine shows can send such a request without being asked for permission first.
+#[tokio::test]
+async fn where_signatures_are_not_asked_for_pages_of_others_are_refused() {
+    let gateway = Gateway::trusting().await;
+    for (host, origin) in [("evil.example", None), ("127.0.0.1:8080", Some("https://evil.example"))] {
+        for (path, target) in [("/", "AmazonSQS.ListQueues"), ("/2015-03-31/functions/grade/invocations", "")]
+        {
+            let mut request = Request::post(path).header("host", host).header("content-type", "text/plain");
+            if !target.is_empty() {
+                request = request.header("x-amz-target", target);
+            }
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let answer = gateway.ask(request.body(Body::from("{}")).unwrap()).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{host} {origin:?} {path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn where_signatures_are_not_asked_for_any_signature_will_do() {
     let gateway = Gateway::trusting().await;

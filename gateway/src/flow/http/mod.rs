@@ -14,7 +14,6 @@ use crate::connection::{Arrived, Carrier};
 use crate::gateway::Gateway;
 use crate::metrics::increment;
 use access::Certificate;
-pub(crate) use origin::is_fixed;
 
 use answer::{Body, Fault};
 use hyper::body::Incoming;

@@ -1,9 +1,9 @@
 //! From which pages a browser may speak to the gateway. A browser that holds a client certificate shows it for whatever page asks, so a page of
 //! somebody else must not get far. Programs that are no browsers send no such header, or name the gateway itself.
 
+use api::is_fixed;
 use hyper::HeaderMap;
 use hyper::header::{HOST, ORIGIN};
-use std::net::IpAddr;
 
 /// A page that is not allowed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,15 +30,6 @@ pub(super) fn check(headers: &HeaderMap, is_tls: bool, listed: &[String]) -> Res
         }
     }
     Ok(())
-}
-
-/// Whether nobody else can decide where this host is: it is an address, or `localhost`.
-pub(crate) fn is_fixed(host: &str) -> bool {
-    if let Some((address, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-        return address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6());
-    }
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4())
 }
 
 #[cfg(test)]
