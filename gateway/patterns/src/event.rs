@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::json::{Fault, Kind, Reader};
 use crate::number::Number;
+use crate::set::STEPS_MAX;
 use crate::set::paths::{PathId, PathTree, ROOT};
 
 /// The longest event, in bytes.
@@ -38,6 +39,11 @@ pub enum EventError {
     /// It has too many values.
     #[error("event has more than {VALUES_MAX} values in fields that patterns name")]
     TooManyValues,
+    /// Its arrays are too long for so many patterns that let nearly every element through.
+    #[error(
+        "event takes more than {STEPS_MAX} steps to be matched: its arrays are too long for patterns that most elements pass; send fewer elements, or use fewer `anything-but`"
+    )]
+    TooMuchWork,
 }
 
 impl From<Fault> for EventError {
@@ -53,6 +59,17 @@ pub(crate) enum Value<'e> {
     Number(Number),
     Bool(bool),
     Null,
+}
+
+impl Value<'_> {
+    /// How much there is to look at, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(number) => number.digits(),
+            Self::Bool(_) | Self::Null => 0,
+        }
+    }
 }
 
 /// One object of the event. They are numbered as they begin, so what lies in one has the numbers up to its `end`.

@@ -37,6 +37,11 @@ impl Number {
         Self { is_negative, exponent, digits: significant.into() }
     }
 
+    /// How many digits there are.
+    pub(crate) fn digits(&self) -> usize {
+        self.digits.len()
+    }
+
     /// Compares magnitudes.
     fn magnitude(&self, other: &Self) -> Ordering {
         match (self.digits.is_empty(), other.digits.is_empty()) {

@@ -19,7 +19,7 @@ pub use active::ActiveRules;
 pub use catalogue::Reload;
 pub use compile::DeclaredTargets;
 pub use fault::Fault;
-pub use subscription::{Subscription, SubscriptionTarget, Subscriptions};
+pub use subscription::{Judged, Subscription, SubscriptionTarget, Subscriptions};
 
 use arc_swap::ArcSwap;
 use catalogue::{Catalogue, Removal};

@@ -317,7 +317,7 @@ pub(crate) struct Counters {
     pub(crate) rule_calls_failed: ByLabel,
     /// Events that a subscription wanted, by subscription.
     pub(crate) subscription_matches: RuleMatches,
-    /// Events that an input transformer could not shape, by subscription.
+    /// Events that could not be matched, or that an input transformer could not shape, by subscription.
     pub(crate) subscription_faults: ByLabel,
     /// Lines about peers that were refused something.
     pub(crate) refusal_lines: Lines,

@@ -183,7 +183,7 @@ const METRICS: &[Metric] = &[
     }),
     counter(
         "iot_gateway_subscription_faults_total",
-        "Events that the input transformer of a subscription could not shape",
+        "Events of which a subscription could not say whether it wants them, or that its input transformer could not shape",
         |s| s.gateway.counters.subscription_faults.samples("subscription"),
     ),
     gauge(

@@ -4,9 +4,10 @@
 //! From a node lead, for each field, the values that go on to other nodes, and those are looked up (`values.rs`): exact values by hash,
 //! prefixes and suffixes in sorted keys, ranges in a tree of intervals, wildcards by three bytes that they need. An event visits only nodes
 //! whose conditions it meets (`matching.rs`), so the cost follows what matches, not what is there. Where nearly everything matches
-//! (`anything-but`, wide ranges), so does the cost.
+//! (`anything-but`, wide ranges), so does the cost, and an array has it once for each element; so it is bounded (`budget.rs`).
 
 mod affixes;
+mod budget;
 mod matching;
 pub(crate) mod paths;
 mod ranges;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use crate::event::Document;
 use crate::pattern::{Conjunction, Field, Filter};
 use crate::{EventError, Pattern};
+pub use budget::STEPS_MAX;
 use paths::{PathId, PathTree};
 use values::Values;
 
@@ -175,10 +177,10 @@ impl<Id: Clone + Eq + Hash> PatternSet<Id> {
     /// The ids of the patterns that an event, a JSON object, matches, in the order in which they were added.
     ///
     /// # Errors
-    /// The event can't be read.
+    /// The event can't be read, or it takes more than [`STEPS_MAX`] steps: then nothing is known about any of the patterns.
     pub fn matches(&self, event: &str) -> Result<Vec<&Id>, EventError> {
         let document = Document::read(event, &self.paths)?;
-        let places = matching::run(&self.nodes, &document);
+        let places = matching::run(&self.nodes, &document)?;
         Ok(places
             .into_iter()
             .filter_map(|place| self.entries[place as usize].as_ref())

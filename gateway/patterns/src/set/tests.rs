@@ -111,3 +111,50 @@ fn arrays_do_not_multiply() {
     let fields: Vec<String> = (0..8).map(|n| format!(r#""f{n}":[{elements}]"#)).collect();
     assert_eq!(found(&set, &format!("{{{}}}", fields.join(","))), [0]);
 }
+
+/// The work for one array is elements times patterns that let them through; whoever sends the event must not choose it without a bound.
+#[test]
+fn an_event_that_asks_for_too_much_work_is_given_up() {
+    let set_of = |count: u32| {
+        let mut set = PatternSet::new();
+        for number in 0..count {
+            let text = format!(
+                r#"{{"t":{{"n":[{{"anything-but":"x{number}"}}],"z":[{{"anything-but":"q{number}"}}]}}}}"#
+            );
+            set.add(number, &pattern(&text)).unwrap();
+        }
+        set
+    };
+    let event = format!("{{\"t\":[{}]}}", vec![r#"{"n":1,"z":2}"#; 9000].join(","));
+    assert_eq!(set_of(100).matches(&event), Err(EventError::TooMuchWork));
+    assert_eq!(found(&set_of(3), &event), [0, 1, 2], "what is long is not yet too much");
+    let event = format!("{{\"t\":{{\"z\":1,\"n\":[{}0]}}}}", "0,".repeat(60_000));
+    assert_eq!(set_of(300).matches(&event), Err(EventError::TooMuchWork));
+    assert_eq!(found(&set_of(300), r#"{"t":{"n":[1,2,3],"z":2}}"#).len(), 300);
+}
+
+/// A text in which the same three bytes stand again and again meets each wildcard once.
+#[test]
+fn a_text_that_repeats_itself_costs_what_its_length_says() {
+    let mut set = PatternSet::new();
+    for number in 0..200_u32 {
+        let letters = [number / 26, number % 26].map(|letter| char::from(b'a' + letter as u8));
+        let text = format!(r#"{{"a":[{{"wildcard":"*xyz*{}*{}*"}}]}}"#, letters[0], letters[1]);
+        set.add(number, &pattern(&text)).unwrap();
+    }
+    let event = format!("{{\"a\":\"{}\"}}", "xyz".repeat(3_000));
+    assert_eq!(found(&set, &event), [0; 0]);
+    let longer = format!("{{\"a\":\"{}\"}}", "xyz".repeat(250_000));
+    assert_eq!(set.matches(&longer), Err(EventError::TooMuchWork));
+}
+
+/// From a node lead many fields: those are looked for that the event has, and not its values again and again.
+#[test]
+fn many_fields_behind_one_do_not_multiply_the_values_of_an_event() {
+    let mut set = PatternSet::new();
+    for number in 0..20_u32 {
+        set.add(number, &pattern(&format!(r#"{{"t":{{"a":[1],"b{number}":[2]}}}}"#))).unwrap();
+    }
+    let event = format!("{{\"t\":[{}]}}", vec![r#"{"a":1,"b7":2}"#; 20_000].join(","));
+    assert_eq!(found(&set, &event), [7]);
+}

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::affixes::Affixes;
+use super::budget::Budget;
 use super::ranges::Ranges;
 use super::wildcards::Wildcards;
 use super::{NodeId, SetError};
+use crate::EventError;
 use crate::event::Value;
 use crate::number::Number;
 use crate::pattern::{Filter, Network, fold};
@@ -68,7 +70,17 @@ impl Values {
     }
 
     /// Adds where `value` leads; a place may come twice.
-    pub(super) fn find(&self, value: &Value<'_>, found: &mut Vec<NodeId>) {
+    ///
+    /// # Errors
+    /// It takes more steps than are left.
+    pub(super) fn find(
+        &self,
+        value: &Value<'_>,
+        found: &mut Vec<NodeId>,
+        budget: &mut Budget,
+    ) -> Result<(), EventError> {
+        let before = found.len();
+        budget.spend_on(1, value.bytes())?;
         found.extend_from_slice(&self.anything);
         let targets = match value {
             Value::Text(text) => self.texts.get(&**text),
@@ -78,8 +90,9 @@ impl Values {
         };
         found.extend(targets.into_iter().flatten());
         if let Some(further) = &self.further {
-            further.find(value, found);
+            further.find(value, found, budget)?;
         }
+        budget.spend(found.len() - before)
     }
 }
 
@@ -108,15 +121,21 @@ impl Further {
         }
     }
 
-    fn find(&self, value: &Value<'_>, found: &mut Vec<NodeId>) {
+    fn find(
+        &self,
+        value: &Value<'_>,
+        found: &mut Vec<NodeId>,
+        budget: &mut Budget,
+    ) -> Result<(), EventError> {
         match value {
-            Value::Text(text) => self.find_text(text, found),
+            Value::Text(text) => self.find_text(text, found, budget)?,
             Value::Number(number) => self.ranges.find(number, found),
             Value::Bool(_) | Value::Null => {}
         }
         if !self.turned_targets.is_empty() {
+            budget.spend(self.turned_targets.len())?;
             let mut excluded = Vec::new();
-            self.turned.find(value, &mut excluded);
+            self.turned.find(value, &mut excluded, budget)?;
             excluded.sort_unstable();
             let mut excluded = excluded.into_iter().peekable();
             for (place, next) in (0..).zip(&self.turned_targets) {
@@ -127,11 +146,12 @@ impl Further {
                 }
             }
         }
+        Ok(())
     }
 
-    fn find_text(&self, text: &str, found: &mut Vec<NodeId>) {
+    fn find_text(&self, text: &str, found: &mut Vec<NodeId>, budget: &mut Budget) -> Result<(), EventError> {
         self.affixes.find(text, found);
-        self.wildcards.find(text, found);
+        self.wildcards.find(text, found, budget)?;
         if !self.folded.is_empty() || !self.folded_affixes.is_empty() {
             let folded: Cow<'_, str> = fold(text);
             found.extend(self.folded.get(&*folded).into_iter().flatten());
@@ -145,5 +165,6 @@ impl Further {
                 found.extend(self.networks.get(&Network::around(address, *length)).into_iter().flatten());
             }
         }
+        Ok(())
     }
 }

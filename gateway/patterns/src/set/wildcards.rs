@@ -3,9 +3,11 @@
 //! Every wildcard is kept under three bytes in a row that it demands, of all it demands those under which fewest others are. The beginning and
 //! the end of a text count as a byte each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::budget::Budget;
 use super::{NodeId, SetError, WILDCARDS_TOGETHER_MAX};
+use crate::EventError;
 use crate::pattern::Wildcard;
 
 /// Stands for the beginning and the end; no byte of UTF-8.
@@ -49,21 +51,32 @@ impl Wildcards {
         self.wildcards.push((wildcard.clone(), next));
     }
 
-    pub(super) fn find(&self, text: &str, found: &mut Vec<NodeId>) {
+    pub(super) fn find(
+        &self,
+        text: &str,
+        found: &mut Vec<NodeId>,
+        budget: &mut Budget,
+    ) -> Result<(), EventError> {
         let mut candidates = self.others.clone();
         if !self.by_gram.is_empty() {
+            // A text may have the same three bytes as often as it has bytes.
+            let mut met = HashSet::new();
             for_each_gram(text, true, true, |gram| {
-                candidates.extend(self.by_gram.get(&gram).into_iter().flatten());
+                if let Some(places) = self.by_gram.get(&gram)
+                    && met.insert(gram)
+                {
+                    candidates.extend(places);
+                }
             });
-            candidates.sort_unstable();
-            candidates.dedup();
         }
+        budget.spend_on(candidates.len(), text.len())?;
         for candidate in candidates {
             let (wildcard, next) = &self.wildcards[candidate as usize];
             if wildcard.matches(text) {
                 found.push(*next);
             }
         }
+        Ok(())
     }
 
     fn rarest(&self, wildcard: &Wildcard) -> Option<Gram> {

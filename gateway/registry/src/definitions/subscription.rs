@@ -9,7 +9,7 @@ mod target;
 mod tests;
 
 pub(super) use read::{Known, read};
-pub use set::Subscriptions;
+pub use set::{Judged, Subscriptions};
 
 use patterns::{Pattern, Transformer};
 use rules::definition::{Format, TargetKind};

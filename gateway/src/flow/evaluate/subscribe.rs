@@ -7,7 +7,7 @@ use super::envelope::{Source, envelope};
 use super::route::{REPUBLISH, declared};
 use crate::gateway::Gateway;
 use bus::{Event, Format, Record, Route};
-use patterns::{Context, Transformer};
+use patterns::{Context, EventError, Transformer};
 use registry::definitions::{Subscription, SubscriptionTarget};
 use rules::definition::TargetKind;
 use std::sync::Arc;
@@ -39,11 +39,11 @@ pub(super) fn add(gateway: &Gateway, publisher: &Publisher<'_>, event: Event, re
         accepted_at_ms: record.accepted_at_ms,
     };
     let envelope = envelope(&source, &event.data);
-    let matching = match subscriptions.matching(&rule, &envelope) {
-        Ok(matching) => matching,
-        Err(error) => return tell(gateway, "", &rule, &error),
-    };
-    for subscription in matching {
+    let judged = subscriptions.judge(&rule, &envelope);
+    if let Some(error) = &judged.error {
+        fail(gateway, &judged.unjudged, &rule, error);
+    }
+    for subscription in judged.wanted {
         gateway.counters.subscription_matches.add(&subscription.name, record.accepted_at_ms);
         let sent = Sent { gateway, subscription, rule: &rule, envelope: &envelope };
         subscription.targets.iter().for_each(|target| sent.to(target, record));
@@ -123,6 +123,26 @@ fn reach_once(event: &mut Event, route: &Route) {
     let leads_there = |other: &Route| other.target == route.target && other.parameters == route.parameters;
     if !event.routes.iter().any(leads_there) {
         event.routes.push(route.clone());
+    }
+}
+
+/// Counts an event as a fault of each subscription that can't say whether it wants it: what sent it must not be able to hide it unseen. One
+/// line tells of them all.
+#[cold]
+fn fail(gateway: &Gateway, unjudged: &[&Arc<Subscription>], rule: &str, error: &EventError) {
+    unjudged
+        .iter()
+        .for_each(|subscription| gateway.counters.subscription_faults.increment(&subscription.name));
+    if let (Some(first), Some(left_out)) = (unjudged.first(), gateway.counters.subscription_lines.admit("")) {
+        let (subscription, subscriptions, reason) = (&first.name, unjudged.len(), error.to_string());
+        tracing::warn!(
+            subscription,
+            subscriptions,
+            rule,
+            reason,
+            left_out,
+            "an event could not be matched, and did not reach subscriptions"
+        );
     }
 }
 

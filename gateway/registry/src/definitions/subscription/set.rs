@@ -23,6 +23,17 @@ struct Group {
     without_pattern: Vec<Arc<Subscription>>,
 }
 
+/// What became of an event.
+#[derive(Debug, Default)]
+pub struct Judged<'s> {
+    /// The subscriptions that want it, by name.
+    pub wanted: Vec<&'s Arc<Subscription>>,
+    /// Those that can't say whether they do, by name. They don't get it, which is a fault of each.
+    pub unjudged: Vec<&'s Arc<Subscription>>,
+    /// Why they can't; there whenever some can't.
+    pub error: Option<EventError>,
+}
+
 impl Subscriptions {
     /// The subscriptions as a set, and those whose patterns don't fit among the others.
     pub(in super::super) fn new(
@@ -63,20 +74,19 @@ impl Subscriptions {
         !self.of_all_rules.is_empty() || self.by_rule.contains_key(rule)
     }
 
-    /// Those that want an event of the rule, by name. `event` is the whole of it, as patterns see it.
-    ///
-    /// # Errors
-    /// The event can't be read.
-    pub fn matching(&self, rule: &str, event: &str) -> Result<Vec<&Arc<Subscription>>, EventError> {
-        let mut matching = Vec::new();
+    /// Which want an event of the rule. `event` is the whole of it, as patterns see it.
+    pub fn judge(&self, rule: &str, event: &str) -> Judged<'_> {
+        let mut judged = Judged::default();
         for group in [Some(&self.of_all_rules), self.by_rule.get(rule)].into_iter().flatten() {
-            group.find(event, &mut matching)?;
+            group.judge(event, &mut judged);
         }
-        // One that was refused in another group is in force nowhere.
-        matching.retain(|subscription| self.by_name.contains_key(&subscription.name));
-        matching.sort_by(|left, right| left.name.cmp(&right.name));
-        matching.dedup_by(|left, right| left.name == right.name);
-        Ok(matching)
+        for subscriptions in [&mut judged.wanted, &mut judged.unjudged] {
+            // One that was refused in another group is in force nowhere.
+            subscriptions.retain(|subscription| self.by_name.contains_key(&subscription.name));
+            subscriptions.sort_by(|left, right| left.name.cmp(&right.name));
+            subscriptions.dedup_by(|left, right| left.name == right.name);
+        }
+        judged
     }
 }
 
@@ -98,11 +108,17 @@ impl Group {
         Ok(())
     }
 
-    fn find<'s>(&'s self, event: &str, matching: &mut Vec<&'s Arc<Subscription>>) -> Result<(), EventError> {
-        matching.extend(&self.without_pattern);
-        if !self.patterns.is_empty() {
-            matching.extend(self.patterns.matches(event)?.into_iter().map(|number| &self.members[*number]));
+    fn judge<'s>(&'s self, event: &str, judged: &mut Judged<'s>) {
+        judged.wanted.extend(&self.without_pattern);
+        if self.patterns.is_empty() {
+            return;
         }
-        Ok(())
+        match self.patterns.matches(event) {
+            Ok(found) => judged.wanted.extend(found.into_iter().map(|number| &self.members[*number])),
+            Err(error) => {
+                judged.unjudged.extend(&self.members);
+                judged.error = Some(error);
+            }
+        }
     }
 }

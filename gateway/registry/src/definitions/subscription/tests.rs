@@ -1,6 +1,6 @@
 //! Subscriptions in a folder: what is refused and how, and what is in force after a change.
 
-use super::super::{DeclaredTargets, Definitions, Limits};
+use super::super::{DeclaredTargets, Definitions, Limits, Subscription};
 use rules::definition::TargetKind;
 use std::fs;
 use std::sync::Arc;
@@ -35,7 +35,9 @@ fn faults(folder: &TempDir, definitions: &Definitions) -> Vec<String> {
 fn matching(definitions: &Definitions, rule: &str, event: &str) -> Vec<String> {
     let active = definitions.active();
     let subscriptions = active.subscriptions();
-    let found = subscriptions.matching(rule, event).expect("the event is JSON");
+    let judged = subscriptions.judge(rule, event);
+    assert_eq!(judged.error, None, "the event can be read");
+    let found = judged.wanted;
     assert!(found.is_empty() || subscriptions.concern(rule));
     found.into_iter().map(|subscription| subscription.name.clone()).collect()
 }
@@ -82,6 +84,27 @@ fn subscriptions_stand_beside_rules_in_folders_and_files() {
     assert!(faults[0].contains("`bad name` cannot be the name of a subscription"), "{faults:?}");
     assert!(faults[1].contains("subscription `twice` is defined twice"), "{faults:?}");
     assert_eq!(definitions.status().len(), 1, "no subscription is a rule");
+}
+
+/// Who sends an event must not be able to hide it unseen: each subscription that can't say whether it wants it is named.
+#[test]
+fn an_event_that_can_not_be_judged_is_a_fault_of_each_subscription_with_a_pattern() {
+    let everything = "rules = [\"readings\"]\n[[target]]\nqueue = \"alerts\"\n";
+    let (_folder, definitions) = with(&[
+        ("readings.toml", RULE),
+        ("a.subscription.toml", &wants("on")),
+        ("b.subscription.toml", &wants("off")),
+        ("of_another.subscription.toml", &format!("rules = [\"others\"]\n{}", wants("on"))),
+        ("everything.subscription.toml", everything),
+    ]);
+    let active = definitions.active();
+    let judged = active
+        .subscriptions()
+        .judge("readings", &format!("{{\"detail\":{{\"state\":[{}0]}}}}", "0,".repeat(100_000)));
+    let names = |of: &[&Arc<Subscription>]| of.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&judged.unjudged), ["a", "b"]);
+    assert_eq!(names(&judged.wanted), ["everything"], "what has no pattern needs no judgement");
+    assert_eq!(judged.error, Some(patterns::EventError::TooManyValues));
 }
 
 #[test]
