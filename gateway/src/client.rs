@@ -2,14 +2,17 @@
 
 mod kept;
 mod owner;
+mod settling;
 
 use crate::lifecycle::Presence;
 use access::{Identity, Principal};
 use broker::Attachment;
 use rustls::pki_types::CertificateDer;
+use settling::Settling;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
 
 /// Cloning is cheap: the broker keeps one for each connection.
 #[derive(Clone, Debug)]
@@ -28,6 +31,7 @@ struct Facts {
     owning_thing: Option<String>,
     presence: Presence,
     cut: AtomicBool,
+    settling: Settling,
 }
 
 impl Client {
@@ -52,6 +56,7 @@ impl Client {
             owning_thing: owner::thing_of(principal, client_id),
             presence,
             cut: AtomicBool::new(false),
+            settling: Settling::default(),
         }))
     }
 
@@ -67,6 +72,21 @@ impl Client {
     /// Whether it was cut off.
     pub(crate) fn is_cut(&self) -> bool {
         self.0.cut.load(Ordering::Acquire)
+    }
+
+    /// Everything that this connection took has its outcome, and it takes nothing more.
+    pub(crate) fn settle(&self) {
+        self.0.settling.end();
+    }
+
+    /// Whether that was said of it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.0.settling.is_over()
+    }
+
+    /// Wakes the task of the connection that took its session over, when that is said of it.
+    pub(crate) fn wake_when_settled(&self, wake: &Arc<Notify>) {
+        self.0.settling.wake_at_end(wake);
     }
 
     pub(crate) fn identity(&self) -> &Identity {

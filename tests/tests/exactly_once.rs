@@ -2,10 +2,11 @@
 //! defines it: at each durable subscriber, and made into one event by the rule.
 
 use end_to_end::durable::{Publisher, Subscriber, origin};
-use end_to_end::{Gateway, Site, wait};
+use end_to_end::{Client, Connect, Gateway, Publish, Site, kind, wait};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -170,5 +171,73 @@ fn killed_twenty_times_every_qos_2_message_arrives_exactly_once() -> anyhow::Res
     assert!(counts.values().sum::<u64>() > u64::from(KILLS) * PROGRESS, "too little load to prove anything");
     check_queue(&gateway, &counts)?;
     assert_eq!(gateway.log.panics(), Vec::<String>::new());
+    Ok(())
+}
+
+/// Answers every request of one connection with 200.
+fn answer(stream: &TcpStream) -> anyhow::Result<()> {
+    let (mut reader, mut writer) = (BufReader::new(stream), stream);
+    loop {
+        let (mut length, mut line) = (0, String::new());
+        while line != "\r\n" {
+            line.clear();
+            anyhow::ensure!(reader.read_line(&mut line)? > 0, "the gateway is gone");
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse()?;
+            }
+        }
+        reader.read_exact(&mut vec![0; length])?;
+        writer.write_all(b"HTTP/1.1 200 Fine\r\ncontent-length: 0\r\n\r\n")?;
+    }
+}
+
+/// A client leaves while its publish waits for room, and is back before there is some. The message must not become two events, one of each
+/// connection, nor come behind the next.
+#[test]
+fn a_publish_that_waits_for_room_counts_once_when_its_client_comes_back() -> anyhow::Result<()> {
+    for (version, qos) in [(V3, 1), (V5, 1), (V3, 2), (V5, 2)] {
+        let server = TcpListener::bind("127.0.0.1:0")?;
+        let site = Site::with_queue(&format!(
+            "\n[delivery]\nwaiting_events_max = 3\n\n[[http]]\nname = \"slow\"\nurl = \"http://{}/\"\ntimeout_ms = 60000\n",
+            server.local_addr()?
+        ))?;
+        site.write_rule("slow", "SELECT * FROM 'plant/#'", "http = \"slow\"")?;
+        let gateway = Gateway::start(&site)?;
+        let mut other = Client::connect_plain(site.plain_address, &Connect::clean(V5, "other"))?;
+        for _ in 0..3 {
+            assert_eq!(other.publish("plant/other", "{}")?, 0);
+        }
+        let durable = Connect::durable(version, "kiln");
+        let mut kiln = Client::connect_plain(site.plain_address, &durable)?;
+        let publish = |id: u16, dup| Publish {
+            qos,
+            id,
+            dup,
+            ..Publish::new("plant/kiln/telemetry", format!("{{\"number\": {id}}}"))
+        };
+        let first = kiln.publish_bytes(&publish(1, false));
+        kiln.send(&first)?;
+        kiln.ping()?;
+        kiln.disconnect()?;
+        gateway.log.wait_for("disconnected", |line| line.field("client_id") == "kiln")?;
+        let mut kiln = Client::connect_plain(site.plain_address, &durable)?;
+        for (id, dup) in [(1, true), (2, false)] {
+            let bytes = kiln.publish_bytes(&publish(id, dup));
+            kiln.send(&bytes)?;
+        }
+        std::thread::spawn(move || {
+            for stream in server.incoming().flatten() {
+                std::thread::spawn(move || answer(&stream));
+            }
+        });
+        for id in [1, 2] {
+            let answer = kiln.expect(if qos == 1 { kind::PUBACK } else { kind::PUBREC })?;
+            assert_eq!((answer.id(), answer.reason()), (id, 0), "version {version}, QoS {qos}");
+        }
+        let events = gateway.consumer.take_all("readings")?;
+        let ids: BTreeSet<&str> = events.iter().map(|event| &*event.id).collect();
+        let numbers: Vec<_> = events.iter().filter_map(|event| event.data["number"].as_u64()).collect();
+        assert_eq!((numbers, ids.len()), (vec![1, 2], 2), "version {version}, QoS {qos}");
+    }
     Ok(())
 }

@@ -142,6 +142,11 @@ impl Commits {
         self.held.is_some()
     }
 
+    /// Whether the message that waits, if one does, wants an answer: without one its client sends it again.
+    pub(super) fn holds_what_wants_an_answer(&self) -> bool {
+        self.held.as_ref().is_some_and(Held::wants_an_answer)
+    }
+
     /// For what a message waits, if one does; a label for metrics.
     pub(super) fn held_for(&self) -> Option<&'static str> {
         self.held.as_ref().map(Held::label)

@@ -2,6 +2,7 @@
 
 use super::authenticate::{Newcomer, Proved, authenticate};
 use super::candour::Candour;
+use super::turn::Turn;
 use super::{fan_out, wills};
 use crate::client::Client;
 use crate::connection::{Arrived, Carrier, Transport};
@@ -36,6 +37,7 @@ pub(super) struct LetIn {
     pub(super) client: Client,
     pub(super) open: Arc<Open>,
     pub(super) wake: Arc<Notify>,
+    pub(super) turn: Turn,
     pub(super) candour: Candour,
     pub(super) keep_alive_secs: u16,
 }
@@ -237,7 +239,13 @@ fn still_trusted(
     Ok(())
 }
 
-type Admitted = (Connected<Client>, Client, Arc<Notify>);
+/// A client that has its session.
+struct Admitted {
+    connected: Connected<Client>,
+    client: Client,
+    wake: Arc<Notify>,
+    turn: Turn,
+}
 
 fn let_in(
     gateway: &Arc<Gateway>,
@@ -281,7 +289,8 @@ fn let_in(
     if let Some(replaced) = &connected.taken_over_from {
         lifecycle::disconnected(gateway, replaced, DisconnectReason::DuplicateClientId);
     }
-    Ok((connected, client, wake))
+    let turn = Turn::new(client.clone(), connected.taken_over_from.clone(), &wake);
+    Ok(Admitted { connected, client, wake, turn })
 }
 
 /// The principal of a certificate. rustls does not call the certificate verifier when a session is resumed, so the registry is asked here,
@@ -300,10 +309,11 @@ async fn welcome(
     gateway: &Arc<Gateway>,
     mut transport: Transport<Carrier>,
     candour: Candour,
-    (connected, client, wake): Admitted,
+    admitted: Admitted,
     trust_generation: u64,
     more: Vec<Property>,
 ) -> Option<LetIn> {
+    let Admitted { connected, client, wake, mut turn } = admitted;
     let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes, .. } = connected;
     connack.properties = connack.properties.iter().chain(more).collect();
     tracing::info!(
@@ -342,6 +352,7 @@ async fn welcome(
         }
     };
     if let Some(refusal) = refusal {
+        turn.wait(&wake).await;
         let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
         // If it is the store that failed, it says itself what it can't take.
         let _ = gateway.persist(departed.changes).await;
@@ -358,7 +369,7 @@ async fn welcome(
             open.check_trust(listener);
         }
     }
-    Some(LetIn { transport, client, open, wake, candour, keep_alive_secs })
+    Some(LetIn { transport, client, open, wake, turn, candour, keep_alive_secs })
 }
 
 async fn refuse(

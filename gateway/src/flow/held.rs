@@ -107,6 +107,15 @@ impl Held {
         }
     }
 
+    /// Whether somebody waits for an answer.
+    pub(super) fn wants_an_answer(&self) -> bool {
+        match self {
+            Self::Room(held) => held.accepted.token.is_some(),
+            Self::Subscriber(held) => held.submitted.token.is_some(),
+            Self::Answers(held) => held.submitted.token.is_some(),
+        }
+    }
+
     /// What the message wants an answer by.
     pub(super) fn into_token(self) -> Option<AckToken> {
         match self {

@@ -40,6 +40,7 @@ mod patience;
 mod rate;
 pub(crate) mod republish;
 mod serve;
+mod turn;
 pub(crate) mod wills;
 pub(crate) mod windows;
 

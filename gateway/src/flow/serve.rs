@@ -9,6 +9,7 @@ use super::commit::Commits;
 use super::connect::{LetIn, connect};
 use super::patience::Patience;
 use super::rate::Rate;
+use super::turn::Turn;
 use crate::client::Client;
 use crate::connection::{Arrived, Carrier, Event, Transport};
 use crate::connections::Open;
@@ -36,6 +37,7 @@ pub(super) struct Connection {
     client: Client,
     open: Arc<Open>,
     wake: Arc<Notify>,
+    turn: Turn,
     candour: Candour,
     /// An authentication anew that is under way.
     authentication: Option<Box<Authentication>>,
@@ -61,7 +63,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
     // Beginning and end in memory of their own: the task is as large as the largest of what it waits for, and a connection waits for
     // neither of them while it lives.
     let Some(let_in) = Box::pin(connect(&gateway, arrived)).await else { return };
-    let LetIn { transport, client, open, wake, candour, keep_alive_secs } = let_in;
+    let LetIn { transport, client, open, wake, turn, candour, keep_alive_secs } = let_in;
     let mqtt = &gateway.settings.raw.mqtt;
     let patience = Patience::new(keep_alive_secs, mqtt.idle_secs_max, mqtt.packet_secs_max);
     let rate = Rate::new(mqtt.publishes_per_sec_max, mqtt.publish_bytes_per_sec_max);
@@ -75,6 +77,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         client,
         open,
         wake,
+        turn,
         candour,
         authentication: None,
         commits,
@@ -155,11 +158,16 @@ impl Connection {
 
     /// When the time has come to look whether something took too long, or may go on.
     fn deadline(&self) -> Instant {
-        let deadline = self.patience.deadline();
-        self.stalled_until.map_or(deadline, |until| until.min(deadline))
+        let overdue_at = self.stalled.as_ref().and_then(|_| self.turn.overdue_at());
+        let others = [self.stalled_until, overdue_at].into_iter().flatten();
+        others.fold(self.patience.deadline(), Instant::min)
     }
 
     fn time_passed(&mut self) -> Result<(), End> {
+        if self.stalled.is_some() && !self.turn.has_come() && self.turn.overdue_at() <= Some(Instant::now()) {
+            let explanation = "the connection before this one still has publishes that wait for the disk";
+            return Err(End::closed(ReasonCode::ServerBusy, explanation));
+        }
         self.stalled_until.take_if(|until| *until <= Instant::now());
         let taken = self.transport.taken();
         let takes = std::mem::replace(&mut self.taken, taken) != taken;
@@ -198,11 +206,16 @@ impl Connection {
         packet.map_or(Ok(None), |packet| self.admit(packet, true))
     }
 
-    /// Gives the packet back unless it is a PUBLISH that has to wait: behind one there is no room for, or because it comes too fast.
+    /// Gives the packet back unless it is a PUBLISH that has to wait: for the connection before this one, behind one there is no room for,
+    /// or because it comes too fast.
     fn admit(&mut self, packet: Packet, is_new: bool) -> Result<Option<Packet>, End> {
         let Packet::Publish(publish) = &packet else { return Ok(Some(packet)) };
         let mqtt = &self.gateway.settings.raw.mqtt;
-        if !self.commits.is_held() && self.stalled_until.is_none() {
+        if !self.turn.has_come() {
+            if is_new {
+                self.gateway.counters.publishes_delayed.increment("taken_over");
+            }
+        } else if !self.commits.is_held() && self.stalled_until.is_none() {
             let bytes =
                 publish.topic.as_bytes().len() + publish.payload.len() + publish.properties.len_bytes();
             match self.rate.take(bytes, Instant::now()) {

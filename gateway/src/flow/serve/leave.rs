@@ -65,6 +65,9 @@ impl Connection {
         lifecycle::disconnected(&self.gateway, &self.client, end.reason());
         // There may be nobody left to answer, but subscribers get what was committed.
         self.settle_all().await;
+        // Whoever takes the session over has to find the connection before this one, as long as that is not done.
+        self.turn.wait(&self.wake).await;
+        self.turn.pass();
         let departed = self.gateway.broker.disconnected(self.session(), parting, self.gateway.now_ms());
         self.gateway.connections.remove(&self.open);
         let mut changes = std::mem::take(&mut self.settled_changes);
@@ -78,10 +81,26 @@ impl Connection {
 
     async fn settle_all(&mut self) {
         let gateway = Arc::clone(&self.gateway);
-        while self.commits.len() > 0 || self.commits.is_held() {
-            if let Some(settled) = self.commits.next(&gateway).await {
-                // The connection ends in any case.
-                let _ = self.settle(settled);
+        let wake = Arc::clone(&self.wake);
+        loop {
+            if self.commits.holds_what_wants_an_answer() && !self.session().is_current() {
+                // The client is back, and sends it again on its new connection.
+                self.commits.give_up();
+            }
+            if self.commits.len() == 0 && !self.commits.holds_what_wants_an_answer() {
+                // What nobody is to be told of is never sent again.
+                self.turn.pass();
+            }
+            if self.commits.len() == 0 && !self.commits.is_held() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                settled = self.commits.next(&gateway) => {
+                    // The connection ends in any case.
+                    let _ = settled.map(|settled| self.settle(settled));
+                }
+                () = wake.notified() => {}
             }
         }
     }
