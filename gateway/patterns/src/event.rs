@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::json::{Fault, Kind, Reader};
+use crate::json::{DEPTH_MAX, Fault, Kind, NO_DEEPER, Reader};
 use crate::number::Number;
 use crate::set::STEPS_MAX;
 use crate::set::paths::{PathId, PathTree, ROOT};
@@ -30,6 +30,12 @@ pub enum EventError {
     /// It is JSON, but no object.
     #[error("event is no JSON object")]
     NotAnObject,
+    /// Its brackets are nested too deep.
+    #[error("event is nested deeper than {DEPTH_MAX} brackets at byte {offset}")]
+    TooDeep {
+        /// The byte of the first bracket that is too deep, from 0.
+        offset: usize,
+    },
     /// It is too long.
     #[error("event has {bytes} bytes; the most is {EVENT_BYTES_MAX}")]
     TooLarge {
@@ -48,7 +54,10 @@ pub enum EventError {
 
 impl From<Fault> for EventError {
     fn from(fault: Fault) -> Self {
-        Self::NotJson { offset: fault.offset, expected: fault.expected }
+        match fault.expected {
+            NO_DEEPER => Self::TooDeep { offset: fault.offset },
+            expected => Self::NotJson { offset: fault.offset, expected },
+        }
     }
 }
 
@@ -189,10 +198,10 @@ impl Walk<'_, '_> {
     fn value(&mut self, path: PathId, instance: InstanceId, depth: usize) -> Result<(), EventError> {
         let is_field = self.paths.is_field(path);
         let value = match self.reader.kind()? {
-            Kind::Object if self.paths.has_children(path) && depth < crate::json::DEPTH_MAX => {
+            Kind::Object if self.paths.has_children(path) && depth < DEPTH_MAX => {
                 return self.object(path, instance, depth);
             }
-            Kind::Array if depth < crate::json::DEPTH_MAX => return self.array(path, instance, depth),
+            Kind::Array if depth < DEPTH_MAX => return self.array(path, instance, depth),
             Kind::Text if is_field => Value::Text(self.reader.text()?),
             Kind::Number if is_field => Value::Number(Number::of(self.reader.number()?)),
             kind => {

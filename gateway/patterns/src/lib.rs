@@ -28,7 +28,7 @@ pub use pattern::{PATTERN_CHARACTERS_MAX, Pattern};
 pub use set::{PatternSet, SetError};
 pub use transform::{Context, TransformFault, Transformer};
 
-/// Whether a text is JSON, nested at most 127 deep.
+/// Whether a text is JSON, nested at most 320 deep.
 #[must_use]
 pub fn is_json(text: &str) -> bool {
     let mut reader = json::Reader::new(text);

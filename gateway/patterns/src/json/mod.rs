@@ -10,8 +10,12 @@ mod text;
 
 pub(crate) use text::escaped;
 
-/// How deep objects and arrays may be nested, as serde_json has it.
-pub(crate) const DEPTH_MAX: usize = 127;
+/// How deep objects and arrays may be nested: deeper than a rule can make them (256), with the event around that. A device must not be able to
+/// hide what it sends by brackets.
+pub(crate) const DEPTH_MAX: usize = 320;
+
+/// What is expected where a bracket opens that is one too many.
+pub(crate) const NO_DEEPER: &str = "no deeper nesting than 320";
 
 /// Where a text stops being JSON, and what was expected there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -93,10 +93,16 @@ fn an_event_that_is_none_is_told_so() {
     assert_eq!(set.matches("{} x"), Err(EventError::NotJson { offset: 3, expected: "the end" }));
     let many = format!("{{\"a\":[{}2]}}", "2,".repeat(100_000));
     assert_eq!(set.matches(&many), Err(EventError::TooManyValues));
-    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(126), "]".repeat(126));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(319), "]".repeat(319));
     assert_eq!(found(&set, &deep), [0]);
-    let deeper = format!("{{\"a\":{}1{}}}", "[".repeat(127), "]".repeat(127));
-    assert!(matches!(set.matches(&deeper), Err(EventError::NotJson { .. })));
+    let deeper = format!("{{\"a\":{}1{}}}", "[".repeat(320), "]".repeat(320));
+    assert_eq!(set.matches(&deeper), Err(EventError::TooDeep { offset: 324 }));
+    for (open, close) in [("[", "]"), ("{\"x\":", "}"), ("[{\"x\":", "}]")] {
+        let count = 256 / close.len();
+        let beside =
+            format!("{{\"detail\":{{\"x\":{}1{}}},\"a\":1}}", open.repeat(count), close.repeat(count));
+        assert_eq!(found(&set, &beside), [0], "what a rule can make hides nothing: {open}");
+    }
 }
 
 /// Arrays beside each other, each with values for every condition: the work is bounded by their sum, not by their product.
