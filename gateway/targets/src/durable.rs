@@ -2,9 +2,13 @@
 //!
 //! Callers wait for their change, not for their own fsync: a thread of its own gathers everything that waits into one
 //! batch and commits it, so deletes grow cheaper the more of them there are.
+//!
+//! Nobody waits for a note, so one whose batch failed is kept and written first next time: what is answered later never
+//! stands on a note that is gone.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use journal::state::{StateError, StateStore, Table};
@@ -14,7 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 /// How many requests may wait for the thread.
 const REQUESTS_MAX: usize = 8_192;
 
-/// How many requests one commit carries at most.
+/// How many notes may be kept whose batch failed, before further ones are refused.
+const UNWRITTEN_MAX: usize = REQUESTS_MAX;
+
+/// How many new requests one commit carries at most.
 const BATCH_REQUESTS_MAX: usize = 4_096;
 
 /// One row to set, or to remove.
@@ -45,18 +52,44 @@ struct Request {
     done: Option<oneshot::Sender<Result<(), Arc<StateError>>>>,
 }
 
+impl Request {
+    fn is_note(&self) -> bool {
+        self.done.is_none()
+    }
+}
+
 /// See the module.
 pub(crate) struct Writer {
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Notes that the last batch failed to write.
+    unwritten: Arc<AtomicUsize>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(crate) fn start(store: StateStore, name: &str) -> io::Result<Self> {
         let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&store, waiting))?;
-        Ok(Self { requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) })
+        let commit = move |requests: &[Request]| {
+            // Nobody repeats what was noted, so it waits here, and who sends more waits behind it.
+            store.wait_for_room();
+            commit(&store, requests)
+        };
+        Self::start_with(commit, requests, waiting, name)
+    }
+
+    fn start_with(
+        commit: impl FnMut(&[Request]) -> Result<(), StateError> + Send + 'static,
+        requests: mpsc::Sender<Request>,
+        waiting: mpsc::Receiver<Request>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let unwritten = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&unwritten);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(waiting, &counted, commit))?;
+        Ok(Self { requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)), unwritten })
     }
 
     /// Makes the changes, and returns when they are on disk. When the caller goes away the changes are made anyway.
@@ -81,7 +114,8 @@ impl Writer {
     }
 
     /// Makes the changes soon if there is room, in order with all others. They survive the death of the process.
-    /// False when there is no room, or the writer has ended: nothing of it will be written.
+    /// False when there is no room, or the writer has ended: nothing of it will be written. A note that could not be
+    /// written is tried again with whatever is to be written next.
     #[must_use = "what there is no room for is not written"]
     pub(crate) fn note(&self, changes: Vec<Change>) -> bool {
         self.note_or_give_back(changes).is_ok()
@@ -91,6 +125,9 @@ impl Writer {
     pub(crate) fn note_or_give_back(&self, changes: Vec<Change>) -> Result<(), Vec<Change>> {
         let requests = self.requests.lock();
         let Some(requests) = requests.as_ref() else { return Err(changes) };
+        if self.unwritten.load(Ordering::Relaxed) >= UNWRITTEN_MAX {
+            return Err(changes);
+        }
         let noting = requests.try_send(Request { changes, durable: false, done: None });
         noting.map_err(|error| error.into_inner().changes)
     }
@@ -120,25 +157,37 @@ impl Drop for Writer {
     }
 }
 
-fn run(store: &StateStore, mut waiting: mpsc::Receiver<Request>) {
+fn run(
+    mut waiting: mpsc::Receiver<Request>,
+    unwritten: &AtomicUsize,
+    mut commit: impl FnMut(&[Request]) -> Result<(), StateError>,
+) {
     let mut requests = Vec::with_capacity(64);
     while waiting.blocking_recv_many(&mut requests, BATCH_REQUESTS_MAX) > 0 {
-        let durable = requests.iter().any(|request| request.durable);
-        // Nobody repeats what was noted, so it waits here, and who sends more waits behind it.
-        store.wait_for_room();
-        let outcome = commit(store, &requests, durable).map_err(Arc::new);
+        let outcome = commit(&requests).map_err(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(%error, requests = requests.len(), "could not write the state of queues and streams");
         }
-        for request in requests.drain(..) {
-            if let Some(done) = request.done {
+        // Before anybody is answered, for they go on in the belief that it is so.
+        let failed = outcome.is_err();
+        let notes = if failed { requests.iter().filter(|request| request.is_note()).count() } else { 0 };
+        unwritten.store(notes, Ordering::Relaxed);
+        requests.retain_mut(|request| match request.done.take() {
+            Some(done) => {
                 let _ = done.send(outcome.clone());
+                false
             }
-        }
+            None => failed,
+        });
+    }
+    if !requests.is_empty()
+        && let Err(error) = commit(&requests)
+    {
+        tracing::error!(%error, notes = requests.len(), "notes on queues and streams are lost, the disk takes none");
     }
 }
 
-fn commit(store: &StateStore, requests: &[Request], durable: bool) -> Result<(), StateError> {
+fn commit(store: &StateStore, requests: &[Request]) -> Result<(), StateError> {
     let mut batch = store.batch();
     for change in requests.iter().flat_map(|request| &request.changes) {
         match &change.value {
@@ -146,7 +195,7 @@ fn commit(store: &StateStore, requests: &[Request], durable: bool) -> Result<(),
             None => batch.remove(&change.table, &change.key)?,
         }
     }
-    match durable {
+    match requests.iter().any(|request| request.durable) {
         true => batch.commit_durable(),
         false => batch.commit_lazily(),
     }
@@ -188,12 +237,43 @@ mod tests {
         assert_eq!(table.len().unwrap(), 1);
         assert!(matches!(writer.commit(vec![change(&table, 2)]).await, Err(WriteError::Closed)));
     }
+
+    #[tokio::test]
+    async fn a_note_whose_batch_failed_is_written_before_what_comes_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = StateStore::open(directory.path()).unwrap();
+        let table = store.table("t").unwrap();
+        let is_full = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let committing = {
+            let (is_full, store) = (Arc::clone(&is_full), store.clone());
+            move |requests: &[Request]| match is_full.load(Ordering::SeqCst) {
+                true => Err(StateError::Poisoned { path: "full".into() }),
+                false => commit(&store, requests),
+            }
+        };
+        let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
+        let writer = Writer::start_with(committing, requests, waiting, "test").unwrap();
+        assert!(writer.note(vec![change(&table, 1)]));
+        assert!(writer.written().await.is_err());
+        assert!(writer.commit(vec![change(&table, 2)]).await.is_err());
+        assert!(writer.note(vec![change(&table, 3)]));
+        writer.written().await.unwrap_err();
+        assert_eq!((table.len().unwrap(), writer.unwritten.load(Ordering::SeqCst)), (0, 2));
+        writer.unwritten.store(UNWRITTEN_MAX, Ordering::SeqCst);
+        assert!(!writer.note(vec![change(&table, 4)]), "what is kept is bounded");
+        is_full.store(false, Ordering::SeqCst);
+        writer.written().await.unwrap();
+        let numbers: Vec<u8> = table.iter().map(|row| row.unwrap().0[3]).collect();
+        assert_eq!(numbers, [1, 3], "what failed with an answer is not made up for");
+    }
+
     #[test]
     fn a_note_without_room_is_refused_and_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let table = StateStore::open(directory.path()).unwrap().table("t").unwrap();
         let (requests, _waiting) = mpsc::channel(1);
-        let writer = Writer { requests: Mutex::new(Some(requests)), thread: Mutex::new(None) };
+        let (requests, thread) = (Mutex::new(Some(requests)), Mutex::new(None));
+        let writer = Writer { requests, thread, unwritten: Arc::default() };
         assert!(writer.note(vec![change(&table, 1)]));
         assert!(!writer.note(vec![change(&table, 2)]));
     }
