@@ -118,7 +118,11 @@ impl Deduplication {
 
     /// Whether the message at `position`, accepted at `at_ms`, repeats an earlier one. Asked in order of position.
     pub(super) fn is_duplicate(&self, key: Key, position: Position, at_ms: u64) -> bool {
-        let repeats = |seen: &Seen| seen.position < position && at_ms < seen.until_ms;
+        // Far before its original a message was accepted only where the clock was ahead at the original and then set
+        // right; or it waited elsewhere, and is not a sender's second try.
+        let since_ms = |seen: &Seen| seen.until_ms.saturating_sub(WINDOW_MS + LATENESS_MS);
+        let repeats =
+            |seen: &Seen| seen.position < position && (since_ms(seen)..seen.until_ms).contains(&at_ms);
         self.judged_before < Some(position) && self.seen.get(&key).is_some_and(repeats)
     }
 
@@ -255,6 +259,21 @@ mod tests {
         assert!(!deduplication.is_duplicate(key, seen(4, 0).position, 10), "it came first");
         assert!(deduplication.remember(key, seen(4, 500)).is_empty(), "a later original stays");
         assert_eq!(deduplication.original(key), Some(seen(5, 1_000)));
+    }
+
+    #[test]
+    fn after_a_clock_that_was_ahead_an_id_is_not_taken_until_that_time_comes() {
+        let (_directory, mut deduplication) = empty(10);
+        let (key, hour_ms, now_ms) = (Key::of(&["id"]), 60 * 60 * 1000, 1_700_000_000_000);
+        deduplication.remember(key, seen(5, now_ms + hour_ms + WINDOW_MS));
+        let later = seen(6, 0).position;
+        assert!(!deduplication.is_duplicate(key, later, now_ms), "the clock was set right");
+        assert!(
+            deduplication.is_duplicate(key, later, now_ms + hour_ms - LATENESS_MS),
+            "it came by out of order"
+        );
+        deduplication.remember(key, seen(6, now_ms + WINDOW_MS));
+        assert!(deduplication.is_duplicate(key, seen(7, 0).position, now_ms + 1));
     }
 
     #[test]
