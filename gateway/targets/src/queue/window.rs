@@ -4,7 +4,7 @@
 //! It must not know the journal, the state store or any protocol. What waits beyond it is known by count only
 //! (see [`super::contents`]). Whose turn it is in a FIFO queue, [`super::groups`] says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bus::{Delivery, Position};
@@ -14,6 +14,9 @@ use super::groups::{Groups, Standing};
 
 /// Longest time for which one receive may hide a message, all extensions included: 12 hours.
 pub const VISIBILITY_MS_MAX: u64 = 12 * 60 * 60 * 1000;
+
+/// How many who have left may stand in line before the lines are tidied, beside as many as are ready.
+const LEFT_IN_LINE_MAX: usize = 64;
 
 /// One message as it enters the window.
 #[derive(Debug, Clone)]
@@ -143,7 +146,7 @@ pub(super) struct Window {
     entries: BTreeMap<Position, Entry>,
     /// The message groups of a FIFO queue, which take the place of the two lines below.
     groups: Option<Groups>,
-    /// Never received, in order of acceptance. Holds some that have left; they are skipped.
+    /// Never received, in order of acceptance. Holds some that have left, not many more than are ready; they are skipped.
     fresh: VecDeque<Position>,
     /// Received before and visible again, in the order in which they became so.
     returned: VecDeque<Position>,
@@ -441,6 +444,22 @@ impl Window {
         let receives = self.entries.get(&position).map_or(0, |entry| entry.receipt.receives);
         let line = if receives > 0 { &mut self.returned } else { &mut self.fresh };
         line.push_back(position);
+        if self.fresh.len() + self.returned.len() > 2 * self.held.ready + LEFT_IN_LINE_MAX {
+            self.tidy_lines();
+        }
+    }
+
+    /// Takes out of the lines who has left other than by being received: expired, purged, deleted or moved. In a queue
+    /// from which nobody receives nothing else would.
+    fn tidy_lines(&mut self) {
+        let entries = &self.entries;
+        let is_ready =
+            |position: &Position| entries.get(position).is_some_and(|entry| entry.place == Place::Ready);
+        // Who left and came back stands in line more than once.
+        let mut seen = HashSet::with_capacity(self.held.ready);
+        for line in [&mut self.fresh, &mut self.returned] {
+            line.retain(|position| is_ready(position) && seen.insert(*position));
+        }
     }
 
     /// Moves a message to another place and keeps the books in step.
@@ -507,4 +526,40 @@ pub(super) fn kept_bytes(delivery: &Delivery) -> usize {
     AROUND_BYTES
         + delivery.data.len()
         + delivery.attributes.iter().map(|attribute| attribute.value.len()).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(number: u64) -> Arrival {
+        Arrival {
+            position: Position { offset: Offset(number), ordinal: 0 },
+            sent_at_ms: number,
+            visible_at_ms: 0,
+            body: None,
+            receipt: Receipt::default(),
+            group: None,
+        }
+    }
+
+    #[test]
+    fn a_queue_that_nobody_receives_from_keeps_nothing_of_what_expired_or_moved() {
+        let policy = Policy { retention_ms: 10, receives_max: None };
+        let mut window = Window::default();
+        for number in 0..10_000 {
+            window.insert(arrival(number), number);
+            window.tick(policy, number);
+            // Sent on its way, and back since there was no room.
+            for position in window.take_to_move(1, Offset(u64::MAX)) {
+                window.abort_move(position);
+            }
+        }
+        assert_eq!(window.held().ready, 10);
+        let in_line = window.fresh.len() + window.returned.len();
+        assert!(in_line <= 2 * 10 + LEFT_IN_LINE_MAX, "{in_line} in line");
+        let taken = window.take(20, 1_000, policy, 10_000).taken;
+        let offsets: Vec<u64> = taken.iter().map(|taken| taken.position.offset.0).collect();
+        assert_eq!(offsets, (9_990..10_000).collect::<Vec<_>>(), "each once, in order");
+    }
 }
