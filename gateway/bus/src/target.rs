@@ -16,7 +16,7 @@ pub trait Target: Send + Sync + 'static {
     ///
     /// The bus calls this concurrently, but never for the same partition key at once. Within a batch,
     /// deliveries of one key stand in order: when one of them is to be retried, the later ones of that
-    /// key must be [`Outcome::Retry`] too, or the order is lost. A call that takes longer than
+    /// key must be a retry too, or the order is lost. A call that takes longer than
     /// [`DeliverySettings::delivery_time_max`](crate::DeliverySettings) is dropped, so the future must be
     /// safe to cancel. A missing outcome counts as a retry.
     async fn deliver(&self, batch: &[Delivery]) -> Vec<Outcome>;
@@ -45,6 +45,16 @@ pub enum Outcome {
         /// The target asked not to be tried again before so long. A longer backoff wins.
         after: Option<Duration>,
     },
+    /// It may work later, and says nothing about any other delivery: the target took it and it failed by itself. Those of other keys go on
+    /// meanwhile, and neither the circuit breaker nor anybody's wait but its own heeds it.
+    RetryAlone {
+        /// What happened, for people.
+        reason: String,
+        /// What happened, for programs and counters, for example `FUNCTION_ERROR`.
+        code: String,
+        /// Not before so long. A longer backoff wins.
+        after: Duration,
+    },
     /// It will never work: a dead letter.
     Reject {
         /// What happened, for people.
@@ -59,6 +69,12 @@ impl Outcome {
     #[must_use]
     pub fn retry(code: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Retry { reason: reason.into(), code: code.into(), after: None }
+    }
+
+    /// True when it is to be tried again.
+    #[must_use]
+    pub const fn is_retry(&self) -> bool {
+        matches!(self, Self::Retry { .. } | Self::RetryAlone { .. })
     }
 
     /// A refusal for good.

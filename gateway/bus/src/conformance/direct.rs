@@ -93,10 +93,10 @@ pub(super) async fn keeps_order_within_a_key_when_one_fails(fixture: &dyn Fixtur
         let outcomes = deliver(&target, batch, "one of them fails").await;
         for (at, outcome) in outcomes.iter().enumerate() {
             let is_held_back = outcomes[..at].iter().zip(batch).any(|(earlier, delivery)| {
-                matches!(earlier, Outcome::Retry { .. }) && delivery.partition_key == batch[at].partition_key
+                earlier.is_retry() && delivery.partition_key == batch[at].partition_key
             });
             let is_bad = &batch[at].data[..] == b"\"bad\"";
-            let is_retry = matches!(outcome, Outcome::Retry { .. });
+            let is_retry = outcome.is_retry();
             assert!(!is_bad || is_retry, "the one that fails is to be tried again: {outcomes:?}");
             assert!(!is_held_back || is_retry, "nothing overtakes it within its key: {outcomes:?}");
             assert!(!matches!(outcome, Outcome::Reject { .. }), "nobody refused anything: {outcomes:?}");

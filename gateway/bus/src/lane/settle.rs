@@ -76,21 +76,34 @@ impl LaneTask {
                 }
             }
             Verdict::Outcome(Outcome::Retry { reason, code, after }) => {
-                if again.at.is_none() {
-                    self.charge(sequence, &code, &reason);
-                    if let Some(condition) = self.exhausted(sequence) {
-                        return self.give_up(sequence, delivery, Some(condition));
-                    }
-                    again.at = Some(now + self.wait_for(sequence, after));
-                    self.lane.vitals.lock().retried += 1;
-                }
-                self.keep(sequence, delivery, again);
+                self.retry((sequence, delivery), (&code, &reason, after), again, now);
+            }
+            Verdict::Outcome(Outcome::RetryAlone { reason, code, after }) => {
+                self.retry((sequence, delivery), (&code, &reason, Some(after)), again, now);
             }
             Verdict::PutBack(at) => {
                 again.at = Some(again.at.map_or(at, |known| known.max(at)));
                 self.keep(sequence, delivery, again);
             }
         }
+    }
+
+    fn retry(
+        &mut self,
+        (sequence, delivery): (u64, Option<Delivery>),
+        (code, reason, after): (&str, &str, Option<Duration>),
+        again: &mut Again,
+        now: Instant,
+    ) {
+        if again.at.is_none() {
+            self.charge(sequence, code, reason);
+            if let Some(condition) = self.exhausted(sequence) {
+                return self.give_up(sequence, delivery, Some(condition));
+            }
+            again.at = Some(now + self.wait_for(sequence, after));
+            self.lane.vitals.lock().retried += 1;
+        }
+        self.keep(sequence, delivery, again);
     }
 
     fn keep(&mut self, sequence: u64, delivery: Option<Delivery>, again: &mut Again) {

@@ -262,6 +262,31 @@ async fn a_dead_target_costs_a_probe_now_and_then() {
     assert_eq!(target.closed.load(Ordering::SeqCst), 1, "the replaced target was closed");
 }
 
+/// A function's retries come after minutes: each concerns its event, never the lane.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_waits_alone_holds_up_no_other_key() {
+    let place = Place::new();
+    let bus = place.open();
+    let target = Scripted::new(|delivery| match delivery.partition_key.starts_with("ill") {
+        true => Outcome::RetryAlone {
+            reason: "the handler says no".to_owned(),
+            code: "FUNCTION_ERROR".to_owned(),
+            after: Duration::from_secs(3600),
+        },
+        false => Outcome::Delivered,
+    });
+    let settings = DeliverySettings { circuit_failures_max: 2, concurrency_max: 1, ..quick() };
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, settings).await.unwrap();
+    for client in ["ill-1", "ill-2", "ill-3"] {
+        append(&bus, client, HOOK, 0..2).await;
+    }
+    until("each has failed", || target.calls() == 3).await;
+    append(&bus, "well", HOOK, 0..3).await;
+    until_books(&bus, HOOK, "accepted 9 delivered 3 dead 0 waiting 6 dropped []").await;
+    assert_eq!(target.calls(), 6, "those that wait are not called again, nor what is behind them");
+    assert_eq!(bus.stats().lanes[0].circuit, "closed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn short_memory_reads_events_again() {
     let place = Place::new();

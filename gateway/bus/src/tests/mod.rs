@@ -208,7 +208,7 @@ impl Target for Scripted {
             };
             match outcome {
                 Outcome::Delivered => self.taken.lock().push(delivery.clone()),
-                Outcome::Retry { .. } => held_back.push(key.clone()),
+                Outcome::Retry { .. } | Outcome::RetryAlone { .. } => held_back.push(key.clone()),
                 Outcome::Reject { .. } => {}
             }
             outcomes.push(outcome);

@@ -88,7 +88,7 @@ impl Http {
             };
         *self.health.lock() = match &outcome {
             Outcome::Retry { reason, .. } => Health::Unhealthy(reason.clone()),
-            Outcome::Delivered | Outcome::Reject { .. } => Health::Healthy,
+            Outcome::Delivered | Outcome::RetryAlone { .. } | Outcome::Reject { .. } => Health::Healthy,
         };
         outcome
     }

@@ -91,7 +91,9 @@ impl Target for Behind {
             };
             match outcome {
                 Outcome::Delivered => self.external.taken.lock()[self.target].push(Taken::of(delivery)),
-                Outcome::Retry { .. } => drop(held_back.insert(&delivery.partition_key)),
+                Outcome::Retry { .. } | Outcome::RetryAlone { .. } => {
+                    held_back.insert(&delivery.partition_key);
+                }
                 Outcome::Reject { .. } => {
                     self.external.refused.lock()[self.target].insert(delivery.id.clone());
                 }

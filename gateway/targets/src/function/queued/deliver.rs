@@ -88,8 +88,9 @@ impl Queued {
         if failed > self.settings.retries_max {
             return self.end(delivery, Ending::RetriesExhausted, Some(&result), &message).await;
         }
-        let wait = if failed == 1 { self.settings.retry_first } else { self.settings.retry_next };
-        again(code, message, wait)
+        let after = if failed == 1 { self.settings.retry_first } else { self.settings.retry_next };
+        // One invocation's errors say nothing about the next: it waits alone.
+        Outcome::RetryAlone { reason: message, code: code.to_owned(), after }
     }
 
     /// The invocation is over: a document is sent where one is wanted. A failure without a destination becomes a dead letter.

@@ -206,3 +206,17 @@ async fn a_document_that_finds_no_place_is_a_dead_letter() {
     assert!(message.contains("queue/nowhere"), "{message}");
     bench.function.close().await;
 }
+
+/// With Lambda's own times: a function that fails a few calls in a hundred goes on with the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn invocations_that_wait_for_their_next_try_hold_up_no_other() {
+    let bench = Bench::open(QueuedSettings { on_success: to("queue/told"), ..QueuedSettings::default() }).await;
+    for failures in 1..=3 {
+        bench.submit(json!({ "do": "fail" })).await;
+        let failed = || bench.function.figures().errors() == [("FUNCTION_ERROR", failures)];
+        wait_until("one more has failed", failed).await;
+    }
+    let base = bench.submit(json!({ "sensor": 7 })).await;
+    assert_eq!(bench.told().await["requestContext"]["requestId"], base.to_string());
+    bench.function.close().await;
+}

@@ -8,7 +8,7 @@ use super::*;
 fn code(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Delivered => "",
-        Outcome::Retry { code, .. } | Outcome::Reject { code, .. } => code,
+        Outcome::Retry { code, .. } | Outcome::RetryAlone { code, .. } | Outcome::Reject { code, .. } => code,
     }
 }
 

@@ -13,6 +13,7 @@ fn summary(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Delivered => "delivered".to_owned(),
         Outcome::Reject { code, .. } => format!("reject {code}"),
+        Outcome::RetryAlone { code, .. } => format!("retry {code} alone"),
         Outcome::Retry { code, after: None, .. } => format!("retry {code}"),
         Outcome::Retry { code, after: Some(after), .. } => format!("retry {code} after {}", after.as_secs()),
     }
