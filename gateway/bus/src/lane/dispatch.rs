@@ -15,7 +15,7 @@ use crate::reader::FetchError;
 use crate::{Delivery, Outcome, Target};
 
 /// How long to wait after the journal could not be read for a delivery.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A call that is back.
 pub(crate) struct Returned {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::dispatch::READ_AGAIN_AFTER;
 use super::schedule::Item;
 use super::settle::Verdict;
 use super::task::LaneTask;
@@ -30,14 +31,14 @@ pub(crate) struct Dying {
 }
 
 impl LaneTask {
-    /// Takes an event out of the schedule, to become a dead letter.
+    /// Takes an event out of the schedule, to become a dead letter. False when it stays there since it can't be read now.
     pub(super) fn give_up(
         &mut self,
         sequence: u64,
         delivery: Option<Delivery>,
         exhausted: Option<ExhaustedCondition>,
-    ) {
-        let Some(item) = self.schedule.get_mut(sequence) else { return };
+    ) -> bool {
+        let Some(item) = self.schedule.get_mut(sequence) else { return true };
         let position = item.position;
         let failure = item.failure.take();
         let delivery = match delivery.or_else(|| self.schedule.take_loaded(sequence)) {
@@ -45,15 +46,19 @@ impl LaneTask {
             None => match self.fetch(position) {
                 Ok(delivery) => delivery,
                 Err(Verdict::Lost) => {
-                    return self.resolve(sequence, Settlement::Dropped(DropReason::Unreadable));
+                    self.resolve(sequence, Settlement::Dropped(DropReason::Unreadable));
+                    return true;
                 }
                 // Another turn finds it aged, exhausted or over the limit again.
-                Err(_) => return self.keep_failure(sequence, failure),
+                Err(_) => {
+                    self.keep_failure(sequence, failure);
+                    return false;
+                }
             },
         };
         let mut failure = failure.map_or_else(|| self.untried(), |failure| *failure);
         failure.exhausted = exhausted;
-        let Some(item) = self.schedule.remove(sequence) else { return };
+        let Some(item) = self.schedule.remove(sequence) else { return true };
         self.acks.settle(sequence, position);
         tracing::warn!(
             target_name = %self.lane.name, rule = %item.rule, event_id = %delivery.id, offset = %position.offset,
@@ -61,6 +66,22 @@ impl LaneTask {
             "event given up, it becomes a dead letter"
         );
         self.dying.push(Dying { item, delivery, failure, has_document: false });
+        true
+    }
+
+    /// Gives up these, which were just prefetched. What the disk does not give stays for a later turn, and is tried once only, for
+    /// each try may take the disk seconds.
+    fn give_up_all(&mut self, sequences: &[u64], exhausted: Option<ExhaustedCondition>) {
+        let (owed, mut is_readable) = (self.schedule.len(), true);
+        for sequence in sequences {
+            let is_loaded = self.schedule.get(*sequence).is_some_and(|item| item.loaded.is_some());
+            if is_readable || is_loaded {
+                is_readable &= self.give_up(*sequence, None, exhausted);
+            }
+        }
+        if self.schedule.len() == owed && !is_readable {
+            self.give_up_not_before = Some(Instant::now() + READ_AGAIN_AFTER);
+        }
     }
 
     fn keep_failure(&mut self, sequence: u64, failure: Option<Box<Failure>>) {
@@ -90,6 +111,9 @@ impl LaneTask {
         if limits.overflow == Overflow::Block || self.discard.is_some() {
             return false;
         }
+        if limits.overflow == Overflow::DeadLetter && self.give_up_not_before.is_some() {
+            return false;
+        }
         let waiting = self.lane.gauge.waiting();
         let dying: u64 = self.dying.iter().map(|dying| dying.item.bytes).sum();
         let mut events = waiting.events.saturating_sub(self.dying.len() as u64 + limits.waiting_events_max);
@@ -109,7 +133,7 @@ impl LaneTask {
         if limits.overflow == Overflow::DeadLetter {
             self.prefetch(&shed).await;
         }
-        for sequence in shed {
+        for &sequence in &shed {
             if limits.overflow == Overflow::DropOldest {
                 self.resolve(sequence, Settlement::Dropped(DropReason::Overflow));
                 self.has_dropped = true;
@@ -127,7 +151,9 @@ impl LaneTask {
             let failure =
                 Failure { error_code: OVERFLOW_CODE.to_owned(), error_message: reason, ..self.untried() };
             self.keep_failure(sequence, Some(Box::new(failure)));
-            self.give_up(sequence, None, None);
+        }
+        if limits.overflow == Overflow::DeadLetter {
+            self.give_up_all(&shed, None);
         }
         is_more
     }
@@ -135,6 +161,9 @@ impl LaneTask {
     /// Gives up events that are too old. One that had no try yet gets it, unless the target is dead.
     /// True when there is more of it, once these are buried.
     pub(super) async fn expire(&mut self, now: Instant) -> bool {
+        if self.give_up_not_before.is_some() {
+            return false;
+        }
         let mut aged = Vec::new();
         for (sequence, item) in self.schedule.idle() {
             let may_expire = item.attempts > 0 || self.is_target_dead(now);
@@ -145,9 +174,7 @@ impl LaneTask {
         }
         let is_more = aged.len() + self.dying.len() >= DYING_MAX;
         self.prefetch(&aged).await;
-        for sequence in aged {
-            self.give_up(sequence, None, Some(ExhaustedCondition::MaximumEventAgeInSeconds));
-        }
+        self.give_up_all(&aged, Some(ExhaustedCondition::MaximumEventAgeInSeconds));
         is_more
     }
 
@@ -159,7 +186,7 @@ impl LaneTask {
     pub(super) fn next_expiry(&self, now: Instant) -> Option<Instant> {
         let (_, item) = self.schedule.idle().next()?;
         let may_expire = item.attempts > 0 || self.is_target_dead(now);
-        if !may_expire || !self.dying.is_empty() {
+        if !may_expire || !self.dying.is_empty() || self.give_up_not_before.is_some() {
             return None;
         }
         let left = self.settings.retry.age_max.saturating_sub(self.age(item.since_ms));

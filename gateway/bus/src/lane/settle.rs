@@ -72,7 +72,9 @@ impl LaneTask {
                 self.charge(sequence, &code, &reason);
                 match self.discard {
                     Some(reason) => self.resolve(sequence, Settlement::Dropped(reason)),
-                    None => self.give_up(sequence, delivery, None),
+                    None => {
+                        self.give_up(sequence, delivery, None);
+                    }
                 }
             }
             Verdict::Outcome(Outcome::Retry { reason, code, after }) => {
@@ -98,7 +100,8 @@ impl LaneTask {
         if again.at.is_none() {
             self.charge(sequence, code, reason);
             if let Some(condition) = self.exhausted(sequence) {
-                return self.give_up(sequence, delivery, Some(condition));
+                self.give_up(sequence, delivery, Some(condition));
+                return;
             }
             again.at = Some(now + self.wait_for(sequence, after));
             self.lane.vitals.lock().retried += 1;

@@ -58,6 +58,8 @@ pub(crate) struct LaneTask {
     pub(super) dying: Vec<Dying>,
     pub(super) bury_not_before: Option<Instant>,
     pub(super) read_not_before: Option<Instant>,
+    /// What is to be given up could not be read.
+    pub(super) give_up_not_before: Option<Instant>,
     /// The last failure, told about events that expire without a try of their own.
     pub(super) last_error: (String, String),
     pub(super) rules: HashMap<String, Arc<str>>,
@@ -115,6 +117,7 @@ impl LaneTask {
             dying: Vec::new(),
             bury_not_before: None,
             read_not_before: None,
+            give_up_not_before: None,
             last_error: (String::new(), String::new()),
             rules: HashMap::new(),
             dirty: false,
@@ -169,10 +172,13 @@ impl LaneTask {
     }
 
     async fn give_up_and_bury(&mut self, now: Instant) {
+        self.give_up_not_before = self.give_up_not_before.filter(|at| *at > now);
         loop {
+            let owed = self.schedule.len();
             let is_more = self.ending.is_none() && (self.shed().await | self.expire(now).await);
             self.bury(now).await;
-            if !is_more || !self.dying.is_empty() {
+            // A round in which nothing could be read, and so nothing left, would be followed by more of the same.
+            if !is_more || !self.dying.is_empty() || self.schedule.len() == owed {
                 return;
             }
         }
@@ -268,6 +274,7 @@ impl LaneTask {
             deadline,
             self.bury_not_before,
             self.read_not_before,
+            self.give_up_not_before,
             self.next_expiry(now),
         ];
         // Times up to `now` were acted upon in that turn, or wait for something else to happen. What has

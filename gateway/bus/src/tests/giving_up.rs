@@ -102,6 +102,30 @@ async fn behind_a_dead_target_events_grow_old_without_a_try() {
     assert!(page.letters.iter().all(|letter| letter.failure.error_code == "REFUSED"));
 }
 
+/// Bad sectors under a thousand events that are too old: the lane goes on obeying, and buries them when the disk gives them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_and_can_not_be_read_keeps_the_lane_from_nothing_else() {
+    let (place, storage) = (Place::new(), FaultyStorage::new());
+    let bus = place.open_in(&storage);
+    let mut settings = DeliverySettings { circuit_failures_max: 1, window_bytes_max: 0, ..quick() };
+    settings.retry.backoff_first = Duration::from_secs(3600);
+    settings.retry.backoff_max = Duration::from_secs(3600);
+    let refusing = || Scripted::new(|_| Outcome::retry("REFUSED", "connection refused"));
+    bus.set_target(name(HOOK), refusing(), settings.clone()).await.unwrap();
+    append(&bus, "a", HOOK, 0..1500).await;
+    until("the circuit opens", || bus.stats().lanes[0].circuit == "open").await;
+    storage.set_failing_reads(true);
+    place.pass(Duration::from_secs(25 * 60 * 60));
+    append(&bus, "b", HOOK, 0..1).await;
+    // The first of these may come before the lane has looked at the clock, the second does not.
+    for _ in 0..2 {
+        let obeyed = bus.set_target(name(HOOK), refusing(), settings.clone());
+        assert!(tokio::time::timeout(PATIENCE, obeyed).await.is_ok(), "the lane does not obey");
+    }
+    storage.set_failing_reads(false);
+    until("all but the last were given up", || counts(&bus, "rule", HOOK).dead_lettered >= 1500).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_error_target_is_told_in_awss_words() {
     let place = Place::new();

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use journal::state::StateStore;
+use journal::storage::faulty::FaultyStorage;
 use journal::{Clock, Journal};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -75,17 +76,29 @@ impl Place {
     }
 
     fn open(&self) -> Bus {
-        let settings = journal::Settings {
+        let journal = Journal::open(self.directory.path().join("journal"), self.journal_settings()).unwrap();
+        self.open_on(journal)
+    }
+
+    /// With the journal elsewhere.
+    fn open_in(&self, storage: &FaultyStorage) -> Bus {
+        self.open_on(Journal::open_in(Arc::new(storage.clone()), self.journal_settings()).unwrap())
+    }
+
+    fn open_on(&self, journal: Journal) -> Bus {
+        let store = StateStore::open(self.directory.path().join("state")).unwrap();
+        Bus::open(journal, &store, self.settings.clone()).unwrap()
+    }
+
+    fn journal_settings(&self) -> journal::Settings {
+        journal::Settings {
             segment_bytes: self.segment_bytes,
             disk_bytes_max: self.disk_bytes_max,
             record_bytes_max: 16 << 10,
             spare_segments: 0,
             clock: self.settings.clock.clone(),
             ..journal::Settings::default()
-        };
-        let journal = Journal::open(self.directory.path().join("journal"), settings).unwrap();
-        let store = StateStore::open(self.directory.path().join("state")).unwrap();
-        Bus::open(journal, &store, self.settings.clone()).unwrap()
+        }
     }
 
     fn pass(&self, time: Duration) {

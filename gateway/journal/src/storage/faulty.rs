@@ -54,6 +54,7 @@ struct Faults {
     failing_syncs: u64,
     failing_writes: u64,
     short_writes: bool,
+    failing_reads: bool,
 }
 
 impl FaultyStorage {
@@ -75,6 +76,11 @@ impl FaultyStorage {
     /// Lets the next writes fail after a part of them.
     pub fn fail_writes(&self, count: u64) {
         self.state.lock().faults.failing_writes = count;
+    }
+
+    /// Lets every read of a file fail, as on bad sectors, until it is told otherwise.
+    pub fn set_failing_reads(&self, failing: bool) {
+        self.state.lock().faults.failing_reads = failing;
     }
 
     /// Lets every write take only a part of what it is given.
@@ -306,6 +312,9 @@ struct FaultyFile {
 
 impl StorageFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        if self.state.lock().faults.failing_reads {
+            return Err(io::Error::other("the disk refused to read"));
+        }
         Ok(self.inode.lock().read(buffer, position))
     }
 
