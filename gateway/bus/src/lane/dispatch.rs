@@ -58,7 +58,7 @@ impl LaneTask {
     }
 
     /// How many events the next call may hold; none when no call is allowed.
-    fn allowed(&self, now: Instant) -> Option<usize> {
+    pub(super) fn allowed(&self, now: Instant) -> Option<usize> {
         match self.circuit.permit(now) {
             Permit::All if self.in_flight.len() < self.settings.concurrency_max.max(1) => {
                 Some(self.settings.batch_events_max)

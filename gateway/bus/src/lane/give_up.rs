@@ -234,11 +234,19 @@ impl LaneTask {
         Ok(())
     }
 
-    /// Makes durable what was dropped. Were it owed again after a crash, it would reach the target behind later ones of its key.
+    /// Makes durable what was dropped, when a call waits for that or a commit is due. Were it owed again after a crash, it would reach the
+    /// target behind later ones of its key.
     pub(super) async fn commit_drops(&mut self, now: Instant) {
         if !self.has_dropped || !self.dying.is_empty() || self.bury_not_before.is_some_and(|at| at > now) {
             return;
         }
+        // With a dead target, one fsync for each event that is dropped would take the disk from everybody else.
+        if self.is_commit_due(now) || (self.allowed(now).is_some() && self.schedule.ready().0 > 0) {
+            self.commit_drops_now().await;
+        }
+    }
+
+    pub(super) async fn commit_drops_now(&mut self) {
         let row = self.row();
         let (bus, name, written) = (Arc::clone(&self.bus), self.lane.name.clone(), row.clone());
         let writing = tokio::task::spawn_blocking(move || {

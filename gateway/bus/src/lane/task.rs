@@ -244,8 +244,11 @@ impl LaneTask {
     /// Leaves the lane as a restart can take it up.
     async fn end(mut self) {
         self.in_flight.shutdown().await;
-        if self.dying.is_empty() {
-            self.commit();
+        match (self.dying.is_empty(), self.has_dropped) {
+            (true, true) => self.commit_drops_now().await,
+            (true, false) => self.commit(),
+            // They are owed again; without them nothing may be committed.
+            (false, _) => {}
         }
         close(&self.target, &self.lane).await;
         self.lane.target.lock().take();
@@ -305,10 +308,14 @@ impl LaneTask {
     }
 
     fn commit_if_due(&mut self, now: Instant) {
-        if self.dirty && self.dying.is_empty() && now >= self.last_commit + self.bus.settings.commit_interval
-        {
+        // What was dropped is committed durably, see `commit_drops`.
+        if self.dirty && self.dying.is_empty() && !self.has_dropped && self.is_commit_due(now) {
             self.commit();
         }
+    }
+
+    pub(super) fn is_commit_due(&self, now: Instant) -> bool {
+        now >= self.last_commit + self.bus.settings.commit_interval
     }
 
     /// Commits cursor and counts, lazily: losing them means delivering again.

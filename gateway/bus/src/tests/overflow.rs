@@ -101,6 +101,29 @@ async fn the_oldest_are_dropped_and_counted() {
     assert_eq!(target.taken()["a"], ["0", "16", "17", "18", "19"], "what is in flight stays");
 }
 
+/// One fsync for each event that is dropped would slow all that write to the same disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_target_that_takes_nothing_loses_is_not_written_down_event_by_event() {
+    let mut place = Place::new();
+    place.settings.commit_interval = Duration::from_secs(3600);
+    let bus = place.open();
+    let target = Scripted::gated(0, |_| Outcome::Delivered);
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, limited(Overflow::DropOldest)).await.unwrap();
+    append(&bus, "a", HOOK, 0..1).await;
+    until("the first is in flight", || target.calls() == 1).await;
+    let written = || bus.shared.lane(HOOK).unwrap().row();
+    let before = written();
+    for number in 1..20 {
+        append(&bus, "a", HOOK, number..number + 1).await;
+    }
+    until_books(&bus, HOOK, "accepted 20 delivered 0 dead 0 waiting 5 dropped [overflow 15]").await;
+    assert_eq!(written(), before, "nobody needs it before the next call");
+    target.gate.add_permits(1);
+    until("the call after it", || target.calls() == 2).await;
+    assert_ne!(written(), before, "nothing behind what was dropped goes before that is on disk");
+    assert_eq!(target.seen()[1].1, "16");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_oldest_become_dead_letters() {
     let place = Place::new();
