@@ -19,8 +19,33 @@ use crate::settings::Overflow;
 /// How long to wait when dead letters can't be written.
 const BURY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Most events given up in one turn before they are written down, which bounds what is in memory.
-const DYING_MAX: usize = 1024;
+/// What is given up at once before it is written down, which bounds what is in memory, one larger event aside.
+const DYING_MAX: Room = Room { events: 1024, bytes: 4 << 20 };
+
+/// How much more may be given up before it is written down.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    events: usize,
+    bytes: u64,
+}
+
+impl Room {
+    fn beside(dying: &[Dying]) -> Self {
+        dying.iter().fold(DYING_MAX, |mut room, dying| {
+            room.take(dying.item.bytes);
+            room
+        })
+    }
+
+    fn is_full(self) -> bool {
+        self.events == 0 || self.bytes == 0
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
 
 /// An event that is to become a dead letter. It has left the schedule, but not the books.
 pub(crate) struct Dying {
@@ -118,18 +143,19 @@ impl LaneTask {
         let dying: u64 = self.dying.iter().map(|dying| dying.item.bytes).sum();
         let mut events = waiting.events.saturating_sub(self.dying.len() as u64 + limits.waiting_events_max);
         let mut bytes = waiting.bytes.saturating_sub(dying.saturating_add(limits.waiting_bytes_max));
-        let mut shed = Vec::new();
+        let (mut shed, mut room) = (Vec::new(), Room::beside(&self.dying));
         let crowded_before = self.lane.aside.shed_before();
         for (sequence, item) in self.schedule.idle() {
             let is_crowded = crowded_before.is_some_and(|before| item.position.offset < before);
-            if (events == 0 && bytes == 0 && !is_crowded) || shed.len() + self.dying.len() >= DYING_MAX {
+            if (events == 0 && bytes == 0 && !is_crowded) || room.is_full() {
                 break;
             }
+            room.take(item.bytes);
             events = events.saturating_sub(1);
             bytes = bytes.saturating_sub(item.bytes);
             shed.push(sequence);
         }
-        let is_more = shed.len() + self.dying.len() >= DYING_MAX;
+        let is_more = room.is_full();
         if limits.overflow == Overflow::DeadLetter {
             self.prefetch(&shed).await;
         }
@@ -164,15 +190,16 @@ impl LaneTask {
         if self.give_up_not_before.is_some() {
             return false;
         }
-        let mut aged = Vec::new();
+        let (mut aged, mut room) = (Vec::new(), Room::beside(&self.dying));
         for (sequence, item) in self.schedule.idle() {
             let may_expire = item.attempts > 0 || self.is_target_dead(now);
-            if !may_expire || !self.is_aged(item.since_ms) || aged.len() + self.dying.len() >= DYING_MAX {
+            if !may_expire || !self.is_aged(item.since_ms) || room.is_full() {
                 break;
             }
+            room.take(item.bytes);
             aged.push(sequence);
         }
-        let is_more = aged.len() + self.dying.len() >= DYING_MAX;
+        let is_more = room.is_full();
         self.prefetch(&aged).await;
         self.give_up_all(&aged, Some(ExhaustedCondition::MaximumEventAgeInSeconds));
         is_more
@@ -274,6 +301,27 @@ impl LaneTask {
                 dying.has_document = true;
                 error_action::send(&self.bus, &self.lane.name, &dying.delivery, &dying.failure).await;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_up_at_once_is_bounded_in_events_and_in_bytes() {
+        let taken = |bytes: u64| {
+            let (mut room, mut events) = (DYING_MAX, 0);
+            while !room.is_full() {
+                room.take(bytes);
+                events += 1;
+            }
+            events
+        };
+        let cases = [(0, 1024), (300, 1024), (128 << 10, 32), (1 << 20, 4), (3 << 20, 2), (64 << 20, 1)];
+        for (bytes, expected) in cases {
+            assert_eq!(taken(bytes), expected, "events of {bytes} bytes");
         }
     }
 }
