@@ -20,15 +20,16 @@
 //! | --- | --- |
 //! | [`row`] | `until` and chunks, pure |
 //! | [`entry`] | the bytes of a side record |
+//! | [`places`] | finding a side record without reading all, pure |
 //! | [`reader`] | reading and finding what was moved |
 //! | [`mover`] | who is moved, and when |
 
 pub(crate) mod entry;
 pub(crate) mod mover;
+mod places;
 pub(crate) mod reader;
 pub(crate) mod row;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use tokio::sync::Notify;
 
 use crate::{Offset, TargetName};
 use entry::HEAD_BYTES;
+use places::Places;
 use reader::SideReader;
 use row::AsideRow;
 
@@ -53,9 +55,6 @@ const SEGMENT_FRAMING_BYTES: u64 = 8 << 10;
 
 /// The largest segment that a journal may have.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
-
-/// One side record in so many is remembered with its place, so that one that is wanted is found by reading few.
-const REMEMBERED_EVERY: u64 = 64;
 
 /// Where side journals are, and when they are used.
 #[derive(Clone)]
@@ -168,8 +167,7 @@ pub(crate) struct Aside {
 struct State {
     journal: Option<Journal>,
     row: AsideRow,
-    /// Places of some side records, by their offset in the journal.
-    places: BTreeMap<Offset, Offset>,
+    places: Places,
     /// What is older is to be given up, for there is too much of it.
     shed_before: Option<Offset>,
     moved_events: u64,
@@ -212,14 +210,11 @@ impl Aside {
     /// What to commit when everything before `floor` is settled; what only that needed is forgotten.
     pub(crate) fn row_at(&self, floor: Offset) -> AsideRow {
         let mut state = self.state.lock();
-        let place = state.places.range(..=floor).next_back().map(|(_, side)| *side);
+        let place = state.places.before(floor);
         state.row.settle(floor, place);
+        // What is left begins with a place, where looking for it begins.
         let first = state.row.first();
-        match first {
-            // One place before what is left is where looking for it begins.
-            Some(first) => state.places.retain(|_, side| *side >= first),
-            None => state.places.clear(),
-        }
+        state.places.forget_before(first);
         state.row.clone()
     }
 
@@ -227,8 +222,9 @@ impl Aside {
     fn note_moved(&self, moved: &[(Offset, Offset)], until: Offset, events: u64) {
         let mut state = self.state.lock();
         for (at, (main, side)) in moved.iter().enumerate() {
-            if at == 0 || side.0.is_multiple_of(REMEMBERED_EVERY) {
-                state.places.insert(*main, *side);
+            match at {
+                0 => state.places.insert(*main, *side),
+                _ => state.places.note(*main, *side),
             }
         }
         if let (Some((_, first)), Some((_, last))) = (moved.first(), moved.last()) {
@@ -240,9 +236,7 @@ impl Aside {
 
     /// Notes where a side record was met.
     pub(crate) fn note_place(&self, main: Offset, side: Offset) {
-        if side.0.is_multiple_of(REMEMBERED_EVERY) {
-            self.state.lock().places.insert(main, side);
-        }
+        self.state.lock().places.note(main, side);
     }
 
     /// A reader of what is aside from the journal's offset `from` on; none when nothing is.
@@ -251,7 +245,7 @@ impl Aside {
         if from >= state.row.until() {
             return None;
         }
-        let place = state.places.range(..=from).next_back().map(|(_, side)| *side);
+        let place = state.places.before(from);
         Some(SideReader::new(state.journal.as_ref(), &state.row, place.unwrap_or(Offset(0))))
     }
 
@@ -316,7 +310,7 @@ impl Aside {
         if !row.is_empty() || !state.row.is_empty() {
             return None;
         }
-        state.places.clear();
+        state.places.forget_before(None);
         state.journal.take()
     }
 }
