@@ -168,6 +168,9 @@ impl Queued {
             },
             // One function's errors say nothing about the next invocation.
             circuit_failures_max: u32::MAX,
+            // A destination may be a function, this one too: full lanes would wait for each other's room for ever. How often
+            // documents go round is bounded.
+            takes_handed_on: true,
             limits: self.settings.limits,
             ..DeliverySettings::default()
         }

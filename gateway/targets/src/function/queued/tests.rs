@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bus::{DeadLetterFilter, TargetName};
+use bus::{DeadLetterFilter, LaneLimits, TargetName};
 use bytes::Bytes;
 use journal::Clock;
 use serde_json::{Value, json};
@@ -210,7 +210,8 @@ async fn a_document_that_finds_no_place_is_a_dead_letter() {
 /// With Lambda's own times: a function that fails a few calls in a hundred goes on with the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn invocations_that_wait_for_their_next_try_hold_up_no_other() {
-    let bench = Bench::open(QueuedSettings { on_success: to("queue/told"), ..QueuedSettings::default() }).await;
+    let bench =
+        Bench::open(QueuedSettings { on_success: to("queue/told"), ..QueuedSettings::default() }).await;
     for failures in 1..=3 {
         bench.submit(json!({ "do": "fail" })).await;
         let failed = || bench.function.figures().errors() == [("FUNCTION_ERROR", failures)];
@@ -218,5 +219,16 @@ async fn invocations_that_wait_for_their_next_try_hold_up_no_other() {
     }
     let base = bench.submit(json!({ "sensor": 7 })).await;
     assert_eq!(bench.told().await["requestContext"]["requestId"], base.to_string());
+    bench.function.close().await;
+}
+
+/// The document needs room in the lane that only empties once the document is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_lane_takes_the_documents_of_its_own_invocations() {
+    let limits = LaneLimits { waiting_events_max: 1, ..LaneLimits::default() };
+    let settings = QueuedSettings { on_success: to("invocation/f"), limits, ..quick() };
+    let bench = Bench::on(Ground::new(), "forgets", settings).await;
+    bench.submit(json!({})).await;
+    assert_eq!(bench.dead().await.0, "RECURSION", "each was accepted until they had gone round often enough");
     bench.function.close().await;
 }
