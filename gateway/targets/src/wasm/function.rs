@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::host::Lines;
 use super::program::Program;
 use super::reload;
+use super::threads::Threads;
 
 /// How long a call waits for a file that is being compiled.
 const COMPILE_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -54,6 +55,7 @@ pub(crate) struct WebAssembly {
     lines: Arc<dyn Lines>,
     /// One permit for each call that runs; its thread holds it to the end, even if nobody waits any more.
     calls: Arc<Semaphore>,
+    threads: Threads,
 }
 
 impl WebAssembly {
@@ -68,7 +70,8 @@ impl WebAssembly {
         let engine = engine::new(&limits).map_err(|error| format!("{error:#}"))?;
         let calls = Arc::new(Semaphore::new(limits.concurrency));
         let (state, _) = watch::channel(State::Loading);
-        let function = Arc::new(Self { limits, engine, state, lines, calls });
+        let threads = Threads::new(limits.concurrency);
+        let function = Arc::new(Self { limits, engine, state, lines, calls, threads });
         tokio::spawn(reload::follow(Arc::downgrade(&function), function.limits.look_every));
         Ok(function)
     }
@@ -98,11 +101,12 @@ impl WebAssembly {
         let mut called = {
             let (engine, limits) = (self.engine.clone(), self.limits.clone());
             let (lines, signal) = (Arc::clone(&self.lines), Arc::clone(&signal));
-            tokio::task::spawn_blocking(move || {
+            let started = self.threads.run(move || {
                 let answer = call::run(&engine, &program, call, &limits, lines, &signal);
                 drop(permit);
                 answer
-            })
+            });
+            started.map_err(|error| trapped(format!("no thread could be started for it: {error}")))?
         };
         let in_time = tokio::time::timeout(self.limits.timeout, &mut called).await;
         let called = match in_time {
@@ -113,8 +117,13 @@ impl WebAssembly {
             }
         };
         give_up.is_over = true;
-        // A defect of the gateway or the end of its runtime; the event is tried again.
-        called.unwrap_or_else(|error| Err(Failure::Trapped { why: error.to_string(), place: String::new() }))
+        // A defect of the gateway; the event is tried again.
+        called.unwrap_or_else(|_| Err(trapped("the call panicked".to_owned())))
+    }
+
+    #[cfg(test)]
+    pub(super) fn free_calls(&self) -> usize {
+        self.calls.available_permits()
     }
 
     async fn program(&self) -> Result<Arc<Program>, Failure> {
@@ -131,6 +140,10 @@ impl WebAssembly {
     pub(super) fn not_usable(&self, why: impl Into<String>) -> Failure {
         Failure::NotUsable { path: self.limits.file.display().to_string(), why: why.into() }
     }
+}
+
+fn trapped(why: String) -> Failure {
+    Failure::Trapped { why, place: String::new() }
 }
 
 /// Stops a call when whoever waits for it is dropped.

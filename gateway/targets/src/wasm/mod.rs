@@ -6,7 +6,7 @@
 //! the next. An instance reaches what it was handed, and its own memory: there are no files, sockets or clocks (no WASI).
 //!
 //! Every call is bounded: in instructions (fuel), in time, in memory, in the bytes of its answer and of what it logs.
-//! Calls run on blocking threads, as many at once as the function's concurrency.
+//! Calls run on threads of the function's own, as many at once as its concurrency.
 //!
 //! | Read | for |
 //! | --- | --- |
@@ -14,6 +14,7 @@
 //! | [`reload`] | following the file |
 //! | [`program`] | bytes of a file ⇄ something that can be called, or what is wrong with them |
 //! | [`call`] | one call from instance to answer |
+//! | [`threads`] | where calls run |
 //! | [`host`] | what an instance may ask of the gateway |
 //! | [`runtime`] | the same as the code of a [`Function`](crate::function::Function) |
 //! | [`failure`] | what went wrong, in words for people |
@@ -41,6 +42,8 @@ mod reload;
 #[cfg(feature = "wasm")]
 mod runtime;
 mod settings;
+#[cfg(feature = "wasm")]
+mod threads;
 
 #[cfg(test)]
 #[cfg(feature = "wasm")]

@@ -82,3 +82,28 @@ async fn what_it_logs_is_bounded_and_what_is_missing_counted() {
     let last = logged.last().unwrap();
     assert!(last.ends_with(" more bytes logged by this call were dropped"), "{last}");
 }
+
+/// Lanes, queues and dead letters wait for the disk on those threads.
+#[test]
+fn calls_that_take_long_take_no_blocking_thread_of_the_runtime() {
+    let mut building = tokio::runtime::Builder::new_multi_thread();
+    let runtime = building.worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let limits = Limits { fuel_max: u64::MAX, look_every: PATIENCE, ..limits(program("hostile.wat")) };
+        let (function, _) = open(limits);
+        assert_eq!(call(&function, "well").await, done("well"));
+        let spinning: Vec<_> = (0..2)
+            .map(|_| {
+                let function = Arc::clone(&function);
+                tokio::spawn(async move { call(&function, "loop").await })
+            })
+            .collect();
+        while function.free_calls() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let reading = tokio::task::spawn_blocking(|| "read");
+        let read = tokio::time::timeout(PATIENCE / 6, reading).await;
+        spinning.iter().for_each(tokio::task::JoinHandle::abort);
+        assert_eq!(read.expect("there is a thread for it").unwrap(), "read");
+    });
+}
