@@ -54,7 +54,8 @@ fn unknown_keys_get_a_suggestion() {
     );
     assert_eq!(
         errors("sql = \"SELECT * FROM 'a'\"\n[[action]]\nqueue = { name = \"a\", partition_key = \"b\" }"),
-        "`rule.toml`, line 3, column 23: unknown key `partition_key` in `queue`; `queue` has the keys `name`"
+        "`rule.toml`, line 3, column 23: unknown key `partition_key` in `queue`; `queue` has the keys `name`, \
+         `message_group_id`, `message_deduplication_id`"
     );
 }
 
