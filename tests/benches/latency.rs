@@ -8,7 +8,7 @@
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use anyhow::Context;
-use end_to_end::{Gateway, Pace, Percentiles, Read, Site, follow, publish_paced};
+use end_to_end::{Gateway, Pace, Percentiles, Read, Site, follow, latest, publish_paced};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -40,16 +40,19 @@ fn run(gateway: &Gateway, site: &Site, number: u64, per_second: u64, secs: u64) 
     let (epoch, seen, failed) = (Instant::now(), AtomicU64::new(0), AtomicBool::new(false));
     let lasts = LEAD + Duration::from_secs(secs);
     let (address, seen, failed) = (site.plain_address, &seen, &failed);
+    let places: Vec<_> = (0..SHARDS)
+        .map(|shard| latest(&gateway.consumer, "telemetry", &format!("shardId-{shard:012}")))
+        .collect::<anyhow::Result<_>>()?;
     let (read, took, finished) = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..SHARDS)
-            .map(|shard| {
+        let readers: Vec<_> = places
+            .into_iter()
+            .map(|place| {
                 let consumer = gateway.consumer.clone();
                 scope.spawn(move || {
                     let noted = AtomicU64::new(0);
                     follow(
                         &consumer,
-                        "telemetry",
-                        &format!("shardId-{shard:012}"),
+                        place,
                         epoch,
                         |all: &[Read]| {
                             let new = all.len() as u64 - noted.swap(all.len() as u64, Relaxed);

@@ -19,19 +19,26 @@ pub struct Read {
     pub took_micros: u64,
 }
 
-/// Reads one shard from now on, until `enough` says so of what was read last and how much in all.
+/// The place in a shard behind everything that is in it now. Asked for before anybody publishes, so that a reader whose thread starts late
+/// misses nothing.
+///
+/// # Errors
+/// When the gateway refuses.
+pub fn latest(consumer: &Consumer, stream: &str, shard: &str) -> anyhow::Result<Value> {
+    let wanted = json!({ "StreamName": stream, "ShardId": shard, "ShardIteratorType": "LATEST" });
+    Ok(consumer.call("Kinesis_20131202.GetShardIterator", &wanted)?["ShardIterator"].take())
+}
+
+/// Reads one shard from a place on, until `enough` says so of all that was read.
 ///
 /// # Errors
 /// When the gateway refuses.
 pub fn follow(
     consumer: &Consumer,
-    stream: &str,
-    shard: &str,
+    mut iterator: Value,
     epoch: Instant,
     enough: impl Fn(&[Read]) -> bool,
 ) -> anyhow::Result<Vec<Read>> {
-    let wanted = json!({ "StreamName": stream, "ShardId": shard, "ShardIteratorType": "LATEST" });
-    let mut iterator = consumer.call("Kinesis_20131202.GetShardIterator", &wanted)?["ShardIterator"].clone();
     let mut all = Vec::new();
     while !enough(&all) {
         let wanted = json!({ "ShardIterator": iterator, "Limit": 10_000 });

@@ -27,7 +27,7 @@ mod web;
 pub use client::{Client, Connect, Gone, Will};
 pub use consumer::{Consumer, Event, Metrics};
 pub use fleet::{Fleet, Summary};
-pub use follow::{Read, follow};
+pub use follow::{Read, follow, latest};
 pub use gateway::{Gateway, binary, run_command};
 pub use javascript::run as run_javascript;
 pub use log::{Line, Log};

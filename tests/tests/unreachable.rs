@@ -6,7 +6,7 @@
 //! `cargo nextest run --profile full -p end-to-end -E 'test(unreachable)' --no-capture`.
 
 use anyhow::{Context, ensure};
-use end_to_end::{Gateway, Metrics, Pace, Percentiles, Read, Site, follow, publish_paced, run_command, wait};
+use end_to_end::{Gateway, Metrics, Pace, Percentiles, Read, Site, follow, latest, publish_paced, run_command, wait};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read as _, Write};
@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 const DEVICES: u64 = 16;
 const PAYLOAD_BYTES: usize = 200;
 /// What the journal may take on disk, of each message that passes: its record with four routes, and room for the segments' ends.
-const DISK_BYTES_EACH: u64 = 1_000;
+const DISK_BYTES_EACH: u64 = 1_500;
 const DISK_BYTES_LEAST: u64 = 128 << 20;
+/// How long after the last message was due its record may be missing.
+const GIVEN_UP: Duration = Duration::from_secs(120);
 /// How much more memory the gateway may need at the end of the outage than when a tenth of it had passed.
 const GROWTH_BYTES_MAX: f64 = 64e6;
 /// The other targets may be so much slower at p99 than before, and so much in any case: other tests' processes may share the machine.
@@ -191,6 +193,7 @@ fn an_unreachable_target_is_nobody_elses_trouble() -> anyhow::Result<()> {
     let (near, gone) = (Arc::new(Taken::default()), Arc::new(Taken::default()));
     near.listen(near_listener, epoch);
     let gateway = Gateway::start(&site)?;
+    let place = latest(&gateway.consumer, "telemetry", "shardId-000000000000")?;
     let interval = Duration::from_secs_f64(DEVICES as f64 / per_second as f64);
     let begins = epoch.elapsed() + Duration::from_millis(500);
     let moment = |message: u64| begins + interval.mul_f64(message as f64);
@@ -200,9 +203,10 @@ fn an_unreachable_target_is_nobody_elses_trouble() -> anyhow::Result<()> {
         let consumer = gateway.consumer.clone();
         let (failed, address) = (&failed, site.plain_address);
         let total = phases.all * DEVICES;
+        let given_up = moment(phases.all) + GIVEN_UP;
         let reader = scope.spawn(move || {
-            follow(&consumer, "telemetry", "shardId-000000000000", epoch, |all| {
-                all.len() as u64 >= total || failed.load(SeqCst)
+            follow(&consumer, place, epoch, |all| {
+                all.len() as u64 >= total || failed.load(SeqCst) || epoch.elapsed() > given_up
             })
         });
         let devices: Vec<_> = (0..DEVICES)
@@ -224,6 +228,7 @@ fn an_unreachable_target_is_nobody_elses_trouble() -> anyhow::Result<()> {
         }
         watched.and(reads)
     })?;
+    ensure!(reads.len() as u64 == phases.all * DEVICES, "{} of the records were read", reads.len());
     wait::for_true("the last of the backlog", Duration::from_secs(120), || {
         gone.count.load(SeqCst) >= phases.all * DEVICES && near.count.load(SeqCst) >= phases.all * DEVICES
     })?;
