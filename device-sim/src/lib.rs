@@ -30,6 +30,8 @@ mod settings;
 mod tally;
 
 pub mod command;
+pub mod transport;
+pub mod wire;
 
 #[cfg(test)]
 mod tests;

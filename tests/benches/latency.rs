@@ -50,16 +50,11 @@ fn run(gateway: &Gateway, site: &Site, number: u64, per_second: u64, secs: u64) 
                 let consumer = gateway.consumer.clone();
                 scope.spawn(move || {
                     let noted = AtomicU64::new(0);
-                    follow(
-                        &consumer,
-                        place,
-                        epoch,
-                        |all: &[Read]| {
-                            let new = all.len() as u64 - noted.swap(all.len() as u64, Relaxed);
-                            let seen = seen.fetch_add(new, Relaxed) + new;
-                            seen >= total || epoch.elapsed() > lasts + GIVEN_UP || failed.load(Relaxed)
-                        },
-                    )
+                    follow(&consumer, place, epoch, |all: &[Read]| {
+                        let new = all.len() as u64 - noted.swap(all.len() as u64, Relaxed);
+                        let seen = seen.fetch_add(new, Relaxed) + new;
+                        seen >= total || epoch.elapsed() > lasts + GIVEN_UP || failed.load(Relaxed)
+                    })
                 })
             })
             .collect();

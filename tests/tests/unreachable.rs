@@ -6,7 +6,9 @@
 //! `cargo nextest run --profile full -p end-to-end -E 'test(unreachable)' --no-capture`.
 
 use anyhow::{Context, ensure};
-use end_to_end::{Gateway, Metrics, Pace, Percentiles, Read, Site, follow, latest, publish_paced, run_command, wait};
+use end_to_end::{
+    Gateway, Metrics, Pace, Percentiles, Read, Site, follow, latest, publish_paced, run_command, wait,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read as _, Write};
