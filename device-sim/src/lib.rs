@@ -30,6 +30,7 @@ mod settings;
 mod tally;
 
 pub mod command;
+pub mod scenario;
 pub mod transport;
 pub mod wire;
 

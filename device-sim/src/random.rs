@@ -8,6 +8,13 @@ pub(crate) struct Random {
     state: u64,
 }
 
+/// What a device needs random numbers for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// When messages are due.
+    Timing,
+}
+
 impl Random {
     /// The stream number `stream` of a seed. Streams of one seed are independent of one another.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
@@ -16,6 +23,12 @@ impl Random {
         let mut own = Self { state: mixed ^ stream.wrapping_mul(0xD6E8_FEB8_6659_FD93) };
         own.next();
         own
+    }
+
+    /// The stream of a device's publication, of which it has one for each purpose.
+    pub(crate) fn of_device(seed: u64, device: u32, publication: u16, purpose: Purpose) -> Self {
+        let stream = u64::from(device) << 20 | u64::from(publication) << 4 | purpose as u64;
+        Self::new(seed, stream)
     }
 
     /// The next number.
