@@ -32,6 +32,7 @@ mod tally;
 pub mod command;
 pub mod scenario;
 pub mod transport;
+pub mod truth;
 pub mod wire;
 
 #[cfg(test)]

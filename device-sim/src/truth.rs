@@ -1,0 +1,17 @@
+//! What is true about a run: the proof that every message carries, what was counted while it ran, how long it took,
+//! and what that says about the server.
+//!
+//! Nothing here opens a socket or knows how a message travels; it is given bytes, moments and numbers.
+
+pub mod proof;
+
+mod latency;
+mod tally;
+mod timeline;
+mod usage;
+
+pub use latency::{Latency, Percentiles};
+pub use proof::Proof;
+pub use tally::{Counts, Reasons, Shard, Snapshot, Tally, Totals};
+pub use timeline::{Heat, Mark, MarkKind, SAMPLES_MAX, Sample, Timeline};
+pub use usage::Usage;
