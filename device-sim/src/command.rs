@@ -145,8 +145,8 @@ pub struct RunArguments {
 
     /// Payload template, or a file with one
     ///
-    /// It may use {device} {sequence} {sent_at_ms} {temperature} {humidity} {line} {run} {checksum} {padding}. The
-    /// ledger needs `deviceId` and `sequence` to arrive, and all of the default's fields to check the checksum.
+    /// It may use {device} {sequence} {sent_at_ms} {due_micros} {temperature} {humidity} {line} {run} {checksum}
+    /// {padding}. The ledger needs `deviceId` and `sequence` to arrive, and to check the `checksum` all members.
     /// Example: '{"deviceId":"{device}","sequence":{sequence}}'
     #[arg(long, value_name = "FILE|TEMPLATE", help_heading = "Messages")]
     pub payload: Option<String>,

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::bridge::Bridge;
 use crate::device::Device;
 use crate::error::Error;
-use crate::ledger::Ledger;
 use crate::load::Outcome;
 use crate::report::{self, Summary};
 use crate::settings::Settings;
 use crate::tally::Tally;
+use crate::truth::Ledger;
 
 /// What every device of a run can see.
 pub(crate) struct Shared {
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) tally: Arc<Tally>,
     pub(crate) bridge: Option<Arc<Bridge>>,
     pub(crate) started: Instant,
-    pub(crate) started_at_ms: u64,
+    pub(crate) started_at_micros: u64,
     /// Cancelled when nothing more is to become due.
     pub(crate) stop: CancellationToken,
 }
@@ -41,13 +41,13 @@ pub(crate) async fn play(mut settings: Settings) -> Result<Summary, Error> {
         None => None,
     };
     let (bridge, serving) = bridge.unzip();
-    let started_at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let started_at_micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let shared = Arc::new(Shared {
         settings,
         tally,
         bridge,
         started: Instant::now(),
-        started_at_ms: u64::try_from(started_at_ms).unwrap_or_default(),
+        started_at_micros: u64::try_from(started_at_micros).unwrap_or_default(),
         stop: CancellationToken::new(),
     });
     let outcomes = supervise(&shared).await?;
@@ -147,9 +147,10 @@ async fn conclude(shared: &Shared, outcomes: &[Outcome]) -> Result<Summary, Erro
         report::write_acknowledged(path, outcomes)?;
     }
     if let Some(read_back) = &settings.read_back {
-        let mut ledger = Ledger::new(&settings.message.run);
-        for outcome in outcomes {
-            ledger.expect(&outcome.name, outcome.last_sequence, outcome.acknowledged.clone());
+        let names = outcomes.iter().map(|outcome| Arc::clone(&outcome.name));
+        let mut ledger = Ledger::new(&settings.message.run, names);
+        for (outcome, device) in outcomes.iter().zip(0..) {
+            ledger.settle(device, outcome.last_sequence, outcome.acknowledged.clone());
         }
         if settings.report.progress.is_some() {
             report::tell(&format!("reading back {}", read_back.describe()));

@@ -18,7 +18,6 @@ mod device;
 mod error;
 mod fleet;
 mod flight;
-mod ledger;
 mod load;
 mod payload;
 mod random;
@@ -41,10 +40,9 @@ mod tests;
 use std::process::ExitCode;
 
 pub use error::Error;
-pub use ledger::Balance;
 pub use ranges::Ranges;
 pub use report::Summary;
-pub use tally::Percentiles;
+pub use truth::{Balance, Percentiles};
 
 use command::{Arguments, Command, RunArguments};
 use settings::Settings;

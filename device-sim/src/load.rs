@@ -71,7 +71,7 @@ impl Load {
         let constant = Message {
             device: &name,
             sequence: 0,
-            sent_at_ms: 0,
+            due_micros: 0,
             reading: blank,
             line: line(index),
             run: &shared.settings.message.run,
@@ -185,8 +185,8 @@ impl Load {
                 &Message {
                     device: &self.name,
                     sequence: waiting.sequence,
-                    sent_at_ms: shared.started_at_ms
-                        + u64::try_from(waiting.due.as_millis()).unwrap_or(u64::MAX / 2),
+                    due_micros: shared.started_at_micros
+                        + u64::try_from(waiting.due.as_micros()).unwrap_or(u64::MAX / 2),
                     reading: waiting.reading,
                     line: line(self.index),
                     run: &message.run,

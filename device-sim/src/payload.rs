@@ -2,14 +2,13 @@
 
 use std::fmt::Write;
 
-use xxhash_rust::xxh3::Xxh3;
-
 use crate::error::Error;
 use crate::random::Random;
+use crate::truth::proof::{CHECKSUM_CHARACTERS, Origin, Proof, checksum_json, run_number};
 
 /// The payload when none is given.
 pub(crate) const DEFAULT_PAYLOAD: &str = concat!(
-    r#"{"deviceId":"{device}","sequence":{sequence},"sentAtMs":{sent_at_ms},"#,
+    r#"{"deviceId":"{device}","sequence":{sequence},"sentAtMs":{sent_at_ms},"dueMicros":{due_micros},"#,
     r#""temperature":{temperature},"humidity":{humidity},"line":"{line}","run":"{run}","checksum":"{checksum}"}"#
 );
 
@@ -18,6 +17,7 @@ const PAYLOAD_PLACEHOLDERS: &[(&str, Placeholder)] = &[
     ("device", Placeholder::Device),
     ("sequence", Placeholder::Sequence),
     ("sent_at_ms", Placeholder::SentAtMs),
+    ("due_micros", Placeholder::DueMicros),
     ("temperature", Placeholder::Temperature),
     ("humidity", Placeholder::Humidity),
     ("line", Placeholder::Line),
@@ -36,6 +36,7 @@ pub(crate) enum Placeholder {
     Device,
     Sequence,
     SentAtMs,
+    DueMicros,
     Temperature,
     Humidity,
     Line,
@@ -109,7 +110,7 @@ impl Template {
             Part::Filled(Placeholder::Run) => run_bytes,
             // A client id has 65,535 bytes at most, but a certificate's file name 255.
             Part::Filled(Placeholder::Device) => 255,
-            Part::Filled(_) => 24,
+            Part::Filled(_) => CHECKSUM_CHARACTERS,
         };
         self.parts.iter().map(part).sum()
     }
@@ -117,12 +118,21 @@ impl Template {
     /// Fills in a message.
     pub(crate) fn render(&self, message: &Message<'_>, padding: &str) -> String {
         let mut text = String::with_capacity(self.bytes_max(padding.len(), message.run.len()).min(4096));
+        let mut checksums = Vec::new();
         for part in &self.parts {
+            if let Part::Filled(Placeholder::Checksum) = part {
+                checksums.push(text.len());
+            }
             let written = match part {
                 Part::Text(literal) => text.write_str(literal),
                 Part::Filled(placeholder) => fill(&mut text, *placeholder, message, padding),
             };
             written.expect("writing to a string cannot fail");
+        }
+        if !checksums.is_empty()
+            && let Some(checksum) = message.checksum(&text)
+        {
+            checksums.into_iter().for_each(|at| text.replace_range(at..at + CHECKSUM_CHARACTERS, &checksum));
         }
         text
     }
@@ -137,12 +147,13 @@ fn fill(
     match placeholder {
         Placeholder::Device => text.write_str(message.device),
         Placeholder::Sequence => write!(text, "{}", message.sequence),
-        Placeholder::SentAtMs => write!(text, "{}", message.sent_at_ms),
+        Placeholder::SentAtMs => write!(text, "{}", message.due_micros / 1000),
+        Placeholder::DueMicros => write!(text, "{}", message.due_micros),
         Placeholder::Temperature => tenths(text, message.reading.temperature_tenths),
         Placeholder::Humidity => tenths(text, message.reading.humidity_tenths),
         Placeholder::Line => text.write_str(message.line),
         Placeholder::Run => text.write_str(message.run),
-        Placeholder::Checksum => write!(text, "{:016x}", message.checksum()),
+        Placeholder::Checksum => write!(text, "{:0CHECKSUM_CHARACTERS$}", 0),
         Placeholder::Padding => text.write_str(padding),
     }
 }
@@ -177,26 +188,25 @@ pub(crate) struct Message<'a> {
     pub(crate) device: &'a str,
     /// From 1, for each device in each run.
     pub(crate) sequence: u64,
-    /// When it was due, in milliseconds since 1970: an event's age then includes the time it waited to be sent.
-    pub(crate) sent_at_ms: u64,
+    /// When it was due, in microseconds since 1970: an event's age then includes the time it waited to be sent.
+    pub(crate) due_micros: u64,
     pub(crate) reading: Reading,
     pub(crate) line: &'a str,
     pub(crate) run: &'a str,
 }
 
 impl Message<'_> {
-    /// Over all the fields, in a form that does not depend on how a number is written.
-    pub(crate) fn checksum(&self) -> u64 {
-        let mut hash = Xxh3::new();
-        for text in [self.device, self.line, self.run] {
-            hash.update(&(text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        }
-        hash.update(&self.sequence.to_le_bytes());
-        hash.update(&self.sent_at_ms.to_le_bytes());
-        hash.update(&self.reading.temperature_tenths.to_le_bytes());
-        hash.update(&self.reading.humidity_tenths.to_le_bytes());
-        hash.digest()
+    /// Of a text that is complete but for this. None can be made if it is no JSON object.
+    fn checksum(&self, text: &str) -> Option<String> {
+        let origin = Origin { device_id: self.device, run: self.run, clock_ahead_ms: 0 };
+        let proof = Proof {
+            run: run_number(self.run),
+            device: 0,
+            sequence: self.sequence,
+            due_micros: self.due_micros,
+        };
+        let checksum = checksum_json(text.as_bytes(), &origin, &proof)?;
+        Some(checksum.iter().copied().map(char::from).collect())
     }
 }
 

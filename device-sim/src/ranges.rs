@@ -39,6 +39,51 @@ impl Ranges {
         self.ranges.iter().map(|(first, last)| last - first + 1).sum()
     }
 
+    /// What is here and not in the other.
+    pub fn without(&self, other: &Self) -> Self {
+        let mut ranges = BTreeMap::new();
+        let mut others = other.iter().peekable();
+        for (first, last) in self.iter() {
+            let mut from = first;
+            while others.next_if(|(_, other_last)| *other_last < from).is_some() {}
+            while let Some((other_first, other_last)) =
+                others.peek().copied().filter(|(begin, _)| *begin <= last)
+            {
+                if from < other_first {
+                    ranges.insert(from, other_first - 1);
+                }
+                from = other_last.saturating_add(1);
+                if other_last >= last {
+                    break;
+                }
+                others.next();
+            }
+            if from <= last {
+                ranges.insert(from, last);
+            }
+        }
+        Self { ranges }
+    }
+
+    /// Removes the numbers above this one, and says how many they were.
+    pub fn remove_above(&mut self, last: u64) -> u64 {
+        let Some(next) = last.checked_add(1) else { return 0 };
+        let above = self.ranges.split_off(&next);
+        let mut removed = above.iter().map(|(first, last)| last - first + 1).sum();
+        if let Some((_, end)) = self.ranges.iter_mut().next_back()
+            && *end > last
+        {
+            removed += *end - last;
+            *end = last;
+        }
+        removed
+    }
+
+    /// The first of the ranges.
+    pub fn first(&self, ranges: usize) -> Self {
+        Self { ranges: self.iter().take(ranges).collect() }
+    }
+
     /// The ranges, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.ranges.iter().map(|(&first, &last)| (first, last))
@@ -87,6 +132,27 @@ mod tests {
             }
             let all: Vec<_> = ranges.iter().collect();
             prop_assert!(all.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+        }
+
+        #[test]
+        fn sets_are_subtracted_and_cut(
+            left in prop::collection::btree_set(0..60_u64, 0..40),
+            right in prop::collection::btree_set(0..60_u64, 0..40),
+            last in 0..62_u64,
+        ) {
+            let ranges = |numbers: &BTreeSet<u64>| {
+                let mut ranges = Ranges::default();
+                numbers.iter().for_each(|number| assert!(ranges.insert(*number)));
+                ranges
+            };
+            let mut difference = ranges(&left).without(&ranges(&right));
+            prop_assert_eq!(&difference, &ranges(&left.difference(&right).copied().collect()));
+            let all = difference.count();
+            let removed = difference.remove_above(last);
+            let kept = left.difference(&right).copied().filter(|number| *number <= last).collect();
+            prop_assert_eq!(&difference, &ranges(&kept));
+            prop_assert_eq!(difference.count() + removed, all);
+            prop_assert_eq!(difference.first(1).iter().count(), usize::from(!kept.is_empty()));
         }
     }
 }

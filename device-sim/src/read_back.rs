@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::command::RunArguments;
 use crate::error::Error;
-use crate::ledger::Ledger;
+use crate::truth::Ledger;
 use request::{Api, Key};
 
 /// A request that fails is made again after this pause, until the time for reading is over.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::ledger::Balance;
 use crate::load::Outcome;
 use crate::settings::Settings;
-use crate::tally::{Percentiles, Tally};
+use crate::tally::Tally;
+use crate::truth::{Balance, Percentiles};
 
 /// A line on standard error. If nobody can read it, the run goes on.
 pub(crate) fn tell(line: &str) {

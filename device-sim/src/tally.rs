@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use parking_lot::Mutex;
-use serde::Serialize;
+
+use crate::truth::{self, Percentiles};
 
 /// Different reasons that are told apart; more are counted together.
 const REASONS_MAX: usize = 64;
@@ -57,52 +57,18 @@ impl Reasons {
     }
 }
 
-/// Durations, kept to three digits.
-#[derive(Debug)]
-pub(crate) struct Latency(Mutex<Histogram<u64>>);
+/// Durations of all devices.
+#[derive(Debug, Default)]
+pub(crate) struct Latency(Mutex<truth::Latency>);
 
 impl Latency {
     pub(crate) fn record(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.0.lock().saturating_record(micros);
+        self.0.lock().record(duration);
     }
 
     pub(crate) fn percentiles(&self) -> Percentiles {
-        let histogram = self.0.lock();
-        Percentiles {
-            count: histogram.len(),
-            p50: histogram.value_at_quantile(0.5),
-            p90: histogram.value_at_quantile(0.9),
-            p99: histogram.value_at_quantile(0.99),
-            p99_9: histogram.value_at_quantile(0.999),
-            max: histogram.max(),
-        }
+        self.0.lock().percentiles()
     }
-}
-
-impl Default for Latency {
-    fn default() -> Self {
-        // A microsecond to an hour; what is longer counts as an hour.
-        let histogram = Histogram::new_with_bounds(1, 3_600_000_000, 3);
-        Self(Mutex::new(histogram.expect("the bounds are ascending and three digits are allowed")))
-    }
-}
-
-/// Percentiles of a duration, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Percentiles {
-    /// How many were measured.
-    pub count: u64,
-    /// Median.
-    pub p50: u64,
-    /// 90 in a hundred are no longer.
-    pub p90: u64,
-    /// 99 in a hundred are no longer.
-    pub p99: u64,
-    /// 999 in a thousand are no longer.
-    pub p99_9: u64,
-    /// The longest.
-    pub max: u64,
 }
 
 /// Everything counted.

@@ -6,11 +6,13 @@
 pub mod proof;
 
 mod latency;
+mod ledger;
 mod tally;
 mod timeline;
 mod usage;
 
 pub use latency::{Latency, Percentiles};
+pub use ledger::{Balance, Entered, Ledger, Lost};
 pub use proof::Proof;
 pub use tally::{Counts, Reasons, Shard, Snapshot, Tally, Totals};
 pub use timeline::{Heat, Mark, MarkKind, SAMPLES_MAX, Sample, Timeline};

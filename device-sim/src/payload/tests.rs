@@ -3,7 +3,7 @@ use super::*;
 const MESSAGE: Message<'static> = Message {
     device: "device-00001",
     sequence: 7,
-    sent_at_ms: 1_700_000_000_123,
+    due_micros: 1_700_000_000_123_456,
     reading: Reading { temperature_tenths: 805, humidity_tenths: 430 },
     line: "line-2",
     run: "r",
@@ -41,8 +41,10 @@ fn the_default_is_json_with_every_field() {
     let text = Template::payload(DEFAULT_PAYLOAD, false).unwrap().render(&MESSAGE, "");
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["temperature"], 80.5);
-    assert_eq!(value["checksum"], format!("{:016x}", MESSAGE.checksum()));
-    assert_eq!(value.as_object().unwrap().len(), 8);
+    assert_eq!(value["sentAtMs"], 1_700_000_000_123_u64);
+    assert_eq!(value.as_object().unwrap().len(), 9);
+    let delivery = crate::truth::proof::open(text.as_bytes(), MESSAGE.run).unwrap();
+    assert_eq!((delivery.check, delivery.sequence), (crate::truth::proof::Check::Intact, 7));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::persist;
 use super::request::{Api, Service};
-use crate::ledger::Ledger;
+use crate::truth::Ledger;
 
 const SQS: Service = Service { name: "sqs", prefix: "AmazonSQS", content_type: "application/x-amz-json-1.0" };
 
@@ -19,6 +19,7 @@ pub(super) async fn read(api: &Api, url: &str, ledger: &mut Ledger, deadline: In
         "MaxNumberOfMessages": MESSAGES_MAX,
         "WaitTimeSeconds": 1,
         "MessageAttributeNames": ["All"],
+        "AttributeNames": ["SentTimestamp"],
     });
     loop {
         let answer = persist(deadline, || api.call(SQS, "ReceiveMessage", &receive)).await?;
@@ -26,7 +27,9 @@ pub(super) async fn read(api: &Api, url: &str, ledger: &mut Ledger, deadline: In
         for message in messages {
             let body = message.get("Body").and_then(Value::as_str).unwrap_or_default();
             let event_id = message.pointer("/MessageAttributes/eventId/StringValue").and_then(Value::as_str);
-            ledger.enter(body.as_bytes(), event_id);
+            let arrived = message.pointer("/Attributes/SentTimestamp").and_then(Value::as_str);
+            let arrived_micros = arrived.and_then(|millis| millis.parse::<u64>().ok()?.checked_mul(1000));
+            ledger.enter(body.as_bytes(), event_id, arrived_micros);
         }
         if !messages.is_empty() {
             let delete = deletion(url, messages);

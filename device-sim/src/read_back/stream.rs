@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::persist;
 use super::request::{Api, Service};
-use crate::ledger::Ledger;
+use crate::truth::Ledger;
 
 const KINESIS: Service =
     Service { name: "kinesis", prefix: "Kinesis_20131202", content_type: "application/x-amz-json-1.1" };
@@ -72,8 +72,10 @@ fn enter(answer: &Value, ledger: &mut Ledger) -> usize {
     let records = answer.get("Records").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for record in records {
         let data = record.get("Data").and_then(Value::as_str).unwrap_or_default();
+        let arrived = record.get("ApproximateArrivalTimestamp").and_then(Value::as_f64);
+        let arrived_micros = arrived.map(|secs| (secs * 1e6) as u64);
         // What is not base64 is nobody's message, and is entered as such.
-        ledger.enter(&STANDARD.decode(data).unwrap_or_default(), None);
+        ledger.enter(&STANDARD.decode(data).unwrap_or_default(), None, arrived_micros);
     }
     records.len()
 }
