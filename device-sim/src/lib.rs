@@ -29,6 +29,7 @@ mod settings;
 mod tally;
 
 pub mod command;
+pub mod generate;
 pub mod scenario;
 pub mod transport;
 pub mod truth;

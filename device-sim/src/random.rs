@@ -13,6 +13,8 @@ pub(crate) struct Random {
 pub(crate) enum Purpose {
     /// When messages are due.
     Timing,
+    /// What they say.
+    Values,
 }
 
 impl Random {

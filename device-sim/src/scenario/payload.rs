@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Template;
+use super::{MessageTemplate, Route, Template};
 
 /// What the messages of a publication say. Proof that a message is one of ours is added when it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,8 @@ pub enum Format {
 pub enum Body {
     /// Members of a JSON object or a CBOR map. None at all is right, too.
     Values(Vec<Field>),
+    /// Text.
+    Template(MessageTemplate),
     /// Bytes, the same in each message.
     Bytes(Box<[u8]>),
 }
@@ -153,8 +155,8 @@ pub enum Signal {
     },
     /// A map of `lat`, `lon`, `speed_kmh` and `heading`, along a route and back.
     Gps {
-        /// The route; at least two points, not all the same.
-        route: Arc<[Point]>,
+        /// The route.
+        route: Arc<Route>,
         /// How fast, give or take a tenth from device to device.
         speed_kmh: f64,
         /// How far a position is off at random, in metres (standard deviation).

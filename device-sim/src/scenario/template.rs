@@ -102,6 +102,15 @@ impl Template {
         self.parts.iter().any(is_wanted)
     }
 
+    /// The text, if it asks for nothing.
+    pub fn as_constant(&self) -> Option<&str> {
+        match &*self.parts {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether it is the same for every device of a fleet.
     pub fn is_shared(&self) -> bool {
         ![Placeholder::Device, Placeholder::Index, Placeholder::Line].into_iter().any(|own| self.uses(own))
@@ -133,7 +142,7 @@ impl Template {
 }
 
 /// What stands between the braces that a text begins with, and what follows.
-fn inside(text: &str) -> Option<(&str, &str)> {
+pub(super) fn inside(text: &str) -> Option<(&str, &str)> {
     let (inside, after) = text.strip_prefix('{')?.split_once('}')?;
     let (name, digits) = inside.split_once(":0").unwrap_or((inside, "1"));
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -53,7 +53,7 @@ pub struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    fn sent_at_ms(&self, proof: &Proof) -> u64 {
+    pub(crate) fn sent_at_ms(&self, proof: &Proof) -> u64 {
         (proof.due_micros / 1000).saturating_add_signed(self.clock_ahead_ms)
     }
 }
