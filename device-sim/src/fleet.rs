@@ -13,10 +13,11 @@ use crate::bridge::Bridge;
 use crate::device::Device;
 use crate::error::Error;
 use crate::load::Outcome;
-use crate::report::{self, Summary};
+use crate::report::{self, Account, Summary};
+use crate::scenario::Thresholds;
 use crate::settings::Settings;
 use crate::tally::Tally;
-use crate::truth::Ledger;
+use crate::truth::{Ledger, Timeline};
 
 /// What every device of a run can see.
 pub(crate) struct Shared {
@@ -142,23 +143,36 @@ async fn stdin_closed() {
 
 async fn conclude(shared: &Shared, outcomes: &[Outcome]) -> Result<Summary, Error> {
     let settings = &shared.settings;
-    let mut summary = Summary::new(settings, &shared.tally, outcomes, shared.started.elapsed());
+    let took = shared.started.elapsed();
     if let Some(path) = &settings.report.acknowledged_file {
         report::write_acknowledged(path, outcomes)?;
     }
+    let (mut ledger, mut read_back_error) = (None, None);
     if let Some(read_back) = &settings.read_back {
         let names = outcomes.iter().map(|outcome| Arc::clone(&outcome.name));
-        let mut ledger = Ledger::new(&settings.message.run, names);
+        let books = ledger.insert(Ledger::new(&settings.message.run, names));
         for (outcome, device) in outcomes.iter().zip(0..) {
-            ledger.settle(device, outcome.last_sequence, outcome.acknowledged.clone());
+            books.settle(device, outcome.last_sequence, outcome.acknowledged.clone());
         }
         if settings.report.progress.is_some() {
             report::tell(&format!("reading back {}", read_back.describe()));
         }
-        summary.read_back_error = read_back.read(&mut ledger).await.err();
-        summary.balance = ledger.balance();
+        read_back_error = read_back.read(books).await.err();
     }
-    Ok(summary)
+    Ok(Summary::of(Account {
+        run: settings.message.run.clone(),
+        scenario: None,
+        devices: settings.names.len(),
+        seed: settings.plan.seed,
+        qos: Some(settings.message.qos as u8),
+        took,
+        totals: shared.tally.totals(),
+        timeline: Timeline::default(),
+        unacknowledged: outcomes.iter().map(|outcome| outcome.unacknowledged).sum(),
+        ledger,
+        read_back_error,
+        thresholds: Thresholds::default(),
+    }))
 }
 
 /// Each device needs up to four file descriptors, and many systems allow 1024 unless asked.

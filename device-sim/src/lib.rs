@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 pub use error::Error;
 pub use ranges::Ranges;
-pub use report::Summary;
+pub use report::{Account, Summary};
 pub use truth::{Balance, Percentiles};
 
 use command::{Arguments, Command, RunArguments};

@@ -1,15 +1,11 @@
 //! What the whole fleet counts while it runs. Shared by all devices, so everything here is short.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::truth::{self, Percentiles};
-
-/// Different reasons that are told apart; more are counted together.
-const REASONS_MAX: usize = 64;
+use crate::truth::{self, Counts, Percentiles, Totals};
 
 /// A number that only grows, or a gauge.
 #[derive(Debug, Default)]
@@ -31,28 +27,15 @@ impl Count {
 
 /// How often something happened, by the reason.
 #[derive(Debug, Default)]
-pub(crate) struct Reasons(Mutex<BTreeMap<String, u64>>);
+pub(crate) struct Reasons(Mutex<truth::Reasons>);
 
 impl Reasons {
     /// Counts, and says whether this reason is new.
     pub(crate) fn count(&self, reason: &str, times: u64) -> bool {
-        if times == 0 {
-            return false;
-        }
-        let mut reasons = self.0.lock();
-        if let Some(count) = reasons.get_mut(reason) {
-            *count += times;
-            return false;
-        }
-        if reasons.len() >= REASONS_MAX {
-            *reasons.entry("other reasons".to_owned()).or_default() += times;
-            return false;
-        }
-        reasons.insert(reason.to_owned(), times);
-        true
+        self.0.lock().count(reason, times)
     }
 
-    pub(crate) fn all(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn all(&self) -> truth::Reasons {
         self.0.lock().clone()
     }
 }
@@ -68,6 +51,10 @@ impl Latency {
 
     pub(crate) fn percentiles(&self) -> Percentiles {
         self.0.lock().percentiles()
+    }
+
+    fn all(&self) -> truth::Latency {
+        self.0.lock().clone()
     }
 }
 
@@ -98,6 +85,27 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Everything, for the summary.
+    pub(crate) fn totals(&self) -> Totals {
+        let counts = Counts {
+            connects: self.connects.get(),
+            full_handshakes: self.full_handshakes.get(),
+            resumed_handshakes: self.resumed_handshakes.get(),
+            due: self.due.get(),
+            sent: self.sent.get(),
+            resent: self.resent.get(),
+            republished: self.republished.get(),
+            acknowledged: self.acknowledged.get(),
+            connect_failures: self.connect_failures.all(),
+            disconnects: self.disconnects.all(),
+            not_sent: self.not_sent.all(),
+            puback: self.puback.all(),
+            connect: self.connect.all(),
+            ..Counts::default()
+        };
+        Totals { counts, ..Totals::default() }
+    }
+
     /// Tells a reason once; the rest are counted.
     pub(crate) fn failed(&self, reasons: &Reasons, device: &str, what: &str, reason: &str) {
         if reasons.count(reason, 1) {

@@ -10,6 +10,7 @@ mod ledger;
 mod tally;
 mod timeline;
 mod usage;
+mod verdict;
 
 pub use latency::{Latency, Percentiles};
 pub use ledger::{Balance, Entered, Ledger, Lost};
@@ -17,3 +18,4 @@ pub use proof::Proof;
 pub use tally::{Counts, Reasons, Shard, Snapshot, Tally, Totals};
 pub use timeline::{Heat, Mark, MarkKind, SAMPLES_MAX, Sample, Timeline};
 pub use usage::Usage;
+pub use verdict::{Facts, Verdict, judge};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::broker::{Broker, Manners};
+use super::play;
 use super::queue::{self, Contents};
-use super::{arguments, play};
 use crate::Summary;
 
 const QUICK: &str = "--plain --interval-ms 5 --connect-rate 1000 --keep-alive-secs 5";
@@ -184,30 +184,4 @@ async fn a_target_that_cannot_be_read_proves_nothing() {
     let error = summary.read_back_error.clone().unwrap();
     assert!(error.contains("ReceiveMessage at `http://127.0.0.1:1/` failed"), "{error}");
     assert_eq!(summary.exit_status(), 3);
-}
-
-#[test]
-fn the_summary_keeps_its_names() {
-    let arguments = arguments("--address h:1 --plain --run r");
-    let settings = crate::settings::Settings::check(&arguments).unwrap();
-    let tally = crate::tally::Tally::default();
-    let summary = Summary::new(&settings, &tally, &[], std::time::Duration::ZERO);
-    let value = serde_json::to_value(&summary).unwrap();
-    for name in [
-        "sent",
-        "acknowledged",
-        "delivered",
-        "lost",
-        "repeated",
-        "out_of_order",
-        "connect_failures",
-        "puback_micros",
-        "not_sent",
-        "corrupted",
-        "repeated_with_other_event_id",
-        "unacknowledged_delivered",
-    ] {
-        assert!(value.get(name).is_some(), "no `{name}`");
-    }
-    assert!(value["delivered"].is_null() && value["puback_micros"]["p99_9"].is_u64());
 }

@@ -97,6 +97,22 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Everything that has a reason, by what happened and the reason.
+    fn errors(&self) -> BTreeMap<String, u64> {
+        let kinds = [
+            ("cannot connect", &self.connect_failures),
+            ("disconnected", &self.disconnects),
+            ("not sent", &self.not_sent),
+            ("refused", &self.refused),
+        ];
+        kinds
+            .into_iter()
+            .flat_map(|(what, reasons)| {
+                reasons.0.iter().map(move |(reason, times)| (format!("{what}: {reason}"), *times))
+            })
+            .collect()
+    }
+
     /// Adds what another one counted, and empties that.
     fn take_from(&mut self, other: &mut Self) {
         let numbers = |counts: &mut Self| {
@@ -277,6 +293,7 @@ impl Sample {
             disconnects: counts.disconnects.sum(),
             not_sent: counts.not_sent.sum(),
             refused: counts.refused.sum(),
+            errors: counts.errors(),
             puback_micros: percentiles(&counts.puback),
             delivery_micros: percentiles(&counts.delivery),
             connect_micros: percentiles(&counts.connect),

@@ -1,5 +1,6 @@
 //! A run second by second: what plots are drawn from.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -89,6 +90,8 @@ pub struct Sample {
     pub not_sent: u64,
     /// Publishes that the server refused.
     pub refused: u64,
+    /// The last four by their reasons.
+    pub errors: BTreeMap<String, u64>,
     /// From the due time to the acknowledgement, of what was acknowledged in this stretch.
     pub puback_micros: Percentiles,
     /// From the due time to the arrival, of what arrived in this stretch.
@@ -117,11 +120,20 @@ impl Sample {
             disconnects: self.disconnects + next.disconnects,
             not_sent: self.not_sent + next.not_sent,
             refused: self.refused + next.refused,
+            errors: join_errors(&self.errors, &next.errors),
             puback_micros: self.puback_micros.join(next.puback_micros),
             delivery_micros: self.delivery_micros.join(next.delivery_micros),
             connect_micros: self.connect_micros.join(next.connect_micros),
         }
     }
+}
+
+fn join_errors(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut errors = one.clone();
+    for (error, times) in other {
+        *errors.entry(error.clone()).or_default() += times;
+    }
+    errors
 }
 
 /// Something that happened to the whole run at one moment.
@@ -169,17 +181,20 @@ impl Default for Heat {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Timeline {
     /// In order; see [`SAMPLES_MAX`].
+    #[serde(rename = "timeline")]
     pub samples: Vec<Sample>,
     /// In order.
     pub marks: Vec<Mark>,
     /// A row for each sample.
     pub heat: Heat,
     /// How many times neighbours were joined: a sample stands for this power of two of calls.
+    #[serde(skip)]
     joined: u32,
     /// Calls since the last whole sample.
+    #[serde(skip)]
     pending: u32,
 }
 
