@@ -1,20 +1,36 @@
-//! Certificates on disk → TLS settings for each device.
+//! The TLS settings of each device: whom it trusts, which certificate it shows, what it remembers.
+//!
+//! Certificates come from a folder, or are signed as they are needed by an authority that exists or is made. The same
+//! source gives certificates that a server must refuse: expired, not valid yet, revoked.
+//!
+//! It must not know: sockets, when a device connects.
+
+mod authority;
+mod identity;
+mod source;
+mod ticket;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+pub use authority::{Authority, Standing};
+pub use identity::Identity;
+pub use source::Credentials;
+pub use trust::Trust;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::error::Error;
 
-/// Sessions that a device remembers. It talks to one server; TLS 1.3 hands out two tickets at once.
-const SESSIONS_PER_DEVICE: usize = 2;
-
 /// A pair of files, named after the device.
+#[derive(Debug)]
 pub(crate) struct Credential {
     pub(crate) name: Arc<str>,
     certificate: PathBuf,
@@ -67,26 +83,11 @@ pub(crate) fn load(
 ) -> Result<Tls, Error> {
     let server_name = ServerName::try_from(server_name.to_owned())
         .map_err(|_| Error::ServerName(server_name.to_owned()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("authority certificate", authority)? {
-        roots.add(certificate).map_err(|error| content("authority certificate", authority, error))?;
-    }
-    let roots = Arc::new(roots);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let trust = Trust::load(authority, resume)?;
     let mut devices = HashMap::with_capacity(credentials.len());
     for credential in credentials {
-        let chain = certificates("device certificate", &credential.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&credential.key)
-            .map_err(|error| content("device key", &credential.key, error))?;
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .expect("the provider supports the default versions")
-            .with_root_certificates(Arc::clone(&roots))
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| content("device certificate", &credential.certificate, error))?;
-        config.resumption =
-            if resume { Resumption::in_memory_sessions(SESSIONS_PER_DEVICE) } else { Resumption::disabled() };
-        devices.insert(Arc::clone(&credential.name), Arc::new(config));
+        let identity = Identity::load(&credential.certificate, &credential.key)?;
+        devices.insert(Arc::clone(&credential.name), trust.settings(Some(&identity))?);
     }
     Ok(Tls { server_name, devices })
 }

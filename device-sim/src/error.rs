@@ -76,6 +76,24 @@ pub enum Error {
         /// How many are needed.
         wanted: u32,
     },
+    /// A certificate cannot be made.
+    #[error("cannot make {what}: {reason}")]
+    Certificate {
+        /// Which.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// A fault needs a certificate that is refused, and nothing can give one.
+    #[error("no certificate that is {standing} for `{name}`: {advice}")]
+    Standing {
+        /// The device.
+        name: String,
+        /// What it should be.
+        standing: &'static str,
+        /// What to do.
+        advice: String,
+    },
     /// An option that is needed is missing.
     #[error("`{0}` is missing; give it, or `--plain` for bare TCP without certificates")]
     Missing(&'static str),

@@ -13,7 +13,6 @@
 //! It must not use the gateway's own MQTT code: a mistake in that would then hide itself.
 
 mod bridge;
-mod credentials;
 mod device;
 mod error;
 mod fleet;
@@ -29,6 +28,7 @@ mod settings;
 mod tally;
 
 pub mod command;
+pub mod credentials;
 pub mod generate;
 pub mod scenario;
 pub mod transport;
