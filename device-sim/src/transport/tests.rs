@@ -1,6 +1,8 @@
 //! Links against servers on this machine.
 
 mod tcp;
+mod tls;
+mod websocket;
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::*;
 
 /// A link, polled by a test.
+#[derive(Debug)]
 pub(super) struct Driven {
     pub(super) link: Link,
     pub(super) buffers: Buffers,
@@ -19,7 +22,7 @@ pub(super) struct Driven {
 
 impl Driven {
     pub(super) fn open(endpoint: &Endpoint) -> Result<Self, Failure> {
-        Self::of(Link::open(endpoint, None)?)
+        Self::of(Link::open(endpoint, None, None)?)
     }
 
     pub(super) fn of(mut link: Link) -> Result<Self, Failure> {

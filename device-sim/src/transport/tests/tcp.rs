@@ -56,7 +56,7 @@ fn a_link_comes_from_the_address_it_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::tcp(listener.local_addr().unwrap());
     let source = "127.0.0.9".parse().unwrap();
-    let mut driven = Driven::of(Link::open(&endpoint, Some(source)).unwrap()).unwrap();
+    let mut driven = Driven::of(Link::open(&endpoint, Some(source), None).unwrap()).unwrap();
     driven.until(|driven| driven.link.is_open()).unwrap();
     assert_eq!(listener.accept().unwrap().1.ip(), source);
 }
