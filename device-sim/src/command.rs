@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub(crate) mod report;
+
+pub use report::{ReportArguments, ShowArguments};
+
 /// Everything that can be asked of `device-sim`. Flatten it into another program's command line, or use
 /// [`crate::run`] with what the binary parsed.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +33,12 @@ pub enum Command {
     /// the settings are wrong; 3 when no device could connect or the target could not be read back.
     #[command(after_help = EXAMPLES)]
     Run(Box<RunArguments>),
+    /// Make a report to look at from the summary of a run
+    ///
+    /// One HTML file that needs nothing else: throughput, latency over time, connections, a heat map, thresholds and the
+    /// ledger. It can be attached to a mail, opened without a network and printed.
+    #[command(after_help = report::EXAMPLES)]
+    Report(ReportArguments),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -162,6 +172,10 @@ pub struct RunArguments {
     /// Print the final summary as one JSON object
     #[arg(long, help_heading = "Report")]
     pub json: bool,
+
+    /// What else is shown.
+    #[command(flatten)]
+    pub show: ShowArguments,
 
     /// Seconds between two progress lines on standard error; 0 for none; example: 5
     #[arg(long, value_name = "SECONDS", default_value_t = 1, help_heading = "Report")]

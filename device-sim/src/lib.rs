@@ -56,17 +56,10 @@ const NOT_PROVED: u8 = 3;
 /// Does what the command line says, to its end, and prints the result. Makes its own runtime, so it must not be
 /// called inside one.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Command::Run(arguments) = arguments.command;
-    let ended = runtime().and_then(|runtime| {
-        let ended = runtime.block_on(play(&arguments));
-        // A read of standard input cannot be cancelled and would keep the process.
-        runtime.shutdown_timeout(fleet::SHUTDOWN);
-        ended
-    });
-    let ended = ended.and_then(|summary| {
-        report::print(&summary, arguments.json)?;
-        Ok(summary.exit_status())
-    });
+    let ended = match arguments.command {
+        Command::Run(arguments) => run_fleet(&arguments),
+        Command::Report(arguments) => command::report::play(&arguments).map(|()| 0),
+    };
     ExitCode::from(ended.unwrap_or_else(|error| {
         report::tell(&format!("error: {error}"));
         match error {
@@ -74,6 +67,17 @@ pub fn run(arguments: Arguments) -> ExitCode {
             _ => WRONG_SETTINGS,
         }
     }))
+}
+
+fn run_fleet(arguments: &RunArguments) -> Result<u8, Error> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(play(arguments));
+    // A read of standard input cannot be cancelled and would keep the process.
+    runtime.shutdown_timeout(fleet::SHUTDOWN);
+    let summary = ended?;
+    report::print(&summary, arguments.json)?;
+    arguments.show.show(&summary)?;
+    Ok(summary.exit_status())
 }
 
 /// Plays one run and returns its summary, printing only progress. For callers that have a runtime, with time and

@@ -1,5 +1,7 @@
 //! What people and programs are told: lines on standard error while it runs, one summary at the end.
 
+pub(crate) mod document;
+pub(crate) mod html;
 mod summary;
 mod text;
 

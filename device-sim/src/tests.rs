@@ -20,7 +20,9 @@ struct CommandLine {
 /// Parses a command line of `device-sim run`.
 fn arguments(line: &str) -> RunArguments {
     let words = ["device-sim", "run", "--progress-secs", "0"].into_iter().chain(line.split_whitespace());
-    let Command::Run(arguments) = CommandLine::parse_from(words).arguments.command;
+    let Command::Run(arguments) = CommandLine::parse_from(words).arguments.command else {
+        panic!("the words begin with `run`")
+    };
     *arguments
 }
 
