@@ -68,6 +68,14 @@ impl MessageTemplate {
         Ok(Self { parts, fields })
     }
 
+    /// The same, with a member that holds the padding; `None` when the text is no JSON object or a placeholder does not
+    /// exist.
+    pub fn padded(text: &str, fields: Vec<Field>) -> Option<Self> {
+        let body = text.trim_end().strip_suffix('}')?;
+        let comma = if body.trim_end().ends_with('{') { "" } else { "," };
+        Self::parse(&format!("{body}{comma}\"padding\":\"{{padding}}\"}}"), fields).ok()
+    }
+
     /// The names that may stand between braces, but for those of values.
     pub fn known() -> impl Iterator<Item = &'static str> {
         PROOF.iter().map(|(name, _)| *name).chain(Template::known())
