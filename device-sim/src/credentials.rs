@@ -19,13 +19,11 @@ pub use identity::Identity;
 pub use source::Credentials;
 pub use trust::Trust;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::error::Error;
 
@@ -35,14 +33,6 @@ pub(crate) struct Credential {
     pub(crate) name: Arc<str>,
     certificate: PathBuf,
     key: PathBuf,
-}
-
-/// What the bridge needs to speak TLS for every device.
-pub(crate) struct Tls {
-    pub(crate) server_name: ServerName<'static>,
-    /// By client id, which is the device's name. One configuration each, because a session remembered for one
-    /// device must not be resumed by another.
-    pub(crate) devices: HashMap<Arc<str>, Arc<ClientConfig>>,
 }
 
 /// The first `devices` pairs in a directory, sorted by name.
@@ -72,24 +62,6 @@ pub(crate) fn find(directory: &Path, devices: u32) -> Result<Vec<Credential>, Er
     found.sort_by(|one, other| one.name.cmp(&other.name));
     found.truncate(devices as usize);
     Ok(found)
-}
-
-/// Reads every pair and makes its TLS settings.
-pub(crate) fn load(
-    authority: &Path,
-    server_name: &str,
-    credentials: &[Credential],
-    resume: bool,
-) -> Result<Tls, Error> {
-    let server_name = ServerName::try_from(server_name.to_owned())
-        .map_err(|_| Error::ServerName(server_name.to_owned()))?;
-    let trust = Trust::load(authority, resume)?;
-    let mut devices = HashMap::with_capacity(credentials.len());
-    for credential in credentials {
-        let identity = Identity::load(&credential.certificate, &credential.key)?;
-        devices.insert(Arc::clone(&credential.name), trust.settings(Some(&identity))?);
-    }
-    Ok(Tls { server_name, devices })
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {

@@ -108,7 +108,18 @@ pub enum Error {
         /// What was given.
         value: String,
     },
-    /// The bridge, a thread or a signal handler could not be set up.
+    /// The server's name leads nowhere.
+    #[error("cannot find the server `{host}`: {reason}; check the name and the network")]
+    Resolve {
+        /// The server's name.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// A password is not in the environment.
+    #[error("environment variable `{0}` is not set; put the password of the fleet's devices into it")]
+    Password(String),
+    /// A thread or a signal handler could not be set up.
     #[error("cannot set up {what}: {source}")]
     SetUp {
         /// What.
@@ -124,4 +135,19 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// An unknown placeholder, with the nearest of those that exist.
+    pub(crate) fn placeholder(name: &str, place: &'static str, known: &[&str]) -> Self {
+        let nearest = known
+            .iter()
+            .map(|candidate| (strsim::damerau_levenshtein(candidate, name), *candidate))
+            .min()
+            .filter(|(distance, _)| *distance <= 3);
+        let hint =
+            nearest.map_or(String::new(), |(_, candidate)| format!(", did you mean `{{{candidate}}}`?"));
+        let known = known.iter().map(|name| format!("`{{{name}}}`")).collect::<Vec<_>>().join(" ");
+        Self::Placeholder { name: name.to_owned(), place, hint, known }
+    }
 }

@@ -1,31 +1,25 @@
 //! A fleet of simulated devices that proves by count what arrived.
 //!
-//! Each device has its own certificate, connection and schedule, and publishes numbered, checksummed messages with a
-//! public MQTT client. The fleet remembers which of them the gateway acknowledged, reads the target back, and says
+//! Each device has its own certificate, connection and schedule, and publishes numbered, checksummed messages with an
+//! MQTT client of its own. The fleet remembers which of them the server acknowledged, reads the target back, and says
 //! what was lost, repeated or damaged.
 //!
 //! ```text
-//! command → settings → fleet → device ─ load ─ flight        (schedule, payload: what to send and when)
-//!                        │        └── bridge → gateway       (TLS)
-//!                        └→ read_back → ledger → report
+//! command → settings → run → engine ─ scenario, generate     (what to send, and when)
+//!                       │      └───── wire, transport → server
+//!                       └→ read_back → truth → report
 //! ```
 //!
 //! It must not use the gateway's own MQTT code: a mistake in that would then hide itself.
 
-mod bridge;
-mod device;
+mod engine;
 mod error;
-mod fleet;
-mod flight;
-mod load;
-mod payload;
 mod random;
 mod ranges;
 mod read_back;
 mod report;
-mod schedule;
+mod run;
 mod settings;
-mod tally;
 
 pub mod command;
 pub mod credentials;
@@ -73,7 +67,7 @@ fn run_fleet(arguments: &RunArguments) -> Result<u8, Error> {
     let runtime = runtime()?;
     let ended = runtime.block_on(play(arguments));
     // A read of standard input cannot be cancelled and would keep the process.
-    runtime.shutdown_timeout(fleet::SHUTDOWN);
+    runtime.shutdown_timeout(run::SHUTDOWN);
     let summary = ended?;
     report::print(&summary, arguments.json)?;
     arguments.show.show(&summary)?;
@@ -89,7 +83,7 @@ pub async fn play(arguments: &RunArguments) -> Result<Summary, Error> {
     // The HTTP client takes the process's provider; another one installed before is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let settings = Settings::check(arguments)?;
-    Box::pin(fleet::play(settings)).await
+    Box::pin(run::play(settings)).await
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {

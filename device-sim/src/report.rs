@@ -5,6 +5,7 @@ pub(crate) mod html;
 mod summary;
 mod text;
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use serde::Serialize;
 
 pub use summary::{Account, Summary};
 
+use crate::engine::Outcome;
 use crate::error::Error;
-use crate::load::Outcome;
-use crate::tally::Tally;
+use crate::truth::Tally;
 
 /// A line on standard error. If nobody can read it, the run goes on.
 pub(crate) fn tell(line: &str) {
@@ -54,28 +55,28 @@ pub(crate) fn write_acknowledged(path: &Path, outcomes: &[Outcome]) -> Result<()
 }
 
 /// Prints a line every so often, until it is dropped.
-pub(crate) async fn progress(tally: &Tally, every: Duration) {
+pub(crate) async fn progress(tally: &Tally, every: Duration) -> Infallible {
     let mut ticks = tokio::time::interval(every);
     ticks.tick().await;
     let (mut sent, mut acknowledged) = (0, 0);
     loop {
         ticks.tick().await;
-        let (sent_now, acknowledged_now) = (tally.sent.get(), tally.acknowledged.get());
+        let now = tally.snapshot().so_far;
         let rate = |now: u64, before: u64| (now - before) as f64 / every.as_secs_f64();
-        let failures = tally.connect_failures.all().sum();
-        let lost = tally.disconnects.all().sum();
-        let not_sent = tally.not_sent.all().sum();
         tell(&format!(
             "connected {}  sent {} ({:.0}/s)  acknowledged {} ({:.0}/s)  outstanding {}  p99 {:.1} ms  \
-             connect failures {failures}  disconnects {lost}  not sent {not_sent}",
-            tally.connected.get(),
-            sent_now,
-            rate(sent_now, sent),
-            acknowledged_now,
-            rate(acknowledged_now, acknowledged),
-            sent_now.saturating_sub(acknowledged_now),
-            tally.puback.percentiles().p99 as f64 / 1000.0,
+             connect failures {}  disconnects {}  not sent {}",
+            now.connected,
+            now.sent,
+            rate(now.sent, sent),
+            now.acknowledged,
+            rate(now.acknowledged, acknowledged),
+            now.sent.saturating_sub(now.acknowledged),
+            now.puback_micros.p99 as f64 / 1000.0,
+            now.connect_failures,
+            now.disconnects,
+            now.not_sent,
         ));
-        (sent, acknowledged) = (sent_now, acknowledged_now);
+        (sent, acknowledged) = (now.sent, now.acknowledged);
     }
 }

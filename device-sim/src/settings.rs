@@ -1,101 +1,63 @@
-//! Typed options → checked settings, once. After this nothing about the options can be wrong.
+//! Typed options of `run` → a checked scenario and what to tell about it, once. After this nothing about the options
+//! can be wrong.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rumqttc::QoS;
-
 use crate::command::RunArguments;
-use crate::credentials::{self, Credential, Tls};
+use crate::credentials::Credentials;
+use crate::engine::Ending;
 use crate::error::Error;
-use crate::payload::{TOPIC_PLACEHOLDERS, Template};
 use crate::read_back;
-use crate::schedule::Plan;
+use crate::scenario::{
+    Address, Body, Certificates, ClientId, Fleet, Format, Handshake, MessageTemplate, Payload, Protocol,
+    Publication, Qos, QosMix, Scenario, Server, Template, Thresholds, Timing, Transport, UnknownPlaceholder,
+};
 
-/// Room in a packet for everything that is not payload or topic.
-const PACKET_OVERHEAD_BYTES: usize = 1024;
+/// The payload, as text, when it is needed as text: with padding of its own.
+const DEFAULT_PAYLOAD: &str = concat!(
+    r#"{"deviceId":"{device}","sequence":{sequence},"sentAtMs":{sent_at_ms},"dueMicros":{due_micros},"#,
+    r#""temperature":{temperature},"humidity":{humidity},"line":"{line}","run":"{run}","checksum":"{checksum}"}"#
+);
+/// Stands for the padding in a payload's text.
+const PADDING: &str = "{padding}";
+/// The longest topic before its placeholders are filled in.
+const TOPIC_BYTES_MAX: usize = 60_000;
 
 /// A run that can be started.
 pub(crate) struct Settings {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// None for bare TCP.
-    pub(crate) tls: Option<Tls>,
-    /// One for each device, in order.
-    pub(crate) names: Vec<Arc<str>>,
-    pub(crate) plan: Plan,
-    pub(crate) end: End,
-    pub(crate) drain: Duration,
-    pub(crate) message: Message,
-    pub(crate) session: Session,
+    pub(crate) scenario: Scenario,
+    /// The run's name.
+    pub(crate) run: String,
+    /// What devices prove themselves with, if any of them does.
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) ending: Ending,
     pub(crate) report: Report,
     pub(crate) read_back: Option<read_back::Settings>,
 }
 
-/// What ends a run. A signal always does.
-pub(crate) struct End {
-    pub(crate) after: Option<Duration>,
-    pub(crate) messages_per_device: Option<u64>,
-    pub(crate) stdin_closed: bool,
-}
-
-/// What is published.
-pub(crate) struct Message {
-    pub(crate) qos: QoS,
-    pub(crate) topic: Template,
-    pub(crate) payload: Template,
-    pub(crate) padding: String,
-    pub(crate) run: String,
-    pub(crate) packet_bytes_max: usize,
-}
-
-/// How a device holds its MQTT session.
-pub(crate) struct Session {
-    pub(crate) clean: bool,
-    pub(crate) keep_alive: Duration,
-    pub(crate) inflight: u16,
-    pub(crate) waiting_messages_max: usize,
-}
-
 /// What is told, and where.
 pub(crate) struct Report {
+    /// Whether it is a scenario of somebody's, which has a name.
+    pub(crate) scenario: bool,
     pub(crate) progress: Option<Duration>,
     pub(crate) acknowledged_file: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Checks everything that can be checked before the first connection, certificates included.
+    /// Checks everything that can be checked without a connection, but for certificates.
     pub(crate) fn check(arguments: &RunArguments) -> Result<Self, Error> {
-        let (host, port) = address(&arguments.address)?;
         range("--connect-rate", arguments.connect_rate, 0.001..=1_000_000.0, "0.001 to 1000000")?;
         range("--jitter", arguments.jitter, 0.0..=1.0, "0 to 1")?;
-        let (tls, names) = identity(arguments, &host)?;
+        let scenario = scenario(arguments)?;
         Ok(Self {
-            host,
-            port,
-            tls,
-            names,
-            plan: Plan {
-                interval: Duration::from_millis(arguments.interval_ms),
-                jitter: arguments.jitter,
-                connect_rate_per_sec: arguments.connect_rate,
-                seed: arguments.seed,
-            },
-            end: End {
-                after: arguments.seconds.map(Duration::from_secs),
-                messages_per_device: arguments.messages_per_device,
-                stdin_closed: arguments.stop_on_stdin_eof,
-            },
-            drain: Duration::from_secs(arguments.drain_secs),
-            message: message(arguments)?,
-            session: Session {
-                clean: arguments.clean_session,
-                keep_alive: Duration::from_secs(arguments.keep_alive_secs.into()),
-                inflight: arguments.inflight,
-                waiting_messages_max: arguments.waiting_messages_max as usize,
-            },
+            credentials: credentials(&scenario)?,
+            scenario,
+            run: arguments.run.clone().unwrap_or_else(run_name),
+            ending: Ending { stdin_closed: arguments.stop_on_stdin_eof },
             report: Report {
+                scenario: false,
                 progress: (arguments.progress_secs > 0).then(|| Duration::from_secs(arguments.progress_secs)),
                 acknowledged_file: arguments.acknowledged_file.clone(),
             },
@@ -104,14 +66,125 @@ impl Settings {
     }
 }
 
-fn address(address: &str) -> Result<(String, u16), Error> {
-    let wrong = || Error::Address(address.to_owned());
-    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
-    let port: u16 = port.parse().map_err(|_| wrong())?;
-    if host.is_empty() || port == 0 {
-        return Err(wrong());
+/// The name of a run that nobody gave one, made from the time.
+pub(crate) fn run_name() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("run-{:x}", since.as_millis())
+}
+
+/// The certificates of a scenario, if it needs any.
+pub(crate) fn credentials(scenario: &Scenario) -> Result<Option<Credentials>, Error> {
+    let encrypted = scenario.fleets.iter().any(|fleet| fleet.transport.is_encrypted());
+    encrypted.then(|| Credentials::prepare(&scenario.server, scenario.devices())).transpose()
+}
+
+fn scenario(arguments: &RunArguments) -> Result<Scenario, Error> {
+    Ok(Scenario {
+        name: "run".to_owned(),
+        seed: arguments.seed,
+        ends_after: arguments.seconds.map(Duration::from_secs),
+        drain: Duration::from_secs(arguments.drain_secs),
+        server: server(arguments)?,
+        fleets: vec![Arc::new(fleet(arguments)?)],
+        stages: Arc::default(),
+        faults: Vec::new(),
+        hooks: Vec::new(),
+        read_back: None,
+        thresholds: Thresholds::default(),
+    })
+}
+
+fn server(arguments: &RunArguments) -> Result<Server, Error> {
+    let address =
+        Address::parse(&arguments.address).ok_or_else(|| Error::Address(arguments.address.clone()))?;
+    if arguments.plain {
+        return Ok(Server { server_name: address.host.clone(), address, ..Server::default() });
     }
-    Ok((host.to_owned(), port))
+    let authority = arguments.authority.clone().ok_or(Error::Missing("--authority"))?;
+    let folder = arguments.certificates.clone().ok_or(Error::Missing("--certificates"))?;
+    Ok(Server {
+        server_name: arguments.server_name.clone().unwrap_or_else(|| address.host.clone()),
+        address,
+        authority: Some(authority),
+        handshake: if arguments.no_resume { Handshake::Full } else { Handshake::Resumed },
+        certificates: Certificates::Folder(folder),
+        ..Server::default()
+    })
+}
+
+fn fleet(arguments: &RunArguments) -> Result<Fleet, Error> {
+    let named = Template::parse("device-{index:05}").expect("the placeholder exists");
+    Ok(Fleet {
+        devices: arguments.devices,
+        transport: if arguments.plain { Transport::Tcp } else { Transport::Tls },
+        protocol: Protocol::V311,
+        client_id: if arguments.plain { ClientId::Template(named) } else { ClientId::Certificate },
+        connect_per_second: arguments.connect_rate,
+        keep_alive_secs: arguments.keep_alive_secs,
+        clean_session: arguments.clean_session,
+        inflight_max: arguments.inflight,
+        waiting_messages_max: arguments.waiting_messages_max as usize,
+        publications: vec![Arc::new(publication(arguments)?)],
+        ..Fleet::default()
+    })
+}
+
+fn publication(arguments: &RunArguments) -> Result<Publication, Error> {
+    let topic = &arguments.topic;
+    let template = Template::parse(topic).map_err(|UnknownPlaceholder(name)| {
+        Error::placeholder(&name, "the topic", &Template::known().collect::<Vec<_>>())
+    })?;
+    if topic.is_empty() || topic.contains(['+', '#']) || topic.len() > TOPIC_BYTES_MAX {
+        return Err(Error::Topic(topic.clone()));
+    }
+    Ok(Publication {
+        topic: template,
+        qos: QosMix::only(Qos::from_number(arguments.qos.into()).expect("the command line allows 0 to 2")),
+        timing: Timing::Every(Duration::from_millis(arguments.interval_ms)),
+        jitter: arguments.jitter,
+        messages_max: arguments.messages_per_device,
+        payload: Arc::new(payload(arguments)?),
+        ..Publication::default()
+    })
+}
+
+fn payload(arguments: &RunArguments) -> Result<Payload, Error> {
+    let text = match &arguments.payload {
+        None if arguments.padding_bytes == 0 => return Ok(Payload::default()),
+        None => DEFAULT_PAYLOAD.to_owned(),
+        Some(given) if given.contains('{') => given.clone(),
+        Some(file) => std::fs::read_to_string(file).map_err(|source| Error::Read {
+            what: "payload template",
+            path: file.into(),
+            source,
+            advice: "name a file, or give a template, which has a `{`",
+        })?,
+    };
+    let text = padded(&text, arguments.padding_bytes as usize)?;
+    let Payload { body: Body::Values(fields), .. } = Payload::default() else {
+        return Ok(Payload::default());
+    };
+    let known: Vec<String> = fields
+        .iter()
+        .map(|field| field.name.to_string())
+        .chain(MessageTemplate::known().map(str::to_owned))
+        .collect();
+    let template = MessageTemplate::parse(&text, fields).map_err(|UnknownPlaceholder(name)| {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Error::placeholder(&name, "the payload template", &known)
+    })?;
+    Ok(Payload { format: Format::Json, bytes: None, body: Body::Template(template) })
+}
+
+/// Puts padding where a template wants it, or else into a member of its own.
+fn padded(text: &str, bytes: usize) -> Result<String, Error> {
+    let padding = "x".repeat(bytes);
+    if bytes == 0 || text.contains(PADDING) {
+        return Ok(text.replace(PADDING, &padding));
+    }
+    let body = text.trim_end().strip_suffix('}').ok_or(Error::NoPadding)?;
+    let comma = if body.trim_end().ends_with('{') { "" } else { "," };
+    Ok(format!("{body}{comma}\"padding\":\"{padding}\"}}"))
 }
 
 fn range(
@@ -121,57 +194,4 @@ fn range(
     range: &'static str,
 ) -> Result<(), Error> {
     if allowed.contains(&value) { Ok(()) } else { Err(Error::Range { option, value, range }) }
-}
-
-fn identity(arguments: &RunArguments, host: &str) -> Result<(Option<Tls>, Vec<Arc<str>>), Error> {
-    if arguments.plain {
-        let names = (1..=arguments.devices).map(|number| format!("device-{number:05}").into()).collect();
-        return Ok((None, names));
-    }
-    let authority = arguments.authority.as_deref().ok_or(Error::Missing("--authority"))?;
-    let directory = arguments.certificates.as_deref().ok_or(Error::Missing("--certificates"))?;
-    // An IPv6 address stands in brackets before a port, and without them in a certificate.
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let name = arguments.server_name.as_deref().unwrap_or(bare);
-    let credentials = credentials::find(directory, arguments.devices)?;
-    let names = credentials.iter().map(|Credential { name, .. }| Arc::clone(name)).collect();
-    let tls = credentials::load(authority, name, &credentials, !arguments.no_resume)?;
-    Ok((Some(tls), names))
-}
-
-fn message(arguments: &RunArguments) -> Result<Message, Error> {
-    let payload = match &arguments.payload {
-        None => crate::payload::DEFAULT_PAYLOAD.to_owned(),
-        Some(given) if given.contains('{') => given.clone(),
-        Some(file) => std::fs::read_to_string(file).map_err(|source| Error::Read {
-            what: "payload template",
-            path: file.into(),
-            source,
-            advice: "name a file, or give a template, which has a `{`",
-        })?,
-    };
-    let topic = Template::parse(&arguments.topic, "the topic", TOPIC_PLACEHOLDERS)?;
-    if arguments.topic.is_empty() || arguments.topic.contains(['+', '#']) || arguments.topic.len() > 60_000 {
-        return Err(Error::Topic(arguments.topic.clone()));
-    }
-    let padding_bytes = arguments.padding_bytes as usize;
-    let payload = Template::payload(&payload, padding_bytes > 0)?;
-    let run = arguments.run.clone().unwrap_or_else(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        format!("run-{:x}", since.as_millis())
-    });
-    let packet_bytes_max =
-        PACKET_OVERHEAD_BYTES + arguments.topic.len() * 4 + payload.bytes_max(padding_bytes, run.len());
-    Ok(Message {
-        qos: match arguments.qos {
-            0 => QoS::AtMostOnce,
-            1 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        },
-        topic,
-        payload,
-        padding: "x".repeat(padding_bytes),
-        run,
-        packet_bytes_max,
-    })
 }

@@ -1,6 +1,6 @@
 //! Whole runs against servers that are made for the purpose, over real sockets.
 
-mod broker;
+pub(crate) mod broker;
 mod queue;
 mod runs;
 mod settings;

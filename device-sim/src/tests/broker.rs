@@ -17,42 +17,42 @@ const PACKET_BYTES_MAX: usize = 1 << 20;
 
 /// What it does to its clients.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Manners {
+pub(crate) struct Manners {
     /// Breaks every connection after this many publishes on it, without answering the last.
-    pub(super) cut_after: Option<u64>,
+    pub(crate) cut_after: Option<u64>,
     /// Forgets sessions when a connection ends.
-    pub(super) forgets: bool,
+    pub(crate) forgets: bool,
     /// After this many publishes in all it answers nobody any more.
-    pub(super) dies_after: Option<u64>,
+    pub(crate) dies_after: Option<u64>,
 }
 
 /// What it saw.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Client id → the packet ids of its session that were received and not acknowledged.
     sessions: BTreeMap<String, BTreeSet<u16>>,
     /// Client id and sequence number of everything it acknowledged.
-    pub(super) acknowledged: BTreeSet<(String, u64)>,
+    pub(crate) acknowledged: BTreeSet<(String, u64)>,
     /// Client id and sequence number of everything it received.
     received: BTreeSet<(String, u64)>,
     /// Messages that came for the first time after a later one of their device [MQTT-4.6.0-1].
-    pub(super) out_of_order: u64,
-    pub(super) publishes: u64,
-    pub(super) duplicates: u64,
+    pub(crate) out_of_order: u64,
+    pub(crate) publishes: u64,
+    pub(crate) duplicates: u64,
     /// A packet came again without DUP, or for the first time with it [MQTT-3.3.1-1].
-    pub(super) wrong_duplicate_flags: u64,
+    pub(crate) wrong_duplicate_flags: u64,
     /// What a target would have received, first deliveries and repeats, in order.
-    pub(super) bodies: Vec<Bytes>,
+    pub(crate) bodies: Vec<Bytes>,
 }
 
-pub(super) struct Broker {
-    pub(super) port: u16,
-    pub(super) seen: Arc<Mutex<Seen>>,
+pub(crate) struct Broker {
+    pub(crate) port: u16,
+    pub(crate) seen: Arc<Mutex<Seen>>,
 }
 
 impl Broker {
     /// Serves until the test's runtime ends.
-    pub(super) async fn start(manners: Manners, tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) async fn start(manners: Manners, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Seen::default()));

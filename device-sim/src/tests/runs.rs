@@ -102,7 +102,7 @@ async fn a_broker_that_dies_leaves_messages_unacknowledged_or_not_sent() {
     assert!(summary.acknowledged < 100);
     let not_sent: u64 = summary.not_sent.values().sum();
     assert_eq!(summary.due, summary.acknowledged + summary.unacknowledged + not_sent);
-    assert!(summary.not_sent.contains_key(crate::load::TOO_MANY_WAITING), "{:?}", summary.not_sent);
+    assert!(summary.not_sent.contains_key(crate::engine::TOO_MANY_WAITING), "{:?}", summary.not_sent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn nobody_listening_is_counted_and_proves_nothing() {
     let line = format!("--address 127.0.0.1:1 {QUICK} --devices 2 --messages-per-device 5 --drain-secs 0");
     let summary = play(&line).await;
     assert!(summary.connect_failures["connection refused"] >= 2);
-    assert_eq!(summary.not_sent[crate::load::ENDED], 10);
+    assert_eq!(summary.not_sent[crate::engine::ENDED], 10);
     assert_eq!(summary.exit_status(), 3);
 }
 

@@ -1,0 +1,88 @@
+//! A device's way in: acknowledgements of what it published, and messages for it.
+
+use super::{Device, Turn};
+use crate::wire::{self, Incoming, Publish, Qos, SUCCESS, encode};
+
+/// Messages of QoS 2 that may be on their way to a device; more than any server sends at once.
+const UNRELEASED_MAX: usize = 65_535;
+
+impl Device {
+    /// A packet on a connection that is up.
+    ///
+    /// # Errors
+    /// In words that can be counted, when the connection cannot go on.
+    pub(super) fn take(&mut self, packet: &Incoming<'_>, turn: &mut Turn<'_>) -> Result<(), String> {
+        let version = self.role.version;
+        match *packet {
+            Incoming::PubAck { packet_id, code } | Incoming::PubComp { packet_id, code } => {
+                self.acknowledged(packet_id, code, turn)
+            }
+            Incoming::PubRec { packet_id, code } => self.received_by_server(packet_id, code, turn),
+            Incoming::Publish(publish) => self.message(&publish, turn),
+            Incoming::PubRel { packet_id, .. } => {
+                self.unreleased.retain(|unreleased| *unreleased != packet_id);
+                encode::pubcomp(turn.out, version, packet_id, SUCCESS);
+                Ok(())
+            }
+            Incoming::SubAck { codes, .. } => {
+                for code in codes.iter().filter(|code| **code >= 0x80) {
+                    turn.tally.refused.count(&format!("SUBACK: {}", wire::words(version, *code)), 1);
+                }
+                Ok(())
+            }
+            Incoming::UnsubAck { .. } => Ok(()),
+            Incoming::PingResp => {
+                self.pinged_at = None;
+                Ok(())
+            }
+            Incoming::Disconnect { code, .. } => Err(format!("DISCONNECT: {}", wire::words(version, code))),
+            Incoming::ConnAck(_) | Incoming::Auth { .. } => Err("a packet that was not asked for".to_owned()),
+        }
+    }
+
+    fn acknowledged(&mut self, packet_id: u16, code: u8, turn: &mut Turn<'_>) -> Result<(), String> {
+        let refused = wire::is_refused(self.role.version, code);
+        if refused {
+            turn.tally.refused.count(&format!("PUBACK: {}", wire::words(self.role.version, code)), 1);
+        }
+        let landed = self.landed(packet_id, refused, turn);
+        // A PUBCOMP for what an earlier connection gave up is no mistake, a PUBACK for nothing is.
+        if landed { Ok(()) } else { Err("acknowledgement of a packet that was not sent".to_owned()) }
+    }
+
+    fn received_by_server(&mut self, packet_id: u16, code: u8, turn: &mut Turn<'_>) -> Result<(), String> {
+        let version = self.role.version;
+        if wire::is_refused(version, code) {
+            return self.acknowledged(packet_id, code, turn);
+        }
+        let Some(flying) = self.flight.get_mut(packet_id) else {
+            return Err("acknowledgement of a packet that was not sent".to_owned());
+        };
+        flying.released = true;
+        encode::pubrel(turn.out, version, packet_id, SUCCESS);
+        Ok(())
+    }
+
+    fn message(&mut self, publish: &Publish<'_>, turn: &mut Turn<'_>) -> Result<(), String> {
+        let version = self.role.version;
+        match publish.qos {
+            Qos::AtMostOnce => {}
+            Qos::AtLeastOnce => encode::puback(turn.out, version, publish.packet_id, SUCCESS),
+            Qos::ExactlyOnce => {
+                encode::pubrec(turn.out, version, publish.packet_id, SUCCESS);
+                if self.unreleased.contains(&publish.packet_id) {
+                    return Ok(());
+                }
+                if self.unreleased.len() >= UNRELEASED_MAX {
+                    return Err("too many messages of QoS 2 that were not released".to_owned());
+                }
+                self.unreleased.push(publish.packet_id);
+            }
+        }
+        turn.tally.received += 1;
+        if let Some(micros) = self.role.run.delivery_micros(publish.payload, turn.now) {
+            turn.tally.delivery.record_micros(micros);
+        }
+        Ok(())
+    }
+}
