@@ -10,6 +10,7 @@ mod code;
 mod decode;
 mod decoder;
 pub mod encode;
+pub mod garbage;
 mod malformed;
 mod number;
 mod packet;

@@ -212,7 +212,8 @@ pub fn pingreq(out: &mut Vec<u8>) {
 /// Appends a DISCONNECT. The code is left out with MQTT 3.1.1, which has none.
 pub fn disconnect(out: &mut Vec<u8>, version: Version, code: u8) {
     if version == Version::V5 && code != super::CLOSED_IN_ORDER {
-        out.extend_from_slice(&[0xE0, 1, code]);
+        // The length of the properties could be left out, but there are servers that miss it.
+        out.extend_from_slice(&[0xE0, 2, code, 0]);
     } else {
         out.extend_from_slice(&[0xE0, 0]);
     }

@@ -1,6 +1,7 @@
 //! Packets to bytes and bytes to packets, as text.
 
 mod cases;
+mod oracle;
 
 use super::*;
 
