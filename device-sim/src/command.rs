@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 pub(crate) mod report;
+pub(crate) mod scenario;
 
 pub use report::{ReportArguments, ShowArguments};
+pub use scenario::{ScenarioArguments, ScenariosArguments};
 
 /// Everything that can be asked of `device-sim`. Flatten it into another program's command line, or use
 /// [`crate::run`] with what the binary parsed.
@@ -33,6 +35,14 @@ pub enum Command {
     /// the settings are wrong; 3 when no device could connect or the target could not be read back.
     #[command(after_help = EXAMPLES)]
     Run(Box<RunArguments>),
+    /// Read a scenario and say what it would do, or what is wrong with it
+    ///
+    /// Every mistake is told with its file, line and column. Exit status: 0 when it can be played, 2 when it cannot.
+    #[command(after_help = scenario::CHECK_EXAMPLES)]
+    Check(ScenarioArguments),
+    /// List the ready scenarios, or print one
+    #[command(after_help = scenario::SCENARIOS_EXAMPLES)]
+    Scenarios(ScenariosArguments),
     /// Make a report to look at from the summary of a run
     ///
     /// One HTML file that needs nothing else: throughput, latency over time, connections, a heat map, thresholds and the

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// Why a run cannot start, or its result cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A scenario has mistakes.
+    #[error("the scenario cannot be played:\n{0}")]
+    Scenario(crate::scenario::Problems),
     /// The address is not HOST:PORT.
     #[error("`--address {0}` is not HOST:PORT; write for example `localhost:8883`")]
     Address(String),

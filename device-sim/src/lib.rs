@@ -52,6 +52,8 @@ const NOT_PROVED: u8 = 3;
 pub fn run(arguments: Arguments) -> ExitCode {
     let ended = match arguments.command {
         Command::Run(arguments) => run_fleet(&arguments),
+        Command::Check(arguments) => command::scenario::check(&arguments).map(|()| 0),
+        Command::Scenarios(arguments) => command::scenario::scenarios(&arguments).map(|()| 0),
         Command::Report(arguments) => command::report::play(&arguments).map(|()| 0),
     };
     ExitCode::from(ended.unwrap_or_else(|error| {

@@ -49,9 +49,8 @@ impl Scenario {
     /// Everything that is wrong with it.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self, Problems> {
         let refuse = |message: String| Problems::of_file(path, message);
-        let bytes = read_bounded(path, SCENARIO_BYTES_MAX).map_err(|error| {
-            refuse(format!("cannot be read: {error}; `device-sim scenarios` lists the ready ones"))
-        })?;
+        let bytes = read_bounded(path, SCENARIO_BYTES_MAX)
+            .map_err(|error| refuse(format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|_| refuse("is not text in UTF-8".to_owned()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::read(&path.display().to_string(), folder, &text, settings, &read_file)

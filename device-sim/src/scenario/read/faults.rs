@@ -96,11 +96,9 @@ fn check(section: &Section<'_, '_>, fault: &Fault, fleets: &[Fleet], server: &Se
         refuse(&format!("`{}` needs `for_secs`; write for example `for_secs = 5`", fault.kind.name()));
     }
     if matches!(fault.kind, FaultKind::ExpiredCertificate | FaultKind::RevokedCertificate) {
-        let makes = matches!(server.certificates, Certificates::Made(_) | Certificates::Authority { .. });
-        if !makes {
+        if server.certificates == Certificates::None {
             refuse(
-                "such a certificate has to be made; write `certificates = { authority = …, key = … }` \
-                 or `{ made = … }` below `[server]`",
+                "such a certificate comes from somewhere; write `certificates = { made = \"pki\" }` below `[server]`",
             );
         }
         let concerned = fleets.iter().filter(|fleet| fault.concerns(&fleet.name));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use super::section::hint;
+
 /// Everything that is wrong with a scenario; never empty. Shown with a line for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
@@ -46,6 +48,12 @@ impl Place {
 }
 
 impl Problems {
+    /// A name that does not exist.
+    pub(crate) fn of_name<'k>(name: &str, message: &str, known: impl Iterator<Item = &'k str>) -> Self {
+        let place = Place::File { name: name.to_owned(), line: None };
+        Self(vec![Problem { place, message: format!("{message}{}", hint(name, known, "there are")) }])
+    }
+
     pub(super) fn of_file(path: &Path, message: String) -> Self {
         let place = Place::File { name: path.display().to_string(), line: None };
         Self(vec![Problem { place, message }])

@@ -217,7 +217,7 @@ fn mistakes_beside_fleets_are_told_likewise() {
         ("[[fault]]\nkind = \"cut\"\nat_secs = 1\nfleet = \"devic\"\n[[fleet]]", "did you mean `device`?"),
         (
             "[[fault]]\nkind = \"expired_certificate\"\nat_secs = 1\nfor_secs = 1\n[[fleet]]",
-            "such a certificate has to be made",
+            "such a certificate comes from somewhere",
         ),
         (
             "[[fault]]\nkind = \"cut\"\nevery_secs = 5\nfor_secs = 6\n[[fleet]]",
