@@ -29,7 +29,7 @@ pub(crate) const PEERS: [&dyn Peer; 6] = [
 ];
 
 /// How long a start may take; RabbitMQ boots a whole Erlang node.
-const START: Duration = Duration::from_secs(45);
+const START: Duration = Duration::from_secs(30);
 
 /// How clients connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

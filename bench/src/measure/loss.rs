@@ -20,7 +20,7 @@ pub(super) fn kill(
     wait::let_pass(Duration::from_secs(secs))?;
     bout.server.check()?;
     bout.server.kill();
-    bout.server.start_again()?;
+    bout.server.start_again().map_err(|error| error.context("it did not come back after the kill"))?;
     // Its exit status speaks of what could not be sent while the server was away; only what was acknowledged counts here.
     playing.finish()?;
     let file = bout.place.folder().join("acknowledged.jsonl");

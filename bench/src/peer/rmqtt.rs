@@ -40,12 +40,8 @@ impl Peer for Rmqtt {
         let durable = if role.keeping == Keeping::Nothing { "" } else { DURABLE };
         place.write("rmqtt.toml", &[durable, listener].concat(), &[("port", place.port.to_string())])?;
         place.write("plugins/rmqtt-session-storage.toml", STORAGE, &[])?;
-        let arguments = vec!["rmqtt.toml".to_owned()];
-        Ok(vec![Launch {
-            program: programs.installed.join("rmqtt-peer"),
-            arguments,
-            environment: Vec::new(),
-        }])
+        let program = programs.installed.join("rmqtt-peer");
+        Ok(vec![Launch { program, arguments: vec!["rmqtt.toml".to_owned()], environment: Vec::new() }])
     }
 
     fn configurations(&self) -> Vec<(&'static str, &'static str)> {
