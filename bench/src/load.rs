@@ -34,8 +34,8 @@ pub(crate) enum Pace {
 pub(crate) enum Load {
     /// Devices publish.
     FanIn { publish: FanIn, pace: Pace, secs: f64 },
-    /// One publishes so many messages to many, beginning after `wait_secs`; all stay until `secs` have passed.
-    FanOut { subscribers: u32, every_ms: u64, messages: u64, wait_secs: f64, secs: f64 },
+    /// One publishes to many, beginning after `wait_secs`, until `secs` have passed; all stay a little longer.
+    FanOut { subscribers: u32, every_ms: u64, wait_secs: f64, secs: f64 },
     /// Each publishes to one, beginning after `wait_secs`.
     Pairs { pairs: u32, wait_secs: f64, secs: f64 },
     /// All connect; after `cut_secs` all connect again.

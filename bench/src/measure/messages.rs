@@ -52,17 +52,8 @@ pub(super) fn fan_out(
     every_ms: u64,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    /// After the last message, so that the end of all those connections is no part of what is measured.
-    const REST_SECS: f64 = 2.0;
     let secs = bout.setting.secs;
-    let messages = (secs * 1000.0 / every_ms as f64) as u64;
-    let load = Load::FanOut {
-        subscribers,
-        every_ms,
-        messages,
-        wait_secs: WAIT_SECS,
-        secs: WAIT_SECS + secs + REST_SECS,
-    };
+    let load = Load::FanOut { subscribers, every_ms, wait_secs: WAIT_SECS, secs: WAIT_SECS + secs };
     let playing = load.start(bout.stage())?;
     connections::wait_for(bout, subscribers, Duration::from_secs_f64(WAIT_SECS))?;
     let before = bout.settle()?;
