@@ -4,6 +4,7 @@
 //! talks to it as a device ([`Client`]) or as a consumer ([`Consumer`]). The client writes and reads packets by itself: using the gateway's own
 //! codec here would hide its mistakes. Nothing sleeps and hopes: everything waits for a condition, with a bound.
 
+mod browser;
 mod client;
 mod consumer;
 pub mod durable;
@@ -24,6 +25,7 @@ mod tls;
 pub mod wait;
 mod web;
 
+pub use browser::{Page, browse, photograph};
 pub use client::{Client, Connect, Gone, Will};
 pub use consumer::{Consumer, Event, Metrics};
 pub use fleet::{Fleet, Summary};
