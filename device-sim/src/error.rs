@@ -122,6 +122,19 @@ pub enum Error {
     /// A password is not in the environment.
     #[error("environment variable `{0}` is not set; put the password of the fleet's devices into it")]
     Password(String),
+    /// The first fleet comes in a way that the reader does not speak.
+    #[error(
+        "what arrives can be read back by `mqtt` only when the first fleet uses `tcp` or `tls`; put such a fleet first"
+    )]
+    ReaderTransport,
+    /// The subscription that is read back could not be made.
+    #[error("cannot subscribe to `{filter}` to read back what arrives: {reason}")]
+    Subscribe {
+        /// Its topic filter.
+        filter: String,
+        /// Why.
+        reason: String,
+    },
     /// A thread or a signal handler could not be set up.
     #[error("cannot set up {what}: {source}")]
     SetUp {

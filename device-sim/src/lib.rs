@@ -59,7 +59,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     ExitCode::from(ended.unwrap_or_else(|error| {
         report::tell(&format!("error: {error}"));
         match error {
-            Error::SetUp { .. } | Error::Write { .. } => NOT_PROVED,
+            Error::SetUp { .. } | Error::Subscribe { .. } | Error::Write { .. } => NOT_PROVED,
             _ => WRONG_SETTINGS,
         }
     }))

@@ -1,11 +1,12 @@
 //! One run, from a checked scenario to its summary.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::credentials::Credentials;
-use crate::engine::{self, Outcome, Played};
+use crate::engine::{self, Played};
 use crate::error::Error;
+use crate::read_back::{Books, Broker, Reading};
 use crate::report::{self, Account, Summary};
 use crate::scenario::{ClientId, Fleet, Identity, Qos, Scenario};
 use crate::settings::Settings;
@@ -17,8 +18,22 @@ pub(crate) const SHUTDOWN: Duration = Duration::from_millis(200);
 /// Plays a whole run and compares it with what arrived.
 pub(crate) async fn play(mut settings: Settings) -> Result<Summary, Error> {
     let scenario = &settings.scenario;
-    let tally = Arc::new(Tally::new(engine::workers(scenario)));
+    let workers = engine::workers(scenario);
+    // One shard more, for what is read back.
+    let tally = Arc::new(Tally::new(workers + 1));
     let names = names(scenario, &settings.run, settings.credentials.as_ref());
+    let reading = match &scenario.read_back {
+        Some(read_back) => {
+            let books =
+                Books::new(Ledger::new(&settings.run, names.clone()), Some((Arc::clone(&tally), workers)));
+            let broker = || Broker::of(scenario, &settings.run, settings.credentials.as_ref());
+            Some(Reading::start(read_back, books, broker).await?)
+        }
+        None => None,
+    };
+    if let Some(reading) = reading.as_ref().filter(|_| settings.report.progress.is_some()) {
+        report::tell(&format!("what arrives is read back from {}", reading.describe()));
+    }
     let credentials = settings.credentials.take();
     let playing = engine::play(scenario, &settings.run, &names, credentials, &tally, settings.ending);
     let progress = async {
@@ -31,7 +46,7 @@ pub(crate) async fn play(mut settings: Settings) -> Result<Summary, Error> {
         played = Box::pin(playing) => played?,
         never = progress => match never {},
     };
-    conclude(&settings, &tally, played).await
+    conclude(&settings, &tally, played, reading).await
 }
 
 /// What each device is called, counted through all fleets.
@@ -54,18 +69,30 @@ fn names(scenario: &Scenario, run: &str, credentials: Option<&Credentials>) -> V
         .collect()
 }
 
-async fn conclude(settings: &Settings, tally: &Tally, played: Played) -> Result<Summary, Error> {
+async fn conclude(
+    settings: &Settings,
+    tally: &Tally,
+    played: Played,
+    reading: Option<Reading>,
+) -> Result<Summary, Error> {
     let Played { outcomes, took } = played;
     if let Some(path) = &settings.report.acknowledged_file {
         report::write_acknowledged(path, &outcomes)?;
     }
+    let ended = Instant::now();
     let (mut ledger, mut read_back_error) = (None, None);
-    if let Some(read_back) = &settings.read_back {
-        let books = ledger.insert(settled(&settings.run, &outcomes));
+    if let Some(reading) = reading {
         if settings.report.progress.is_some() {
-            report::tell(&format!("reading back {}", read_back.describe()));
+            report::tell(&format!("reading back {}", reading.describe()));
         }
-        read_back_error = read_back.read(books).await.err();
+        let books = Arc::clone(reading.books());
+        for (outcome, device) in outcomes.iter().zip(0..) {
+            books.ledger().settle(device, outcome.last_sequence, outcome.acknowledged.clone());
+        }
+        read_back_error = reading.finish().await.err();
+        ledger = Some(books.close());
+        // What arrived after the last device had ended.
+        tally.sample(took + ended.elapsed());
     }
     let (totals, timeline) = tally.conclude();
     let scenario = &settings.scenario;
@@ -83,15 +110,6 @@ async fn conclude(settings: &Settings, tally: &Tally, played: Played) -> Result<
         read_back_error,
         thresholds: scenario.thresholds.clone(),
     }))
-}
-
-/// A ledger with every device's page.
-fn settled(run: &str, outcomes: &[Outcome]) -> Ledger {
-    let mut ledger = Ledger::new(run, outcomes.iter().map(|outcome| Arc::clone(&outcome.name)));
-    for (outcome, device) in outcomes.iter().zip(0..) {
-        ledger.settle(device, outcome.last_sequence, outcome.acknowledged.clone());
-    }
-    ledger
 }
 
 /// The quality of service of all messages, if it is the same.

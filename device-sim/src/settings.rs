@@ -34,7 +34,6 @@ pub(crate) struct Settings {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) ending: Ending,
     pub(crate) report: Report,
-    pub(crate) read_back: Option<read_back::Settings>,
 }
 
 /// What is told, and where.
@@ -61,7 +60,6 @@ impl Settings {
                 progress: (arguments.progress_secs > 0).then(|| Duration::from_secs(arguments.progress_secs)),
                 acknowledged_file: arguments.acknowledged_file.clone(),
             },
-            read_back: read_back::Settings::check(arguments)?,
         })
     }
 }
@@ -89,7 +87,7 @@ fn scenario(arguments: &RunArguments) -> Result<Scenario, Error> {
         stages: Arc::default(),
         faults: Vec::new(),
         hooks: Vec::new(),
-        read_back: None,
+        read_back: read_back::of_arguments(arguments)?,
         thresholds: Thresholds::default(),
     })
 }

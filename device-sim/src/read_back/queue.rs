@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::persist;
 use super::request::{Api, Service};
-use crate::truth::Ledger;
+use super::{Books, persist};
 
 const SQS: Service = Service { name: "sqs", prefix: "AmazonSQS", content_type: "application/x-amz-json-1.0" };
 
@@ -13,7 +12,7 @@ const SQS: Service = Service { name: "sqs", prefix: "AmazonSQS", content_type: "
 const MESSAGES_MAX: u32 = 10;
 
 /// Consumes the queue. When all is there it goes on until a receive is empty, so that repeats are seen too.
-pub(super) async fn read(api: &Api, url: &str, ledger: &mut Ledger, deadline: Instant) -> Result<(), String> {
+pub(super) async fn read(api: &Api, url: &str, books: &Books, deadline: Instant) -> Result<(), String> {
     let receive = json!({
         "QueueUrl": url,
         "MaxNumberOfMessages": MESSAGES_MAX,
@@ -29,13 +28,13 @@ pub(super) async fn read(api: &Api, url: &str, ledger: &mut Ledger, deadline: In
             let event_id = message.pointer("/MessageAttributes/eventId/StringValue").and_then(Value::as_str);
             let arrived = message.pointer("/Attributes/SentTimestamp").and_then(Value::as_str);
             let arrived_micros = arrived.and_then(|millis| millis.parse::<u64>().ok()?.checked_mul(1000));
-            ledger.enter(body.as_bytes(), event_id, arrived_micros);
+            books.enter(body.as_bytes(), event_id, arrived_micros);
         }
         if !messages.is_empty() {
             let delete = deletion(url, messages);
             persist(deadline, || api.call(SQS, "DeleteMessageBatch", &delete)).await?;
         }
-        if Instant::now() >= deadline || (messages.is_empty() && ledger.complete()) {
+        if Instant::now() >= deadline || (messages.is_empty() && books.complete()) {
             return Ok(());
         }
     }

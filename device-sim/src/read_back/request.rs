@@ -8,6 +8,8 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use serde_json::Value;
 
+use super::Access;
+
 /// Longer than any long poll that is asked for.
 const REQUEST_SECS_MAX: u64 = 20;
 /// As much of an error's body as is shown.
@@ -39,7 +41,8 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(url: &str, key: Option<Key>) -> Result<Self, String> {
+    pub(super) fn new(access: Access) -> Result<Self, String> {
+        let Access { url, key } = access;
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(REQUEST_SECS_MAX))
             .build()
@@ -47,7 +50,7 @@ impl Api {
         let key = key.map(|Key { id, secret, region }| {
             (Identity::from(Credentials::new(id, secret, None, None, "device-sim")), region)
         });
-        Ok(Self { client, url: url.to_owned(), key })
+        Ok(Self { client, url, key })
     }
 
     /// Calls an operation. Errors are words for people.

@@ -7,9 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::persist;
 use super::request::{Api, Service};
-use crate::truth::Ledger;
+use super::{Books, persist};
 
 const KINESIS: Service =
     Service { name: "kinesis", prefix: "Kinesis_20131202", content_type: "application/x-amz-json-1.1" };
@@ -21,12 +20,7 @@ const RECORDS_MAX: u32 = 1000;
 
 /// Reads every shard from its beginning. When all is there it goes on to the end of each shard, so that repeats are
 /// seen too.
-pub(super) async fn read(
-    api: &Api,
-    stream: &str,
-    ledger: &mut Ledger,
-    deadline: Instant,
-) -> Result<(), String> {
+pub(super) async fn read(api: &Api, stream: &str, books: &Books, deadline: Instant) -> Result<(), String> {
     let mut iterators = Vec::new();
     for shard in shards(api, stream, deadline).await? {
         let ask = json!({"StreamName": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
@@ -39,11 +33,11 @@ pub(super) async fn read(
         for iterator in iterators {
             let ask = json!({"ShardIterator": iterator, "Limit": RECORDS_MAX});
             let answer = persist(deadline, || api.call(KINESIS, "GetRecords", &ask)).await?;
-            records += enter(&answer, ledger);
+            records += enter(&answer, books);
             next.extend(text(&answer, "NextShardIterator"));
         }
         iterators = next;
-        if Instant::now() >= deadline || (records == 0 && ledger.complete()) {
+        if Instant::now() >= deadline || (records == 0 && books.complete()) {
             break;
         }
         if records == 0 {
@@ -68,14 +62,14 @@ async fn shards(api: &Api, stream: &str, deadline: Instant) -> Result<Vec<String
     }
 }
 
-fn enter(answer: &Value, ledger: &mut Ledger) -> usize {
+fn enter(answer: &Value, books: &Books) -> usize {
     let records = answer.get("Records").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for record in records {
         let data = record.get("Data").and_then(Value::as_str).unwrap_or_default();
         let arrived = record.get("ApproximateArrivalTimestamp").and_then(Value::as_f64);
         let arrived_micros = arrived.map(|secs| (secs * 1e6) as u64);
         // What is not base64 is nobody's message, and is entered as such.
-        ledger.enter(&STANDARD.decode(data).unwrap_or_default(), None, arrived_micros);
+        books.enter(&STANDARD.decode(data).unwrap_or_default(), None, arrived_micros);
     }
     records.len()
 }

@@ -46,6 +46,9 @@ pub enum ReadFrom {
         filter: String,
         /// Quality of service asked for.
         qos: Qos,
+        /// The subscriber leaves once it is subscribed and comes back after the end, so that everything has to be kept
+        /// for it.
+        offline: bool,
     },
 }
 

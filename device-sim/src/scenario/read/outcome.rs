@@ -71,8 +71,9 @@ fn mqtt(section: &Section<'_, '_>) -> Option<ReadFrom> {
         None => {}
     }
     let qos = qos(&inner).unwrap_or(Qos::AtLeastOnce);
+    let offline = inner.boolean("offline").unwrap_or(false);
     inner.finish();
-    Some(ReadFrom::Mqtt { filter: filter?.0.to_owned(), qos })
+    Some(ReadFrom::Mqtt { filter: filter?.0.to_owned(), qos, offline })
 }
 
 fn signer(section: &Section<'_, '_>) -> Option<Signer> {

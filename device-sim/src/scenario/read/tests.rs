@@ -83,7 +83,9 @@ fn everything_can_be_said() {
     let stages: Vec<StageKind> = scenario.stages.begins().map(|(_, stage)| stage.kind).collect();
     assert_eq!(stages, [StageKind::Ramp, StageKind::Hold, StageKind::Spike, StageKind::Soak]);
     assert_eq!(scenario.hooks[0].name, "server stops");
-    assert!(matches!(&scenario.read_back, Some(back) if matches!(back.from, ReadFrom::Mqtt { .. })));
+    assert!(
+        matches!(&scenario.read_back, Some(back) if matches!(back.from, ReadFrom::Mqtt { offline: true, .. }))
+    );
     assert_eq!(scenario.thresholds.iter().count(), crate::scenario::MEASURES.len());
 }
 
