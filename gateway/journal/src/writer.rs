@@ -12,7 +12,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{CommitError, OpenError};
 use crate::format::{
@@ -32,6 +32,10 @@ const THREAD_NAME: &str = "journal-writer";
 const BUFFER_BYTES_KEPT_MAX: usize = 1024 * 1024;
 const RECORDS_KEPT_MAX: usize = 16 * 1024;
 
+/// A disk with so much more free than has to stay free is not asked again for [`LOOK_AT_DISK_INTERVAL`]: nobody fills it in that time.
+const PLENTY_BYTES: u64 = 1024 * 1024 * 1024;
+const LOOK_AT_DISK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How often a disk that refused records is tried while no record comes. Whoever asks first whether the journal takes records would
 /// otherwise never be told that it does again.
 const TRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -49,6 +53,7 @@ pub(crate) fn start(shared: &Arc<Shared>, last_ms: u64) -> Result<JoinHandle<()>
         last_ms,
         batch: 0,
         refused_bytes: None,
+        had_plenty_at: None,
     };
     thread::Builder::new()
         .name(THREAD_NAME.to_owned())
@@ -96,6 +101,8 @@ struct Writer {
     batch: u64,
     /// How long the frame of the record was that was refused last, until one is taken again.
     refused_bytes: Option<u64>,
+    /// When the disk was last seen with far more free than has to stay free.
+    had_plenty_at: Option<Instant>,
 }
 
 /// The segment being written.
@@ -334,9 +341,14 @@ impl Writer {
     }
 
     /// Refuses what would go to the last bytes of the disk, which are for others.
-    fn keep_reserve(&self) -> Result<(), CommitError> {
+    fn keep_reserve(&mut self) -> Result<(), CommitError> {
         let least = self.shared.settings.disk_free_bytes_min;
-        let free = if least == 0 { None } else { self.shared.storage.free_bytes() };
+        if least == 0 || self.had_plenty_at.is_some_and(|at| at.elapsed() < LOOK_AT_DISK_INTERVAL) {
+            return Ok(());
+        }
+        let free = self.shared.storage.free_bytes();
+        let plenty = least.saturating_add(PLENTY_BYTES);
+        self.had_plenty_at = free.filter(|free| *free >= plenty).map(|_| Instant::now());
         match free.filter(|free| *free < least) {
             Some(free) => {
                 let reason =
