@@ -258,7 +258,9 @@ impl OnTheirWay {
     pub(crate) fn release_before(&self, offset: Offset) {
         let mut state = self.state.lock();
         state.passed = state.passed.max(offset);
-        let later = state.by_offset.split_off(&offset);
+        // Mostly nothing was appended since.
+        let is_all = state.by_offset.last_key_value().is_none_or(|(last, _)| *last < offset);
+        let later = if is_all { BTreeMap::new() } else { state.by_offset.split_off(&offset) };
         let passed = std::mem::replace(&mut state.by_offset, later);
         drop(state);
         drop(passed);

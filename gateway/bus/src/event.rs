@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::record::{Attribute, Event, FAULT_NUMBER, Format, Origin, Parameter, Record, Replay, Route};
 use crate::{Offset, TargetName};
@@ -26,7 +27,10 @@ impl EventId {
         if let Origin::Redriven { event_id } | Origin::Replayed { event_id } = origin {
             return Self(event_id.as_str().into());
         }
-        let mut text = format!("{base}:{rule}");
+        let mut text = String::with_capacity(Hyphenated::LENGTH + 1 + rule.len());
+        text.push_str(base.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        text.push(':');
+        text.push_str(rule);
         if number == FAULT_NUMBER {
             text.push_str(":fault");
         } else if number > 0 {

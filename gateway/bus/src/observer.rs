@@ -155,7 +155,7 @@ fn tell_views(bus: &Shared, head: &Head, entry: &Entry) {
             Serving::Nobody | Serving::Push(_) => continue,
         };
         if record.is_none() {
-            record = Some(Record::decode_events(&entry.payload));
+            record = Some(Record::decode_events_behind(head, &entry.payload));
         }
         match &record {
             Some(Ok(record)) => {

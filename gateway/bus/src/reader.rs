@@ -152,11 +152,10 @@ impl RecordReader {
 /// The events for `target` in an encoded record. A record that can't be understood has none: the
 /// observer has counted it as unreadable before any lane comes to it.
 pub(crate) fn deliveries(payload: &Bytes, target: &TargetName, offset: Offset) -> Vec<Delivery> {
-    let concerns = Head::decode(payload).is_ok_and(|head| head.concerns(target));
-    if !concerns {
+    let Some(head) = Head::decode(payload).ok().filter(|head| head.concerns(target)) else {
         return Vec::new();
-    }
-    match Record::decode_events(payload) {
+    };
+    match Record::decode_events_behind(&head, payload) {
         Ok(record) => Delivery::all_from_record(&record, target, offset),
         Err(error) => {
             tracing::error!(target_name = %target, %offset, %error, "a record can't be read, its events are lost");

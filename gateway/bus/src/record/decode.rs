@@ -1,13 +1,12 @@
 //! Bytes to records. Bytes are not trusted: every length is checked before it is used, and nothing is
 //! allocated for a count that the remaining bytes can't fill.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use thiserror::Error;
 
 use super::encode::{
-    FLAG_MESSAGE, FLAG_ORIGIN_DETAIL, FLAG_REPLAY, FLAG_REPUBLISHED, FLAG_RESEND, FLAG_RETAINED,
-    FLAG_TRACEPARENT, ORIGIN_DEVICE, ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN,
-    ORIGIN_REPLAYED,
+    FLAG_ORIGIN_DETAIL, FLAG_REPLAY, FLAG_REPUBLISHED, FLAG_RESEND, FLAG_RETAINED, FLAG_TRACEPARENT,
+    ORIGIN_DEVICE, ORIGIN_DIRECT, ORIGIN_ERROR_ACTION, ORIGIN_GATEWAY, ORIGIN_REDRIVEN, ORIGIN_REPLAYED,
 };
 use super::{Attribute, Event, Format, Head, Message, Origin, Owed, Record, Replay, ResendKey, Route};
 use crate::TargetName;
@@ -42,8 +41,9 @@ impl Record {
     /// # Errors
     /// When the bytes are not a record of a version this build knows.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let (mut record, mut body, has_message) = Self::decode_events_and_rest(bytes)?;
-        record.message = if has_message { Some(message(&mut body)?) } else { None };
+        let head = Head::decode(bytes)?;
+        let (mut record, mut body) = Self::decode_events_and_rest(&head, bytes)?;
+        record.message = if head.holds_message() { Some(message(&mut body)?) } else { None };
         record.owed = body.list32(6, owed)?;
         if body.remaining() > 0 {
             return Err(DecodeError::Trailing(body.remaining()));
@@ -56,11 +56,20 @@ impl Record {
     /// # Errors
     /// As [`decode`](Self::decode), for the part that is read.
     pub fn decode_events(bytes: &Bytes) -> Result<Self, DecodeError> {
-        Self::decode_events_and_rest(bytes).map(|(record, _, _)| record)
+        Self::decode_events_behind(&Head::decode(bytes)?, bytes)
     }
 
-    fn decode_events_and_rest(bytes: &Bytes) -> Result<(Self, Cursor, bool), DecodeError> {
-        let (head, mut body) = Head::decode_with_body(bytes)?;
+    /// The same for whoever has read the head of these bytes already.
+    ///
+    /// # Errors
+    /// As [`decode_events`](Self::decode_events).
+    pub fn decode_events_behind(head: &Head, bytes: &Bytes) -> Result<Self, DecodeError> {
+        Self::decode_events_and_rest(head, bytes).map(|(record, _)| record)
+    }
+
+    fn decode_events_and_rest<'a>(head: &Head, bytes: &'a Bytes) -> Result<(Self, Cursor<'a>), DecodeError> {
+        let mut body = Cursor::new(bytes);
+        body.pass(head.body_at)?;
         let flag = |flag: u8| head.flags & flag != 0;
         let targets: Vec<TargetName> = head.targets().map(TargetName::parse).collect::<Result<_, _>>()?;
         let (client_id, principal, topic) = (body.text()?, body.text()?, body.text()?);
@@ -78,8 +87,7 @@ impl Record {
         } else {
             None
         };
-        let events = body.list16(15, |body| event(body, &head, &targets))?;
-        let has_message = flag(FLAG_MESSAGE);
+        let events = body.list16(15, |body| event(body, head, &targets))?;
         let record = Self {
             base: head.base,
             accepted_at_ms: head.accepted_at_ms,
@@ -97,7 +105,7 @@ impl Record {
             message: None,
             owed: Vec::new(),
         };
-        Ok((record, body, has_message))
+        Ok((record, body))
     }
 }
 
@@ -115,9 +123,9 @@ fn origin(version: u8, number: u8, detail: Option<String>) -> Result<Origin, Dec
     }
 }
 
-fn event(body: &mut Cursor, head: &Head, targets: &[TargetName]) -> Result<Event, DecodeError> {
+fn event(body: &mut Cursor<'_>, head: &Head, targets: &[TargetName]) -> Result<Event, DecodeError> {
     let rule = head.rules.get(usize::from(body.u16()?)).ok_or(DecodeError::Number("rule"))?;
-    let rule = String::from_utf8(rule.to_vec()).map_err(|_| DecodeError::Utf8)?;
+    let rule = owned(rule)?;
     let number = body.u16()?;
     let content_type = body.text()?;
     let data = body.bytes()?;
@@ -137,7 +145,11 @@ fn event(body: &mut Cursor, head: &Head, targets: &[TargetName]) -> Result<Event
     Ok(Event { rule, number, data, content_type, attributes, routes, error_route })
 }
 
-fn destination(body: &mut Cursor, head: &Head, target: TargetName) -> Result<Route, DecodeError> {
+fn owned(text: &[u8]) -> Result<String, DecodeError> {
+    std::str::from_utf8(text).map(str::to_owned).map_err(|_| DecodeError::Utf8)
+}
+
+fn destination(body: &mut Cursor<'_>, head: &Head, target: TargetName) -> Result<Route, DecodeError> {
     let format = match body.u8()? {
         0 => Format::Data,
         1 => Format::CloudEvents,
@@ -151,7 +163,7 @@ fn destination(body: &mut Cursor, head: &Head, target: TargetName) -> Result<Rou
     Ok(Route { target, partition_key, format, parameters })
 }
 
-fn message(body: &mut Cursor) -> Result<Message, DecodeError> {
+fn message(body: &mut Cursor<'_>) -> Result<Message, DecodeError> {
     Ok(Message {
         payload: body.bytes()?,
         properties: body.bytes()?,
@@ -164,7 +176,7 @@ fn message(body: &mut Cursor) -> Result<Message, DecodeError> {
     })
 }
 
-fn owed(body: &mut Cursor) -> Result<Owed, DecodeError> {
+fn owed(body: &mut Cursor<'_>) -> Result<Owed, DecodeError> {
     Ok(Owed {
         session: body.text()?,
         quality_of_service: body.quality_of_service()?,
@@ -173,36 +185,58 @@ fn owed(body: &mut Cursor) -> Result<Owed, DecodeError> {
     })
 }
 
-/// Takes values off the front of untrusted bytes.
-pub(super) struct Cursor {
-    left: Bytes,
+/// Takes values off the front of untrusted bytes. Only what is handed out as [`Bytes`] touches the count of those who share them.
+pub(super) struct Cursor<'a> {
+    bytes: &'a Bytes,
+    at: usize,
+    end: usize,
 }
 
-impl Cursor {
-    pub(super) fn new(bytes: Bytes) -> Self {
-        Self { left: bytes }
+impl<'a> Cursor<'a> {
+    pub(super) fn new(bytes: &'a Bytes) -> Self {
+        Self { bytes, at: 0, end: bytes.len() }
+    }
+
+    /// Where the next value stands.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     pub(super) fn remaining(&self) -> usize {
-        self.left.len()
+        self.end - self.at
     }
 
-    fn need(&self, count: usize) -> Result<(), DecodeError> {
-        match count.checked_sub(self.left.len()) {
-            None | Some(0) => Ok(()),
+    /// Passes over so many bytes and says where they began.
+    fn pass(&mut self, count: usize) -> Result<usize, DecodeError> {
+        match count.checked_sub(self.remaining()) {
+            None | Some(0) => {
+                let began = self.at;
+                self.at += count;
+                Ok(began)
+            }
             Some(missing) => Err(DecodeError::Short(missing)),
         }
     }
 
+    fn slice(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let began = self.pass(count)?;
+        Ok(&self.bytes[began..self.at])
+    }
+
     pub(super) fn take(&mut self, count: usize) -> Result<Bytes, DecodeError> {
-        self.need(count)?;
-        Ok(self.left.split_to(count))
+        let began = self.pass(count)?;
+        Ok(self.bytes.slice(began..self.at))
+    }
+
+    /// The next so many bytes as a cursor of their own.
+    pub(super) fn part(&mut self, count: usize) -> Result<Self, DecodeError> {
+        let at = self.pass(count)?;
+        Ok(Self { bytes: self.bytes, at, end: self.at })
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        self.need(N)?;
         let mut array = [0; N];
-        self.left.copy_to_slice(&mut array);
+        array.copy_from_slice(self.slice(N)?);
         Ok(array)
     }
 
@@ -239,18 +273,19 @@ impl Cursor {
 
     pub(super) fn text_bytes(&mut self) -> Result<Bytes, DecodeError> {
         let length = usize::from(self.u16()?);
-        let text = self.take(length)?;
-        std::str::from_utf8(&text).map_err(|_| DecodeError::Utf8)?;
-        Ok(text)
+        let began = self.pass(length)?;
+        std::str::from_utf8(&self.bytes[began..self.at]).map_err(|_| DecodeError::Utf8)?;
+        Ok(self.bytes.slice(began..self.at))
     }
 
     fn text(&mut self) -> Result<String, DecodeError> {
         let length = usize::from(self.u16()?);
-        String::from_utf8(self.take(length)?.to_vec()).map_err(|_| DecodeError::Utf8)
+        owned(self.slice(length)?)
     }
 
     fn long_text(&mut self) -> Result<String, DecodeError> {
-        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| DecodeError::Utf8)
+        let length = self.u32()? as usize;
+        owned(self.slice(length)?)
     }
 
     fn bytes(&mut self) -> Result<Bytes, DecodeError> {

@@ -70,22 +70,37 @@ struct Names<'a> {
 #[derive(Default)]
 struct Interned<'a> {
     order: Vec<&'a str>,
+    /// Where each name stands; only once there are so many that looking at all of them takes longer.
     index: HashMap<&'a str, u16>,
 }
 
+/// As many names are looked through faster than they are hashed.
+const LOOKED_THROUGH_MAX: usize = 16;
+
 impl<'a> Interned<'a> {
     fn add(&mut self, text: &'a str) {
-        // More than a `u16` of names is refused when their count is written.
-        let next = u16::try_from(self.order.len()).unwrap_or(u16::MAX);
-        let order = &mut self.order;
-        self.index.entry(text).or_insert_with(|| {
-            order.push(text);
-            next
-        });
+        if self.find(text).is_some() {
+            return;
+        }
+        self.order.push(text);
+        let numbered = (0..=u16::MAX).zip(&self.order);
+        match self.order.len() - 1 {
+            0..LOOKED_THROUGH_MAX => {}
+            LOOKED_THROUGH_MAX => self.index = numbered.map(|(number, name)| (*name, number)).collect(),
+            // More than a `u16` of names is refused when their count is written.
+            last => _ = self.index.insert(text, u16::try_from(last).unwrap_or(u16::MAX)),
+        }
+    }
+
+    fn find(&self, text: &str) -> Option<u16> {
+        if self.index.is_empty() {
+            return (0..).zip(&self.order).find(|(_, name)| **name == text).map(|(number, _)| number);
+        }
+        self.index.get(text).copied()
     }
 
     fn number(&self, text: &str) -> u16 {
-        self.index.get(text).copied().unwrap_or(u16::MAX)
+        self.find(text).unwrap_or(u16::MAX)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Head {
     pub(super) targets: Vec<Bytes>,
     pub(super) rules: Vec<Bytes>,
     routes: Vec<RouteNumbers>,
+    /// Where what follows the head stands in the record.
+    pub(super) body_at: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,18 +53,15 @@ impl Head {
     /// # Errors
     /// When it is not a head of a version this build knows.
     pub fn decode(record: &Bytes) -> Result<Self, DecodeError> {
-        Self::decode_with_body(record).map(|(head, _)| head)
-    }
-
-    pub(super) fn decode_with_body(record: &Bytes) -> Result<(Self, Cursor), DecodeError> {
-        let mut cursor = Cursor::new(record.clone());
+        let mut cursor = Cursor::new(record);
         let version = cursor.u8()?;
         if !(VERSION_OLDEST..=VERSION).contains(&version) {
             return Err(DecodeError::Version(version));
         }
         let (origin, flags, _zero) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
         let length = cursor.u32()? as usize;
-        let mut rest = Cursor::new(cursor.take(length)?);
+        let mut rest = cursor.part(length)?;
+        let body_at = cursor.position();
         let base = Uuid::from_bytes(rest.array::<16>()?);
         let accepted_at_ms = rest.u64()?;
         let source = if has_source(version, flags) { Some(read_source(&mut rest)?) } else { None };
@@ -81,7 +80,7 @@ impl Head {
         if rest.remaining() > 0 {
             return Err(DecodeError::Trailing(rest.remaining()));
         }
-        Ok((Self { version, origin, flags, base, accepted_at_ms, source, targets, rules, routes }, cursor))
+        Ok(Self { version, origin, flags, base, accepted_at_ms, source, targets, rules, routes, body_at })
     }
 
     /// True when the record holds the message itself, for sessions or the retained store.
@@ -137,7 +136,7 @@ pub fn holds_message(record: &Bytes) -> bool {
 /// When it is not a record of a version this build knows.
 pub fn source(record: &Bytes) -> Result<Option<Source>, DecodeError> {
     const FIXED_BYTES: usize = 4 + 4 + 16 + 8;
-    let mut cursor = Cursor::new(record.clone());
+    let mut cursor = Cursor::new(record);
     let (version, _origin, flags) = (cursor.u8()?, cursor.u8()?, cursor.u8()?);
     if !(VERSION_OLDEST..=VERSION).contains(&version) {
         return Err(DecodeError::Version(version));
@@ -145,7 +144,7 @@ pub fn source(record: &Bytes) -> Result<Option<Source>, DecodeError> {
     if !has_source(version, flags) {
         return Ok(None);
     }
-    cursor.take(FIXED_BYTES - 3)?;
+    cursor.part(FIXED_BYTES - 3)?;
     read_source(&mut cursor).map(Some)
 }
 
@@ -153,7 +152,7 @@ fn has_source(version: u8, flags: u8) -> bool {
     version >= 2 && flags & FLAG_SOURCE != 0
 }
 
-fn read_source(cursor: &mut Cursor) -> Result<Source, DecodeError> {
+fn read_source(cursor: &mut Cursor<'_>) -> Result<Source, DecodeError> {
     match cursor.u8()? {
         SOURCE_EXCHANGE => Ok(Source::Exchange { session: cursor.u64()?, packet_id: cursor.u16()? }),
         SOURCE_WILL => Ok(Source::Will { will: cursor.u64()? }),
@@ -168,7 +167,7 @@ fn text(name: &Bytes) -> &str {
     std::str::from_utf8(name).unwrap_or_default()
 }
 
-fn names(cursor: &mut Cursor) -> Result<Vec<Bytes>, DecodeError> {
+fn names(cursor: &mut Cursor<'_>) -> Result<Vec<Bytes>, DecodeError> {
     let count = usize::from(cursor.u16()?);
     let mut names = Vec::with_capacity(count.min(cursor.remaining() / 2));
     for _ in 0..count {
