@@ -139,6 +139,7 @@ pub(crate) fn observe(bus: &Shared, entry: &Entry, is_open: bool) {
         lane.books.lock().accept(route.rule, bytes, again, entry.offset);
         if is_open && !matches!(*lane.serving.lock(), Serving::View(..)) {
             lane.gauge.add(Load { events: 1, bytes });
+            lane.news.notify_one();
         }
     }
     if is_open {
@@ -195,6 +196,8 @@ fn commit_if_due(bus: &Shared) -> Option<Instant> {
         return Some(due);
     }
     commit(bus, &mut state);
+    // Their floors follow, or what others have long read could not be trimmed.
+    bus.all_lanes().iter().for_each(|lane| lane.news.notify_one());
     state.dirty.then(|| Instant::now() + bus.settings.commit_interval)
 }
 

@@ -39,6 +39,11 @@ impl LaneTask {
         if !self.reads_on() || self.read_to >= frontier {
             return;
         }
+        if self.lane.owes_nothing_from(self.read_to) && self.source.lock().skip_to(frontier) {
+            self.dirty = true;
+            self.read_to = frontier;
+            return;
+        }
         let held = self.schedule.len() + self.dying.len();
         let mut bounds = Bounds {
             records_max: RECORDS_PER_TURN_MAX,

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::admission::{Gauge, Load};
@@ -51,6 +51,8 @@ pub(crate) struct Lane {
     pub(crate) serving: Mutex<Serving>,
     pub(crate) vitals: Mutex<Vitals>,
     pub(crate) aside: Arc<Aside>,
+    /// Rung when there may be something for its task to read: an event, or so much for others that its floor should follow.
+    pub(crate) news: Notify,
     /// The target of a push lane, to be asked for its health.
     pub(crate) target: Mutex<Option<Arc<dyn Target>>>,
     /// The row last committed; none for a lane that was never committed.
@@ -94,6 +96,7 @@ impl Lane {
             serving: Mutex::new(Serving::Nobody),
             vitals: Mutex::new(Vitals::default()),
             aside: Arc::new(Aside::new(row.as_ref().map(|row| row.aside.clone()).unwrap_or_default())),
+            news: Notify::new(),
             target: Mutex::new(None),
             accepts: AtomicBool::new(row.as_ref().is_none_or(|row| !row.removed)),
             row: Mutex::new(row),
@@ -107,6 +110,11 @@ impl Lane {
 
     pub(crate) fn set_accepts(&self, accepts: bool) {
         self.accepts.store(accepts, Ordering::Release);
+    }
+
+    /// Whether nothing that was counted from `offset` on is the lane's. What stands before the frontier was counted.
+    pub(crate) fn owes_nothing_from(&self, offset: Offset) -> bool {
+        self.books.lock().observed() <= offset
     }
 
     pub(crate) fn row(&self) -> Option<LaneRow> {

@@ -92,6 +92,15 @@ impl LaneSource {
         batch
     }
 
+    /// Passes over everything before `offset`, as nothing of it is the lane's. Whether it could: what is aside is read.
+    pub(crate) fn skip_to(&mut self, offset: Offset) -> bool {
+        let is_in_journal = self.position >= self.aside.until() && self.side.is_none();
+        if is_in_journal {
+            self.position = self.position.max(offset);
+        }
+        is_in_journal
+    }
+
     /// The next record; none when there is none yet. What was trimmed though it was owed is logged and stepped over.
     ///
     /// # Errors

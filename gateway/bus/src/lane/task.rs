@@ -199,7 +199,7 @@ impl LaneTask {
                 Happened::Returned
             }
             command = self.commands.recv() => Happened::Asked(command),
-            () = pass(&mut self.frontier, read_to), if reads_on => Happened::MoreToRead,
+            () = more(&self.lane, &mut self.frontier, read_to), if reads_on => Happened::MoreToRead,
             () = aside.changed.notified() => {
                 self.dirty = true;
                 Happened::Time
@@ -367,6 +367,18 @@ impl LaneTask {
 
 fn rate_of(settings: &DeliverySettings) -> Rate {
     Rate::new(settings.rate_per_second_max, settings.batch_events_max, Instant::now())
+}
+
+/// Waits until there is something to read from `offset` on. Most records are for other lanes: they wake this one only as often as counts
+/// are committed.
+async fn more(lane: &Lane, frontier: &mut watch::Receiver<Offset>, offset: Offset) {
+    while lane.owes_nothing_from(offset) {
+        lane.news.notified().await;
+        if *frontier.borrow() > offset {
+            return;
+        }
+    }
+    pass(frontier, offset).await;
 }
 
 /// Waits until the frontier is beyond an offset; for ever once the bus is closed.

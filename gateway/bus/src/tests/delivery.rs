@@ -302,3 +302,29 @@ async fn short_memory_reads_events_again() {
     until_books(&bus, HOOK, "accepted 100 delivered 100 dead 0 waiting 0 dropped []").await;
     assert_eq!(target.taken()["a"], numbers(0..100));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_misses_nothing_among_what_is_for_others_and_holds_none_of_it() {
+    const OTHER: &str = "http/other";
+    let place = Place::new();
+    let bus = place.open();
+    let (target, other) = (Scripted::taking(), Scripted::taking());
+    bus.set_target(name(HOOK), Arc::clone(&target) as _, quick()).await.unwrap();
+    bus.set_target(name(OTHER), Arc::clone(&other) as _, quick()).await.unwrap();
+    // More of the others' than a lane reads in one turn, from several at once, and one of its own now and then.
+    let (first, second) = (append(&bus, "first", OTHER, 0..900), append(&bus, "second", OTHER, 0..900));
+    let own = async {
+        for number in 0..30 {
+            append(&bus, "own", HOOK, [number]).await;
+        }
+    };
+    tokio::join!(first, second, own);
+    until_books(&bus, HOOK, "accepted 30 delivered 30 dead 0 waiting 0 dropped []").await;
+    until_books(&bus, OTHER, "accepted 1800 delivered 1800 dead 0 waiting 0 dropped []").await;
+    assert_eq!(target.taken()["own"], numbers(0..30));
+    append(&bus, "first", OTHER, 0..100).await;
+    let end = *bus.shared.journal.durable().borrow();
+    let floor = || bus.shared.lane(HOOK).and_then(|lane| lane.floor());
+    until("its floor passes what is for others", || floor() >= Some(end)).await;
+    assert_eq!(bus.audit().await, []);
+}
