@@ -1,5 +1,7 @@
 //! Scenarios that are right, and what is said about those that are wrong.
 
+mod documentation;
+
 use proptest::prelude::*;
 
 use super::*;
