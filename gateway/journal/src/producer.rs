@@ -18,7 +18,8 @@ const IDLE_OUTCOMES_MAX: usize = 16;
 /// Appends records and tells what became of each, in the order of the appends.
 ///
 /// One for each connection; it is small (under 200 bytes while idle) and needs no task. Records of one producer are in the journal in
-/// the order of its appends. Dropping it does not take back what was appended.
+/// the order of its appends: when one fails, so does everything that was appended behind it before its failure was taken, so that whoever
+/// appends all of them again keeps the order. Dropping it does not take back what was appended.
 #[derive(Debug)]
 pub struct Producer {
     journal: Arc<Inner>,

@@ -28,12 +28,23 @@ pub(crate) struct Pending {
     pub(crate) payload: Bytes,
     /// Computed by the producer, so that the one writer does not have to.
     pub(crate) payload_checksum: u32,
+    /// Of its producer: one more after each failure that the producer knew of when it appended this.
+    pub(crate) generation: u64,
     pub(crate) inbox: Arc<Inbox>,
 }
 
 impl Pending {
     pub(crate) fn queue_bytes(&self) -> usize {
         queue_bytes(self.payload.len())
+    }
+
+    /// Why this can't be written: something that its producer appended before has failed, and it did not know of that when it appended this.
+    /// Written, the two would be out of order as soon as the first is appended again.
+    pub(crate) fn stands_behind_a_failure(&self) -> Option<CommitError> {
+        if self.generation >= self.inbox.generation_min.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.inbox.word.lock().last_failure.clone()
     }
 }
 
@@ -48,6 +59,10 @@ pub(crate) struct Inbox {
     failed: AtomicBool,
     /// The last batch for which this producer was woken. Only the writer uses it.
     woken_for: AtomicU64,
+    /// Of what is appended now. Only the producer changes it, when it takes a failure of this generation.
+    generation: AtomicU64,
+    /// Records of an earlier generation are not written. Only the writer uses it.
+    generation_min: AtomicU64,
     word: Mutex<Word>,
 }
 
@@ -55,13 +70,25 @@ pub(crate) struct Inbox {
 struct Word {
     waker: Option<Waker>,
     /// In order of offset, as the writer leaves them and the producer takes them.
-    failures: VecDeque<(Offset, CommitError)>,
+    failures: VecDeque<Failure>,
+    last_failure: Option<CommitError>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    offset: Offset,
+    generation: u64,
+    error: CommitError,
 }
 
 impl Inbox {
     /// Leaves word of a failure. It must be there before the offset is settled.
-    pub(crate) fn fail(&self, offset: Offset, error: CommitError) {
-        self.word.lock().failures.push_back((offset, error));
+    pub(crate) fn fail(&self, record: &Pending, error: CommitError) {
+        let mut word = self.word.lock();
+        word.last_failure = Some(error.clone());
+        word.failures.push_back(Failure { offset: record.offset, generation: record.generation, error });
+        drop(word);
+        self.generation_min.fetch_max(record.generation + 1, Ordering::Relaxed);
         self.failed.store(true, Ordering::Release);
     }
 
@@ -81,13 +108,14 @@ impl Inbox {
             return Ok(());
         }
         let mut word = self.word.lock();
-        let Some((_, error)) = word.failures.pop_front_if(|(failed, _)| *failed == offset) else {
+        let Some(failure) = word.failures.pop_front_if(|failure| failure.offset == offset) else {
             return Ok(());
         };
         if word.failures.is_empty() {
             self.failed.store(false, Ordering::Release);
         }
-        Err(error)
+        self.generation.fetch_max(failure.generation + 1, Ordering::Relaxed);
+        Err(failure.error)
     }
 }
 
@@ -177,6 +205,7 @@ impl Queue {
 
     fn enqueue(&self, payload: Bytes, inbox: &Arc<Inbox>) -> Result<Offset, AppendError> {
         let payload_checksum = crc32c::crc32c(&payload);
+        let generation = inbox.generation.load(Ordering::Relaxed);
         let inbox = Arc::clone(inbox);
         let mut waiting = self.waiting.lock();
         if waiting.closed {
@@ -184,7 +213,7 @@ impl Queue {
         }
         let offset = waiting.next_offset;
         waiting.next_offset = offset.next();
-        waiting.records.push(Pending { offset, payload, payload_checksum, inbox });
+        waiting.records.push(Pending { offset, payload, payload_checksum, generation, inbox });
         let wake = mem::take(&mut waiting.writer_sleeps);
         drop(waiting);
         if wake {

@@ -75,7 +75,7 @@ impl Drop for Guard {
         let mut left = Vec::new();
         while shared.queue.take(&mut left, None) == Taken::Records {
             for record in left.drain(..) {
-                record.inbox.fail(record.offset, CommitError::Closed);
+                record.inbox.fail(&record, CommitError::Closed);
                 shared.queue.settle(record.offset.next());
                 record.inbox.wake(u64::MAX);
             }
@@ -157,6 +157,11 @@ impl Writer {
     /// Writes all records, in as many batches as it takes.
     fn commit(&mut self, mut records: &[Pending]) {
         while let Some(first) = records.first() {
+            if let Some(error) = first.stands_behind_a_failure() {
+                self.refuse(first, error);
+                records = &records[1..];
+                continue;
+            }
             let room =
                 self.keep_reserve().and_then(|()| self.make_room_for(frame_bytes(first), first.offset));
             if let Err(error) = room {
@@ -191,7 +196,8 @@ impl Writer {
         for record in records {
             let frame_bytes = padded_frame_bytes(record.payload.len());
             let end = self.buffer.len() + frame_bytes;
-            if end > room || (end > bytes_max && !self.buffer.is_empty()) {
+            let is_full = end > room || (end > bytes_max && !self.buffer.is_empty());
+            if is_full || record.stands_behind_a_failure().is_some() {
                 break;
             }
             let position = active.position + self.buffer.len() as u32;
@@ -249,7 +255,7 @@ impl Writer {
         add(&self.shared.counters.failed_records, records.len() as u64);
         self.refused_bytes = records.first().map(frame_bytes);
         for record in records {
-            record.inbox.fail(record.offset, error.clone());
+            record.inbox.fail(record, error.clone());
         }
         self.set_health(match error {
             CommitError::Full { reason } => Health::Full { reason },
@@ -257,6 +263,13 @@ impl Writer {
             CommitError::Closed => Health::Closed,
         });
         self.settle(records);
+    }
+
+    /// Fails a record that was not tried, because one before it has failed.
+    fn refuse(&mut self, record: &Pending, error: CommitError) {
+        add(&self.shared.counters.failed_records, 1);
+        record.inbox.fail(record, error);
+        self.settle(std::slice::from_ref(record));
     }
 
     /// Makes room for what was refused last and writes zeros there, where the next batch goes. When that works, so does the next append.

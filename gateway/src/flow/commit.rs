@@ -92,6 +92,8 @@ pub(super) struct Commits {
     will: Option<WillKey>,
     subscriber_wait_max: Option<Duration>,
     waiting: Line<Waiting>,
+    /// Refusals among them.
+    refused: usize,
     bytes: usize,
     /// The last message, while there is no room for it or its rules wait for answers.
     held: Option<Held>,
@@ -114,7 +116,15 @@ impl Commits {
     /// `subscriber_wait_max` is how long a publish waits for a subscriber whose queue is full, where the settings say that it does;
     /// without it such a publish is refused at once.
     pub(super) fn new(producer: Producer, subscriber_wait_max: Option<Duration>) -> Self {
-        Self { producer, will: None, subscriber_wait_max, waiting: Line::default(), bytes: 0, held: None }
+        Self {
+            producer,
+            will: None,
+            subscriber_wait_max,
+            waiting: Line::default(),
+            refused: 0,
+            bytes: 0,
+            held: None,
+        }
     }
 
     /// For one message, which is this will.
@@ -152,8 +162,14 @@ impl Commits {
         self.held.as_ref().map(Held::label)
     }
 
+    /// Whether somebody in line is about to hear a refusal.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused > 0
+    }
+
     /// Puts a refusal in line.
     pub(super) fn refuse(&mut self, refusal: Refusal, token: Option<AckToken>) {
+        self.refused += 1;
         self.waiting.push(Waiting::Refused(refusal, token));
     }
 
@@ -428,7 +444,10 @@ impl Commits {
     fn pop(&mut self, outcome: Result<(), CommitError>) -> Settled {
         let first = self.waiting.pop().expect("only the message at the front is settled");
         match (first, outcome) {
-            (Waiting::Refused(refusal, token), _) => Settled::Refused(refusal, token),
+            (Waiting::Refused(refusal, token), _) => {
+                self.refused -= 1;
+                Settled::Refused(refusal, token)
+            }
             (Waiting::Accepted(accepted), outcome) => {
                 self.bytes -= accepted.bytes;
                 match outcome {

@@ -207,7 +207,7 @@ impl Connection {
     }
 
     /// Gives the packet back unless it is a PUBLISH that has to wait: for the connection before this one, behind one there is no room for,
-    /// or because it comes too fast.
+    /// behind one whose refusal closes the connection, or because it comes too fast.
     fn admit(&mut self, packet: Packet, is_new: bool) -> Result<Option<Packet>, End> {
         let Packet::Publish(publish) = &packet else { return Ok(Some(packet)) };
         let mqtt = &self.gateway.settings.raw.mqtt;
@@ -215,7 +215,7 @@ impl Connection {
             if is_new {
                 self.gateway.counters.publishes_delayed.increment("taken_over");
             }
-        } else if !self.commits.is_held() && self.stalled_until.is_none() {
+        } else if !self.commits.is_held() && !self.closes_soon() && self.stalled_until.is_none() {
             let bytes =
                 publish.topic.as_bytes().len() + publish.payload.len() + publish.properties.len_bytes();
             match self.rate.take(bytes, Instant::now()) {
@@ -234,6 +234,12 @@ impl Connection {
         }
         self.stalled = Some(Box::new(packet));
         Ok(None)
+    }
+
+    /// MQTT 3.1.1 knows no refusal but the end of the connection. What came behind the refused publish is sent again with it, so it must not
+    /// be taken before.
+    fn closes_soon(&self) -> bool {
+        self.candour.version() == Version::V3_1_1 && self.commits.has_refused()
     }
 
     /// Does everything that can be done without waiting for the peer or the disk.

@@ -114,6 +114,25 @@ async fn a_full_disk_refuses_and_takes_again_without_a_restart() {
     assert_eq!(texts(&open(&storage.process_killed())), ["before", "small enough", "after"]);
 }
 
+/// A connection of MQTT 3.1.1 is closed at the first refusal, and its device sends that message and all behind it again.
+#[tokio::test]
+async fn what_stands_behind_a_failure_of_its_producer_fails_with_it() {
+    let storage = FaultyStorage::new();
+    let journal = open(&storage);
+    append_each(&journal, &["before"]).await;
+    storage.set_capacity_bytes(Some(5000));
+    let (mut one, mut other) = (journal.producer(), journal.producer());
+    one.append(vec![b'1'; 8000]).await.expect("there is room in the queue");
+    one.append("behind it").await.expect("there is room in the queue");
+    assert!(matches!(one.next_outcome().await.1, Err(CommitError::Full { .. })));
+    other.append("of another").await.expect("there is room in the queue");
+    one.append("behind it, too, but after the failure was known").await.expect("there is room in the queue");
+    assert!(matches!(one.next_outcome().await.1, Err(CommitError::Full { .. })));
+    assert_eq!(one.next_outcome().await.1, Ok(()));
+    assert_eq!(other.next_outcome().await.1, Ok(()));
+    assert_eq!(texts(&journal), ["before", "of another", "behind it, too, but after the failure was known"]);
+}
+
 #[tokio::test]
 async fn a_full_disk_at_a_new_segment_refuses_and_takes_again() {
     let storage = FaultyStorage::new();
