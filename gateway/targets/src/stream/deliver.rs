@@ -267,10 +267,13 @@ impl Stream {
         let mut deliveries = Vec::new();
         let mut last_at_ms = None;
         for _ in 0..STRETCHES_MAX {
-            let Some((begin, end)) = self.next_stretch(from.shard, position) else {
-                position = position.max(self.seen_end());
-                last_at_ms = None;
-                break;
+            let (begin, end) = match self.next_stretch(from.shard, position) {
+                Ok(stretch) => stretch,
+                Err(seen_end) => {
+                    position = position.max(seen_end);
+                    last_at_ms = None;
+                    break;
+                }
             };
             let scan = self.scan(from.shard, oldest_ms, begin, end, records_max).await?;
             // A stretch may hold nothing that can still be read; the next call must not begin there again.
@@ -292,15 +295,14 @@ impl Stream {
         })
     }
 
-    fn next_stretch(&self, shard: u32, from: Position) -> Option<(Position, bus::Offset)> {
+    /// Where there is something to read, and up to where; if there is nothing, the place behind everything that was seen. Both are of one
+    /// moment: behind what was seen a moment later something may stand that was not read.
+    fn next_stretch(&self, shard: u32, from: Position) -> Result<(Position, bus::Offset), Position> {
         let index = self.index.lock();
-        let begin = index.seek(shard, from)?;
-        Some((begin, index.stretch_end(shard, begin)))
-    }
-
-    /// Behind everything that was seen so far.
-    fn seen_end(&self) -> Position {
-        self.index.lock().seen_to().map_or(self.begins_at, |seen_to| first_of(seen_to.offset.next()))
+        match index.seek(shard, from) {
+            Some(begin) => Ok((begin, index.stretch_end(shard, begin))),
+            None => Err(index.seen_to().map_or(self.begins_at, |seen_to| first_of(seen_to.offset.next()))),
+        }
     }
 
     async fn scan(

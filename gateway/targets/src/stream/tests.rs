@@ -427,3 +427,34 @@ async fn streams_are_made_found_and_deleted() {
     let unknown = bench.streams.get("telemtry").unwrap_err().to_string();
     assert_eq!(unknown, "there is no stream `telemtry`; did you mean `telemetry`?");
 }
+
+/// What is noted between the look for something to read and the look how far everything goes must not be leapt over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_the_tail_misses_nothing() {
+    const BATCHES: usize = 200;
+    let bench = Bench::open(one_shard()).await;
+    let mut iterator = bench.iterator(0, Start::Latest).await;
+    let stream = bench.stream();
+    let writing = tokio::spawn(async move {
+        for batch in 0..BATCHES {
+            let record = |number: usize| Outgoing {
+                partition_key: "key".to_owned(),
+                data: Bytes::from(format!("{batch}.{number}")),
+                explicit_hash_key: None,
+            };
+            stream.put((0..20).map(record).collect()).await.into_iter().for_each(|put| _ = put.unwrap());
+        }
+    });
+    let mut found = Vec::new();
+    while !writing.is_finished() {
+        let batch = bench.streams.read(&iterator, 10_000).await.unwrap();
+        iterator = batch.next_iterator;
+        found.extend(data(&batch.records));
+    }
+    writing.await.unwrap();
+    bench.seen(20 * BATCHES as u64).await;
+    found.extend(data(&bench.read_all(iterator).await.0));
+    let expected: Vec<_> =
+        (0..BATCHES).flat_map(|batch| (0..20).map(move |number| format!("{batch}.{number}"))).collect();
+    assert_eq!(found, expected);
+}
