@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 pub(crate) mod report;
 pub(crate) mod scenario;
 
+pub use crate::report::When;
 pub use report::{ReportArguments, ShowArguments};
 pub use scenario::{ScenarioArguments, ScenariosArguments};
 

@@ -143,6 +143,16 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// An address cannot be listened on.
+    #[error("cannot listen on `{option} {value}`: {source}; give an address of this machine and a free port")]
+    Listen {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A result cannot be written.
     #[error("cannot write `{}`: {source}; check that the directory exists and has room", path.display())]
     Write {

@@ -2,25 +2,30 @@
 
 pub(crate) mod document;
 pub(crate) mod html;
+mod live;
+mod metrics;
+mod screen;
 mod summary;
 mod text;
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Serialize;
 
+pub(crate) use live::Live;
+pub use live::When;
+pub(crate) use screen::About;
 pub use summary::{Account, Summary};
 
 use crate::engine::Outcome;
 use crate::error::Error;
-use crate::truth::Tally;
 
 /// A line on standard error. If nobody can read it, the run goes on.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    if let Some(line) = screen::hold(line) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
 }
 
 /// Prints the summary on standard output.
@@ -52,31 +57,4 @@ pub(crate) fn write_acknowledged(path: &Path, outcomes: &[Outcome]) -> Result<()
         text.push('\n');
     }
     std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
-}
-
-/// Prints a line every so often, until it is dropped.
-pub(crate) async fn progress(tally: &Tally, every: Duration) -> Infallible {
-    let mut ticks = tokio::time::interval(every);
-    ticks.tick().await;
-    let (mut sent, mut acknowledged) = (0, 0);
-    loop {
-        ticks.tick().await;
-        let now = tally.snapshot().so_far;
-        let rate = |now: u64, before: u64| (now - before) as f64 / every.as_secs_f64();
-        tell(&format!(
-            "connected {}  sent {} ({:.0}/s)  acknowledged {} ({:.0}/s)  outstanding {}  p99 {:.1} ms  \
-             connect failures {}  disconnects {}  not sent {}",
-            now.connected,
-            now.sent,
-            rate(now.sent, sent),
-            now.acknowledged,
-            rate(now.acknowledged, acknowledged),
-            now.sent.saturating_sub(now.acknowledged),
-            now.puback_micros.p99 as f64 / 1000.0,
-            now.connect_failures,
-            now.disconnects,
-            now.not_sent,
-        ));
-        (sent, acknowledged) = (now.sent, now.acknowledged);
-    }
 }

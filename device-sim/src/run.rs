@@ -7,7 +7,7 @@ use crate::credentials::Credentials;
 use crate::engine::{self, Played};
 use crate::error::Error;
 use crate::read_back::{Books, Broker, Reading};
-use crate::report::{self, Account, Summary};
+use crate::report::{self, About, Account, Summary};
 use crate::scenario::{ClientId, Fleet, Identity, Qos, Scenario};
 use crate::settings::Settings;
 use crate::truth::{Ledger, Tally};
@@ -31,20 +31,21 @@ pub(crate) async fn play(mut settings: Settings) -> Result<Summary, Error> {
         }
         None => None,
     };
-    if let Some(reading) = reading.as_ref().filter(|_| settings.report.progress.is_some()) {
+    if let Some(reading) = reading.as_ref().filter(|_| settings.report.live.progress.is_some()) {
         report::tell(&format!("what arrives is read back from {}", reading.describe()));
     }
     let credentials = settings.credentials.take();
     let playing = engine::play(scenario, &settings.run, &names, credentials, &tally, settings.ending);
-    let progress = async {
-        match settings.report.progress {
-            Some(every) => report::progress(&tally, every).await,
-            None => std::future::pending().await,
-        }
+    let about = About {
+        name: if settings.report.scenario { scenario.name.clone() } else { settings.run.clone() },
+        devices: scenario.devices().into(),
+        address: scenario.server.address.to_string(),
     };
+    let live = &settings.report.live;
+    let _metrics = live.start(&tally).await?;
     let played = tokio::select! {
         played = Box::pin(playing) => played?,
-        never = progress => match never {},
+        never = live.show(&tally, &about) => match never {},
     };
     conclude(&settings, &tally, played, reading).await
 }
@@ -82,7 +83,7 @@ async fn conclude(
     let ended = Instant::now();
     let (mut ledger, mut read_back_error) = (None, None);
     if let Some(reading) = reading {
-        if settings.report.progress.is_some() {
+        if settings.report.live.progress.is_some() {
             report::tell(&format!("reading back {}", reading.describe()));
         }
         let books = Arc::clone(reading.books());

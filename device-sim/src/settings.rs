@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::engine::Ending;
 use crate::error::Error;
 use crate::read_back;
+use crate::report::Live;
 use crate::scenario::{
     Address, Body, Certificates, ClientId, Fleet, Format, Handshake, MessageTemplate, Payload, Protocol,
     Publication, Qos, QosMix, Scenario, Server, Template, Thresholds, Timing, Transport, UnknownPlaceholder,
@@ -40,7 +41,8 @@ pub(crate) struct Settings {
 pub(crate) struct Report {
     /// Whether it is a scenario of somebody's, which has a name.
     pub(crate) scenario: bool,
-    pub(crate) progress: Option<Duration>,
+    /// While it goes on.
+    pub(crate) live: Live,
     pub(crate) acknowledged_file: Option<PathBuf>,
 }
 
@@ -57,7 +59,7 @@ impl Settings {
             ending: Ending { stdin_closed: arguments.stop_on_stdin_eof },
             report: Report {
                 scenario: false,
-                progress: (arguments.progress_secs > 0).then(|| Duration::from_secs(arguments.progress_secs)),
+                live: arguments.show.live(arguments.progress_secs),
                 acknowledged_file: arguments.acknowledged_file.clone(),
             },
         })

@@ -1,12 +1,13 @@
 //! What is shown of a run besides its summary, and `device-sim report`: a kept summary as a report.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::Error;
 use crate::report::document::Kept;
-use crate::report::{self, Summary};
+use crate::report::{self, Live, Summary, When};
 
 /// Shown below the options.
 pub(super) const EXAMPLES: &str = "Examples:
@@ -19,9 +20,26 @@ pub struct ShowArguments {
     /// At the end, write a report to look at to this file: plots, thresholds and the ledger on one page; example: night.html
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub html: Option<PathBuf>,
+
+    /// Show the run on one screen instead of lines: `auto` does on a terminal, unless --progress-secs is 0
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Report")]
+    pub screen: When,
+
+    /// While it runs, answer Prometheus at http://HOST:PORT/metrics; example: 127.0.0.1:9300
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Report")]
+    pub prometheus: Option<String>,
 }
 
 impl ShowArguments {
+    /// What is shown while it goes on, with a line every so often where there is no screen; 0 is no lines.
+    pub(crate) fn live(&self, progress_secs: u64) -> Live {
+        Live {
+            progress: (progress_secs > 0).then(|| Duration::from_secs(progress_secs)),
+            screen: self.screen,
+            prometheus: self.prometheus.clone(),
+        }
+    }
+
     /// Shows a summary in every way that was asked for.
     pub(crate) fn show(&self, summary: &Summary) -> Result<(), Error> {
         match &self.html {
