@@ -43,8 +43,7 @@ pub enum FaultKind {
         /// Which share of them.
         share: f64,
     },
-    /// A publish is written after the one that follows it, though it was due before. The ledger does not count that
-    /// as the server's fault.
+    /// A publish is written after the one that follows it, though it was due before. The ledger finds it out of order.
     Reorder {
         /// Which share of them.
         share: f64,
