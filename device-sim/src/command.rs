@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub(crate) mod play;
 pub(crate) mod report;
 pub(crate) mod scenario;
 
 pub use crate::report::When;
+pub use play::PlayArguments;
 pub use report::{ReportArguments, ShowArguments};
 pub use scenario::{ScenarioArguments, ScenariosArguments};
 
@@ -44,6 +46,12 @@ pub enum Command {
     /// List the ready scenarios, or print one
     #[command(after_help = scenario::SCENARIOS_EXAMPLES)]
     Scenarios(ScenariosArguments),
+    /// Play a scenario: fleets, stages, faults and hooks from a file
+    ///
+    /// What the scenario says can be replaced on the command line. It ends with counts, latencies measured from the
+    /// moment a message should have been sent, what arrived where the scenario reads back, and its thresholds.
+    #[command(after_help = play::EXAMPLES)]
+    Play(Box<PlayArguments>),
     /// Make a report to look at from the summary of a run
     ///
     /// One HTML file that needs nothing else: throughput, latency over time, connections, a heat map, thresholds and the

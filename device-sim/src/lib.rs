@@ -39,7 +39,7 @@ pub use ranges::Ranges;
 pub use report::{Account, Summary};
 pub use truth::{Balance, Percentiles};
 
-use command::{Arguments, Command, RunArguments};
+use command::{Arguments, Command, PlayArguments, RunArguments, ShowArguments};
 use settings::Settings;
 
 /// Exit status for wrong usage and settings.
@@ -51,9 +51,12 @@ const NOT_PROVED: u8 = 3;
 /// called inside one.
 pub fn run(arguments: Arguments) -> ExitCode {
     let ended = match arguments.command {
-        Command::Run(arguments) => run_fleet(&arguments),
         Command::Check(arguments) => command::scenario::check(&arguments).map(|()| 0),
         Command::Scenarios(arguments) => command::scenario::scenarios(&arguments).map(|()| 0),
+        Command::Run(arguments) => Settings::check(&arguments)
+            .and_then(|settings| play_to_end(settings, arguments.json, &arguments.show)),
+        Command::Play(arguments) => Settings::load(&arguments)
+            .and_then(|settings| play_to_end(settings, arguments.json, &arguments.show)),
         Command::Report(arguments) => command::report::play(&arguments).map(|()| 0),
     };
     ExitCode::from(ended.unwrap_or_else(|error| {
@@ -65,14 +68,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }))
 }
 
-fn run_fleet(arguments: &RunArguments) -> Result<u8, Error> {
+fn play_to_end(settings: Settings, json: bool, show: &ShowArguments) -> Result<u8, Error> {
     let runtime = runtime()?;
-    let ended = runtime.block_on(play(arguments));
+    let ended = runtime.block_on(Box::pin(play_settings(settings)));
     // A read of standard input cannot be cancelled and would keep the process.
     runtime.shutdown_timeout(run::SHUTDOWN);
     let summary = ended?;
-    report::print(&summary, arguments.json)?;
-    arguments.show.show(&summary)?;
+    report::print(&summary, json)?;
+    show.show(&summary)?;
     Ok(summary.exit_status())
 }
 
@@ -82,9 +85,20 @@ fn run_fleet(arguments: &RunArguments) -> Result<u8, Error> {
 /// # Errors
 /// When the settings are wrong or something it needs cannot be set up; a lost message is not an error but a count.
 pub async fn play(arguments: &RunArguments) -> Result<Summary, Error> {
+    Box::pin(play_settings(Settings::check(arguments)?)).await
+}
+
+/// As [`play`], for a scenario.
+///
+/// # Errors
+/// As [`play`].
+pub async fn play_scenario(arguments: &PlayArguments) -> Result<Summary, Error> {
+    Box::pin(play_settings(Settings::load(arguments)?)).await
+}
+
+async fn play_settings(settings: Settings) -> Result<Summary, Error> {
     // The HTTP client takes the process's provider; another one installed before is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let settings = Settings::check(arguments)?;
     Box::pin(run::play(settings)).await
 }
 

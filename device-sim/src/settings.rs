@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::command::RunArguments;
+use crate::command::{PlayArguments, RunArguments};
 use crate::credentials::Credentials;
 use crate::engine::Ending;
 use crate::error::Error;
@@ -59,6 +59,24 @@ impl Settings {
             ending: Ending { stdin_closed: arguments.stop_on_stdin_eof },
             report: Report {
                 scenario: false,
+                live: arguments.show.live(arguments.progress_secs),
+                acknowledged_file: arguments.acknowledged_file.clone(),
+            },
+        })
+    }
+}
+
+impl Settings {
+    /// Reads a scenario.
+    pub(crate) fn load(arguments: &PlayArguments) -> Result<Self, Error> {
+        let scenario = arguments.scenario.read()?;
+        Ok(Self {
+            credentials: credentials(&scenario)?,
+            scenario,
+            run: arguments.run.clone().unwrap_or_else(run_name),
+            ending: Ending { stdin_closed: arguments.stop_on_stdin_eof },
+            report: Report {
+                scenario: true,
                 live: arguments.show.live(arguments.progress_secs),
                 acknowledged_file: arguments.acknowledged_file.clone(),
             },

@@ -97,6 +97,7 @@ pub(crate) async fn play(
         outcomes = all => outcomes?,
         () = ended => Vec::new(),
         () = sample(&shared) => Vec::new(),
+        () = mark_stages(scenario, tally) => Vec::new(),
     };
     let took = Duration::from_micros(shared.clock.now());
     tally.sample(took);
@@ -170,6 +171,16 @@ async fn sample(shared: &Shared) {
         ticks.tick().await;
         shared.tally.sample(Duration::from_micros(shared.clock.now()));
     }
+}
+
+/// Marks the beginning of each stage; never ends.
+async fn mark_stages(scenario: &Scenario, tally: &Tally) {
+    let started = Instant::now();
+    for (at, stage) in scenario.stages.begins() {
+        tokio::time::sleep_until(started + at).await;
+        tally.mark(at, MarkKind::Stage, stage.kind.name());
+    }
+    std::future::pending::<()>().await;
 }
 
 /// The signals that end a run.
