@@ -193,6 +193,14 @@ fn parse(bytes: &[u8]) -> Value {
 pub struct Metrics(pub String);
 
 impl Metrics {
+    /// What somebody answers in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When nobody answers, or with a failure.
+    pub fn fetch(url: &str) -> anyhow::Result<Self> {
+        Ok(Self(reqwest::blocking::get(url)?.error_for_status()?.text()?))
+    }
+
     /// The sum over all label sets of a metric whose labels contain `labels`; 0 when there is none.
     pub fn sum(&self, name: &str, labels: &str) -> f64 {
         let samples =

@@ -1,9 +1,12 @@
-//! The report of a run in a browser: it opens without a complaint, everything is drawn, and people can use it.
+//! What people see of a run: the report in a browser (it opens without a complaint, everything is drawn, and people can
+//! use it), the screen of a terminal, and metrics.
 
 use anyhow::Context;
-use end_to_end::{browse, photograph, run_command, workspace};
+use end_to_end::{Fleet, Gateway, Metrics, Site, binary, browse, photograph, run_command, wait, workspace};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// What the report calls its figures, for a run in which everything was measured.
 const FIGURES: [&str; 8] =
@@ -142,6 +145,83 @@ fn people_can_use_the_report() -> anyhow::Result<()> {
     assert_eq!([&found["hidden"], &found["wide"]], [1, 0]);
     assert_eq!(found["focused"], true);
     Ok(())
+}
+
+#[test]
+fn a_run_is_shown_while_it_goes_on_and_afterwards() -> anyhow::Result<()> {
+    let site = Site::with_queue("[log]\nlevel = \"warn\"\nformat = \"json\"\n")?;
+    site.register_many(20)?;
+    let mut gateway = Gateway::start(&site)?;
+    let (queue, file) = (gateway.consumer.queue_url("readings"), kept()?.join("run.html"));
+    let html = file.to_str().context("the folder's name is text")?;
+    let words = ["--devices", "20", "--interval-ms", "50", "--read-queue", &queue, "--html", html];
+    let fleet = Fleet::start(&site, &[&words[..], &["--prometheus", "127.0.0.1:0"]].concat())?;
+    let bound = Duration::from_secs(60);
+    let url = wait::until("the metrics' address", bound, || {
+        let said = std::fs::read_to_string(site.path("fleet.log")).ok()?;
+        let (_, after) = said.split_once("metrics are at ")?;
+        after.split_once('\n').map(|(url, _)| url.to_owned())
+    })?;
+    let shown = |name: &str| Metrics::fetch(&url).map_or(0.0, |metrics| metrics.sum(name, ""));
+    wait::for_true("acknowledgements in the metrics", bound, || {
+        shown("device_sim_messages_acknowledged_total") > 500.0 && shown("device_sim_connected") == 20.0
+    })?;
+    assert_eq!(Metrics::fetch(&url)?.sum("device_sim_handshakes_total", "kind=\"full\""), 20.0);
+    let summary = fleet.stop(bound)?;
+    assert_eq!((summary.status, summary.number("lost")?), (0, 0), "{}", summary.report);
+    let page = browse(&file)?;
+    assert_eq!(page.console, Vec::<String>::new());
+    assert!(
+        page.dom.contains(">passed</span>") && page.dom.contains("<th scope=\"row\"><code>lost</code></th>")
+    );
+    for figure in ["throughput", "puback", "puback-heat", "connected", "connects"] {
+        assert!(page.dom.contains(&format!("id=\"{figure}\"")), "{figure}");
+    }
+    photograph(&file, &kept()?.join("run.png"), (1200, 4000), &[])?;
+    gateway.stop()
+}
+
+/// Under a terminal of its own (`script` of Debian's bsdutils), as people see it.
+#[test]
+fn a_terminal_shows_one_screen_and_is_left_as_it_was() -> anyhow::Result<()> {
+    let site = Site::with_queue("[log]\nlevel = \"warn\"\nformat = \"json\"\n")?;
+    site.register_many(5)?;
+    let mut gateway = Gateway::start(&site)?;
+    let command = format!(
+        "stty cols 70 rows 30 && {} device-sim run --address {} --server-name localhost --authority {} --certificates {} \
+         --devices 5 --interval-ms 50 --seconds 4",
+        binary().display(),
+        site.tls_address,
+        site.path("pki/authority.crt").display(),
+        site.path("pki/devices").display(),
+    );
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1");
+    let output = script.stdin(Stdio::null()).output()?;
+    let shown = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{shown:?}");
+    let (before, screen) =
+        shown.split_once("\x1b[?1049h\x1b[?25l").context("another screen, without a cursor")?;
+    let (screen, after) = screen.split_once("\x1b[?25h\x1b[?1049l").context("the usual screen again")?;
+    assert!(!before.contains('\x1b') && !after.contains('\x1b'), "{before:?} {after:?}");
+    let frames: Vec<&str> = screen.split("\x1b[?2026h").skip(1).collect();
+    assert!(frames.len() >= 3, "a frame for each second: {screen:?}");
+    let last = frames[frames.len() - 1].replace("\x1b[H", "").replace("\x1b[K", "");
+    let lines: Vec<&str> = last.split("\r\n").collect();
+    assert!(
+        lines.len() <= 30
+            && lines.iter().all(|line| !line.contains("connected") || line.chars().count() <= 70),
+        "{last}"
+    );
+    assert!(last.contains("of 5") && last.contains("PUBACK"), "{last}");
+    assert!(
+        after.contains("acknowledged") && after.contains("connect latency"),
+        "the summary comes after it: {after:?}"
+    );
+    gateway.stop()
 }
 
 #[test]

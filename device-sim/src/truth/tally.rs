@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::latency::{Latency, Percentiles};
-use super::timeline::{MarkKind, Sample, Timeline};
+use super::timeline::{Mark, MarkKind, Sample, Timeline};
 use super::usage::Usage;
 
 /// Different reasons that are told apart; more are counted together.
@@ -191,6 +191,10 @@ pub struct Snapshot {
     pub not_sent: BTreeMap<String, u64>,
     /// Refused publishes by reason, since the start.
     pub refused: BTreeMap<String, u64>,
+    /// The stage that goes on, if the scenario has stages.
+    pub stage: Option<Mark>,
+    /// The last thing that happened to the whole run beside its stages.
+    pub happened: Option<Mark>,
 }
 
 /// Everything counted, by shards.
@@ -253,6 +257,8 @@ impl Tally {
         let books = self.books.lock();
         let counts = &books.totals.counts;
         let at = Duration::try_from_secs_f64(books.latest.at_secs).unwrap_or_default();
+        let last =
+            |of: fn(MarkKind) -> bool| books.timeline.marks.iter().rfind(|mark| of(mark.kind)).cloned();
         Snapshot {
             latest: books.latest.clone(),
             so_far: Sample::of(counts, at, counts.connected),
@@ -260,6 +266,8 @@ impl Tally {
             disconnects: counts.disconnects.all().clone(),
             not_sent: counts.not_sent.all().clone(),
             refused: counts.refused.all().clone(),
+            stage: last(|kind| kind == MarkKind::Stage),
+            happened: last(|kind| kind != MarkKind::Stage),
         }
     }
 
@@ -325,7 +333,12 @@ mod tests {
         assert_eq!((totals.counts.sent, totals.counts.puback.count()), (12, 2));
         assert_eq!(timeline.samples[0].puback_micros.count, 2);
         assert_eq!(timeline.samples[1].puback_micros, Percentiles::default());
+        for (kind, name) in [(MarkKind::Stage, "ramp"), (MarkKind::Fault, "cut"), (MarkKind::Stage, "hold")] {
+            tally.mark(Duration::from_secs(2), kind, name);
+        }
         let snapshot = tally.snapshot();
+        let names = [&snapshot.stage, &snapshot.happened].map(|mark| mark.as_ref().unwrap().name.as_str());
+        assert_eq!(names, ["hold", "cut"]);
         assert_eq!((snapshot.latest.sent, snapshot.so_far.sent, snapshot.so_far.disconnects), (5, 12, 7));
         assert_eq!(snapshot.disconnects["closed by the server"], 7);
     }

@@ -50,7 +50,7 @@ impl Map<'_> {
         let mut out = format!(
             "<figure class=\"plot\" id=\"{id}\"><h3 id=\"{id}-title\">{title}</h3>\
              <p id=\"{id}-text\">Each column is {column} of the run, each cell the {counted} that took so long; the fullest \
-             holds {}.</p>{}<div class=\"scroll\"><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" \
+             holds {}.</p>{}<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-labelledby=\"{id}-title\"><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" \
              aria-labelledby=\"{id}-title\" aria-describedby=\"{id}-text\">",
             count(most),
             legend(most),

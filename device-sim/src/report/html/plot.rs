@@ -80,7 +80,7 @@ impl Plot {
         let height = Frame::whole(HEIGHT);
         let mut out = format!(
             "<figure class=\"plot\" id=\"{id}\"><h3 id=\"{id}-title\">{title}</h3>\
-             <p id=\"{id}-text\">{}</p>{}<div class=\"scroll\">\
+             <p id=\"{id}-text\">{}</p>{}<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-labelledby=\"{id}-title\">\
              <svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"{id}-title\" aria-describedby=\"{id}-text\">",
             self.caption,
             self.legend(),

@@ -111,8 +111,7 @@
     const scroll = element.querySelector(".scroll"), svg = scroll.querySelector("svg");
     const figure = { element, scroll, svg, tell, cursor: svg.querySelector(".cursor"), bottom: svg.viewBox.baseVal.height - 26 };
     figures.push(figure);
-    scroll.tabIndex = 0;
-    scroll.setAttribute("role", "group");
+    scroll.removeAttribute("aria-labelledby");
     scroll.setAttribute("aria-label", element.querySelector("h3").textContent + ": arrow keys go from moment to moment");
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();

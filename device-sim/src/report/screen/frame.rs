@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::About;
-use crate::truth::{Percentiles, Sample, Snapshot};
+use crate::truth::{MarkKind, Percentiles, Sample, Snapshot};
 
 /// Heights of a small plot's columns.
 const COLUMNS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -78,7 +78,7 @@ pub(super) fn lines(
     coloured: bool,
 ) -> Vec<String> {
     let line = || Line::new(width, coloured);
-    let mut lines = vec![head(line(), view), line()];
+    let mut lines = vec![head(line(), view), happened(line(), view.snapshot), line()];
     rates(&mut lines, &line, view);
     lines.push(line());
     latencies(&mut lines, &line, view);
@@ -103,6 +103,24 @@ fn head(line: Line, view: &View<'_>) -> Line {
     line.add(Look::Strong, &view.about.name)
         .add(Look::Plain, &format!("  {clock}  "))
         .add(Look::Soft, &format!("against {}  Ctrl-C ends it", view.about.address))
+}
+
+/// The stage that goes on, and what was last done to the run.
+fn happened(line: Line, snapshot: &Snapshot) -> Line {
+    let line = match &snapshot.stage {
+        Some(stage) => line.add(Look::Plain, &format!("stage {}  ", stage.name)),
+        None => line,
+    };
+    let Some(mark) = &snapshot.happened else { return line };
+    let ago = (snapshot.latest.at_secs - mark.at_secs).max(0.0);
+    let (what, look) = match mark.kind {
+        MarkKind::Stage => ("stage", Look::Plain),
+        MarkKind::Fault => ("fault", Look::Bad),
+        MarkKind::FaultEnd => ("fault over", Look::Soft),
+        MarkKind::Hook => ("hook", Look::Strong),
+        MarkKind::End => ("nothing more becomes due", Look::Soft),
+    };
+    line.add(look, &format!("{what}: {}, {ago:.0} s ago", mark.name))
 }
 
 /// What is counted in a row, and where.
@@ -243,6 +261,7 @@ fn duration(micros: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::truth::Mark;
 
     fn sample(at: u64) -> Sample {
         let puback_micros =
@@ -265,6 +284,8 @@ mod tests {
         let snapshot = Snapshot {
             latest: sample(4),
             so_far: Sample { sent: 12_345, ..sample(4) },
+            stage: Some(Mark { at_secs: 0.0, kind: MarkKind::Stage, name: "hold".to_owned() }),
+            happened: Some(Mark { at_secs: 1.0, kind: MarkKind::Fault, name: "cut".to_owned() }),
             disconnects: [("reset by \x1b peer".to_owned(), 3)].into(),
             ..Snapshot::default()
         };
@@ -276,6 +297,7 @@ mod tests {
     fn a_frame_reads() {
         let expected = "\
 meters  0:00:04  against localhost:8883  Ctrl-C ends it
+stage hold  fault: cut, 3 s ago
 
 connected                400       of 400  ▂▄▆█
 due                  4,000/s        4,000  ████
@@ -298,8 +320,8 @@ last";
 
     #[test]
     fn the_newest_of_what_was_told_stays_when_there_is_little_room() {
-        let lines = drawn(90, 17, false);
-        assert_eq!((lines.len(), lines[16].as_str()), (17, "last"));
+        let lines = drawn(90, 18, false);
+        assert_eq!((lines.len(), lines[17].as_str()), (18, "last"));
     }
 
     #[test]
