@@ -44,6 +44,8 @@ pub(crate) enum Load {
     Idle { devices: u32, secs: f64 },
     /// A session subscribes and goes away.
     Subscribe,
+    /// One connects and leaves.
+    Hello,
 }
 
 /// Where a load plays.
@@ -72,7 +74,7 @@ impl Load {
             | Self::Pairs { secs, .. }
             | Self::Storm { secs, .. }
             | Self::Idle { secs, .. } => *secs,
-            Self::Subscribe => 1.0,
+            Self::Subscribe | Self::Hello => 1.0,
         }
     }
 
@@ -109,9 +111,13 @@ impl Playing {
         Summary::parse(&output).with_context(|| format!("{status}; {}", self.running.last_words()))
     }
 
-    /// Ends it now.
-    pub(crate) fn stop(mut self) {
-        self.running.stop();
+    /// Asks it to end now.
+    ///
+    /// # Errors
+    /// As [`Playing::finish`].
+    pub(crate) fn end(self) -> anyhow::Result<Summary> {
+        self.running.ask_to_end();
+        self.finish()
     }
 }
 

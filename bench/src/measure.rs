@@ -12,10 +12,13 @@ use crate::site::{Certificates, Place};
 use crate::usage;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a server may take to become quiet before or after a load.
-const SETTLE: Duration = Duration::from_secs(4);
+/// How long a server may take to become quiet before or after a load. Messages at QoS 0 wait in the system's buffers, megabytes for each
+/// connection, and all of them have to be read before it is over.
+const SETTLE: Duration = Duration::from_secs(20);
+/// How long a server may take to answer the first CONNECT. Ours makes its journal ready; RabbitMQ starts plugins.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// What holds for the whole comparison.
 #[derive(Debug)]
@@ -72,19 +75,45 @@ impl Bout<'_> {
         }
     }
 
-    /// Plays a load, and gives its summary and the processor time of the server for it.
-    fn play(&mut self, load: &Load) -> anyhow::Result<(Summary, Duration)> {
+    /// Waits until a CONNECT is answered, with what the load uses: a port that is open says little.
+    fn greet(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            self.server.check()?;
+            if Load::Hello.play(self.stage())?.connects > 0 {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < deadline, "no CONNECT was answered in {} s", ANSWER.as_secs());
+        }
+    }
+
+    /// Plays a load, and gives its summary and what it cost.
+    fn play(&mut self, load: &Load) -> anyhow::Result<(Summary, Cost)> {
         let before = self.settle()?;
+        let began = Instant::now();
         let summary = load.play(self.stage())?;
-        let after = self.settle()?;
+        let after = usage::settle(self.server.id(), SETTLE)?;
         self.server.check()?;
-        Ok((summary, after.saturating_sub(before)))
+        let cost = Cost {
+            cpu: after.cpu.saturating_sub(before),
+            took: after.since.saturating_duration_since(began),
+        };
+        Ok((summary, cost))
     }
 
     /// The processor time of the server, once it is quiet.
     fn settle(&self) -> anyhow::Result<Duration> {
-        usage::settle(self.server.id(), SETTLE)
+        Ok(usage::settle(self.server.id(), SETTLE)?.cpu)
     }
+}
+
+/// What a load cost.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// Processor time of the server.
+    cpu: Duration,
+    /// From the start of the load until the server was quiet.
+    took: Duration,
 }
 
 /// Measures. What was found before a failure stays in `findings`.
@@ -102,6 +131,7 @@ pub(crate) fn measure(
     let place = Place::new(setting.folder, &name, setting.certificates, setting.keep)?;
     let server = Server::start(peer, setting.programs, &place, scenario.role, &setting.cores.server)?;
     let mut bout = Bout { setting, scenario, place: &place, server };
+    bout.greet()?;
     if scenario.role.keeping == Keeping::Sink && peer.sink_is_a_session() {
         bout.play(&Load::Subscribe)?;
     }

@@ -87,6 +87,11 @@ impl Running {
         Ok((status, std::fs::read_to_string(&self.output)?))
     }
 
+    /// Asks it to end, and does not wait.
+    pub(crate) fn ask_to_end(&self) {
+        signal(self.id(), Signal::TERM);
+    }
+
     /// Asks it to end, and kills what is still there after a while.
     pub(crate) fn stop(&mut self) {
         let tree = usage::tree(self.id());

@@ -245,9 +245,11 @@ fn chosen_scenarios(only: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
         let known = SCENARIOS.iter().any(|scenario| scenario.name.starts_with(name.as_str()));
         anyhow::ensure!(known, "no scenario begins with `{name}`; --list shows them");
     }
-    let wanted = |scenario: &&Scenario| {
-        only.is_empty() || only.iter().any(|name| scenario.name.starts_with(name.as_str()))
+    let is = |scenario: &Scenario, name: &str| match SCENARIOS.iter().any(|scenario| scenario.name == name) {
+        true => scenario.name == name,
+        false => scenario.name.starts_with(name),
     };
+    let wanted = |scenario: &&Scenario| only.is_empty() || only.iter().any(|name| is(scenario, name));
     Ok(SCENARIOS.iter().filter(wanted).collect())
 }
 
@@ -310,6 +312,7 @@ mod tests {
         };
         assert_eq!(names(&[]).unwrap().len(), SCENARIOS.len());
         assert_eq!(names(&["idle", "kill"]).unwrap(), ["idle-tls", "idle-plain", "kill"]);
+        assert_eq!(names(&["durable-rule-tls"]).unwrap(), ["durable-rule-tls"]);
         assert!(names(&["nothing"]).is_err());
         assert!(chosen_peers(&["nobody".to_owned()]).is_err());
     }

@@ -2,7 +2,7 @@
 
 use crate::wait;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The ids of a process and its descendants, each with the time it was started, so that an id that was given anew is told apart.
 pub(crate) fn tree(root: u32) -> BTreeMap<u32, u64> {
@@ -48,24 +48,32 @@ pub(crate) fn connections(port: u16) -> usize {
     text.lines().filter(|line| is_established_on(line, port)).count()
 }
 
-/// Waits until a process needs next to no processor time, for at most `bound`, and gives what it has needed by then.
+/// What a process has needed by the time it became quiet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    pub(crate) cpu: Duration,
+    /// Since when it is quiet.
+    pub(crate) since: Instant,
+}
+
+/// Waits until a process needs next to no processor time, for at most `bound`.
 ///
 /// # Errors
 /// When somebody asked for the end.
-pub(crate) fn settle(root: u32, bound: Duration) -> anyhow::Result<Duration> {
+pub(crate) fn settle(root: u32, bound: Duration) -> anyhow::Result<Settled> {
     /// Below a twentieth of a processor counts as quiet; servers that do nothing still tick.
     const SPAN: Duration = Duration::from_millis(200);
     const QUIET: Duration = Duration::from_millis(10);
     let mut left = bound;
-    let mut before = processor_time(root);
+    let (mut before, mut since) = (processor_time(root), Instant::now());
     loop {
         wait::let_pass(SPAN)?;
-        let now = processor_time(root);
+        let cpu = processor_time(root);
         left = left.saturating_sub(SPAN);
-        if now.saturating_sub(before) <= QUIET || left.is_zero() {
-            return Ok(now);
+        if cpu.saturating_sub(before) <= QUIET || left.is_zero() {
+            return Ok(Settled { cpu, since });
         }
-        before = now;
+        (before, since) = (cpu, Instant::now());
     }
 }
 

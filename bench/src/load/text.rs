@@ -6,12 +6,13 @@ use crate::scenario::Payload;
 use crate::site::fill;
 
 /// The files, by name.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("fan-in", include_str!("../../scenarios/fan-in.toml")),
     ("fan-out", include_str!("../../scenarios/fan-out.toml")),
     ("pairs", include_str!("../../scenarios/pairs.toml")),
     ("storm", include_str!("../../scenarios/storm.toml")),
     ("idle", include_str!("../../scenarios/idle.toml")),
+    ("hello", include_str!("../../scenarios/hello.toml")),
     ("subscribe", include_str!("../../scenarios/subscribe.toml")),
 ];
 
@@ -29,6 +30,7 @@ pub(super) fn name(load: &Load) -> &'static str {
         Load::Storm { .. } => "storm",
         Load::Idle { .. } => "idle",
         Load::Subscribe => "subscribe",
+        Load::Hello => "hello",
     }
 }
 
@@ -70,7 +72,7 @@ pub(super) fn text(load: &Load, port: u16, transport: Transport) -> String {
         Load::Idle { devices, secs } => {
             filled.extend([("devices", devices.to_string()), ("secs", seconds(secs))]);
         }
-        Load::Subscribe => {}
+        Load::Subscribe | Load::Hello => {}
     }
     fill(file, &filled)
 }
@@ -126,6 +128,7 @@ mod tests {
             Load::Storm { devices: 500, cut_secs: 4.0, secs: 8.0 },
             Load::Idle { devices: 2000, secs: 30.0 },
             Load::Subscribe,
+            Load::Hello,
         ];
         for load in loads {
             for transport in [Transport::Plain, Transport::MutualTls] {

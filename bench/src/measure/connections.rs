@@ -30,12 +30,12 @@ pub(super) fn idle(bout: &mut Bout<'_>, devices: u32, findings: &mut Findings) -
     wait_for(bout, devices, CONNECT)?;
     bout.settle()?;
     let after = usage::memory_bytes(bout.server.id());
-    let open = usage::connections(bout.place.port);
-    playing.stop();
+    let summary = playing.end()?;
+    findings.trouble("idle", &summary);
     anyhow::ensure!(
-        open >= devices as usize,
-        "{} of {devices} connections did not stay",
-        devices as usize - open
+        summary.connects >= u64::from(devices),
+        "{} of {devices} devices connected",
+        summary.connects
     );
     findings.set("memory_bytes_per_connection", after.saturating_sub(before) as f64 / f64::from(devices));
     Ok(())
@@ -50,7 +50,7 @@ pub(super) fn storm(bout: &mut Bout<'_>, devices: u32, findings: &mut Findings) 
     let before = bout.settle()?;
     let playing = Load::Storm { devices, cut_secs: CUT_SECS, secs: SECS }.start(bout.stage())?;
     wait_for(bout, devices, CONNECTED)?;
-    let connected = usage::settle(bout.server.id(), Duration::from_secs(1))?;
+    let connected = usage::settle(bout.server.id(), Duration::from_secs(1))?.cpu;
     let mut summary = playing.finish()?;
     let after = bout.settle()?;
     // Those are what the storm is made of.
