@@ -33,8 +33,8 @@ impl Fleet {
     /// # Errors
     /// When it can't be started.
     pub fn start(site: &Site, options: &[&str]) -> anyhow::Result<Self> {
-        let (report, log) = (site.path("fleet.json"), site.path("fleet.log"));
-        let child = Command::new(binary())
+        let mut command = Command::new(binary());
+        command
             .args([
                 "device-sim",
                 "run",
@@ -47,8 +47,25 @@ impl Fleet {
             .arg(site.path("pki/authority.crt"))
             .arg("--certificates")
             .arg(site.path("pki/devices"))
+            .args(options);
+        Self::spawn(site, command)
+    }
+
+    /// Starts a scenario, whose text has no file yet.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn play(site: &Site, scenario: &str, options: &[&str]) -> anyhow::Result<Self> {
+        site.write("scenario.toml", scenario)?;
+        let mut command = Command::new(binary());
+        command.args(["device-sim", "play"]).arg(site.path("scenario.toml")).args(options);
+        Self::spawn(site, command)
+    }
+
+    fn spawn(site: &Site, mut command: Command) -> anyhow::Result<Self> {
+        let (report, log) = (site.path("fleet.json"), site.path("fleet.log"));
+        let child = command
             .arg("--json")
-            .args(options)
             .arg("--stop-on-stdin-eof")
             .stdin(Stdio::piped())
             .stdout(File::create(&report)?)
@@ -60,6 +77,18 @@ impl Fleet {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What it has said so far beside its report.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// How many messages were acknowledged, as of its last line of progress.
+    pub fn acknowledged(&self) -> u64 {
+        let said = self.said();
+        let last = said.lines().rev().find_map(|line| line.split_once("  acknowledged "));
+        last.and_then(|(_, rest)| rest.split(' ').next()?.parse().ok()).unwrap_or(0)
     }
 
     /// Tells it to stop sending and waits for its end.
