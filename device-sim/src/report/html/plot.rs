@@ -90,7 +90,7 @@ impl Plot {
         out.push_str(&frame.axis(HEIGHT));
         out.push_str("<g class=\"lines\">");
         for series in self.series.iter().filter(|series| series.is_drawn()) {
-            let line = line(series, frame, moments, &scale);
+            let line = line(series, self.unit, frame, moments, &scale);
             let _ = write!(
                 out,
                 "<path class=\"line {}\" data-series=\"{}\" d=\"{line}\"/>",
@@ -193,22 +193,24 @@ pub(super) fn grid(scale: &Scale, unit: Unit) -> String {
     out + "</g>"
 }
 
-/// The line, broken where there is no value; a value that stands alone is a dot.
-fn line(series: &Series, frame: &Frame<'_>, moments: &[f64], scale: &Scale) -> String {
+/// The line, broken where there is no value. A value is of the time since the moment before it, so a line begins there;
+/// a count begins with nothing.
+fn line(series: &Series, unit: Unit, frame: &Frame<'_>, moments: &[f64], scale: &Scale) -> String {
     let mut out = String::new();
-    let mut before = false;
+    let mut is_drawn = false;
     for (index, (value, at)) in series.values.iter().zip(moments).enumerate() {
         let Some(value) = value else {
-            before = false;
+            is_drawn = false;
             continue;
         };
-        let alone = !before && series.values.get(index + 1).is_none_or(Option::is_none);
-        let step = if before { 'L' } else { 'M' };
-        let _ = write!(out, "{step}{:.1} {:.1}", frame.x(*at), scale.at(*value));
-        if alone {
-            out.push_str("h.01");
+        let (x, y) = (frame.x(*at), scale.at(*value));
+        if !is_drawn {
+            let from = frame.x(index.checked_sub(1).map_or(0.0, |before| moments[before]));
+            let begin = if unit == Unit::Count && index == 0 { scale.at(0.0) } else { y };
+            let _ = write!(out, "M{from:.1} {begin:.1}");
         }
-        before = true;
+        let _ = write!(out, "L{x:.1} {y:.1}");
+        is_drawn = true;
     }
     out
 }
@@ -242,7 +244,10 @@ mod tests {
         let frame = Frame::new(4.0, &[]);
         let values = vec![Some(0.0), Some(100.0), None, Some(50.0)];
         let drawn = plot(values, Spread::Even).figure(&frame, &[1.0, 2.0, 3.0, 4.0]);
-        assert!(drawn.contains("d=\"M266.0 246.0L460.0 46.0M848.0 146.0h.01\""), "{drawn}");
+        assert!(
+            drawn.contains("d=\"M72.0 246.0L266.0 246.0L460.0 46.0M654.0 146.0L848.0 146.0\""),
+            "{drawn}"
+        );
         assert!(drawn.contains(">100/s</text>") && drawn.contains("aria-describedby=\"p-text\""), "{drawn}");
     }
 
