@@ -12,13 +12,16 @@
 
 mod clock;
 mod device;
+mod faults;
 mod flight;
+mod hooks;
 mod load;
 mod pause;
 mod play;
 mod reach;
 mod role;
 mod sleeper;
+mod strike;
 mod wheel;
 mod worker;
 

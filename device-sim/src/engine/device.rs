@@ -5,8 +5,11 @@
 
 mod publish;
 mod receive;
+mod trouble;
 
 use std::sync::Arc;
+
+use trouble::Tricks;
 
 use super::flight::Flight;
 use super::load::{Load, Message};
@@ -87,6 +90,14 @@ pub(crate) struct Device {
     ended: bool,
     /// Once nothing more becomes due: when to stop waiting for acknowledgements.
     deadline: Option<u64>,
+    /// What faults make it do.
+    tricks: Option<Box<Tricks>>,
+    /// It neither reads nor writes.
+    silent: bool,
+    /// How far its clock is ahead, in milliseconds.
+    clock_ahead_ms: i64,
+    /// A fault breaks its connection, which is then nobody's fault.
+    breaks: bool,
     acknowledged: Ranges,
     /// Written, and given up before an acknowledgement.
     given_up: u64,
@@ -125,6 +136,10 @@ impl Device {
             written_at: 0,
             pinged_at: None,
             deadline: None,
+            tricks: None,
+            silent: false,
+            clock_ahead_ms: 0,
+            breaks: false,
             acknowledged: Ranges::default(),
             given_up: 0,
             role,
@@ -162,7 +177,7 @@ impl Device {
 
     /// Whether it has more to write than one turn may, and should get another one soon.
     pub(crate) fn wants_turn(&self) -> bool {
-        self.phase == Phase::Online && !self.blocked && self.may_send()
+        self.phase == Phase::Online && !self.blocked && !self.silent && self.may_send()
     }
 
     /// The next moment at which time alone makes a difference to it.
@@ -248,6 +263,11 @@ impl Device {
             Phase::Resting { .. } | Phase::Gone => return,
             Phase::Online => {
                 turn.tally.connected -= 1;
+                if std::mem::take(&mut self.breaks) {
+                    // The scenario wanted it.
+                    self.rest(turn);
+                    return;
+                }
                 turn.tally.disconnects.count(reason, 1);
                 self.role.run.tell_once(&self.name, "lost its connection", reason);
             }
@@ -256,6 +276,11 @@ impl Device {
                 self.role.run.tell_once(&self.name, "cannot connect", reason);
             }
         }
+        self.rest(turn);
+    }
+
+    /// Stays away for a pause.
+    fn rest(&mut self, turn: &Turn<'_>) {
         let pause = u64::try_from(self.pause.next().as_micros()).unwrap_or(u64::MAX);
         self.phase = Phase::Resting { until: turn.now + pause };
     }
@@ -293,6 +318,7 @@ impl Device {
             return Err(format!("CONNACK: {}", wire::words(version, accepted.code)));
         }
         self.phase = Phase::Online;
+        self.breaks = false;
         self.pause.reset();
         turn.tally.connected += 1;
         turn.tally.connects += 1;
@@ -312,7 +338,7 @@ impl Device {
     }
 
     fn next_ping(&self) -> Option<u64> {
-        if self.keep_alive_micros == 0 {
+        if self.keep_alive_micros == 0 || self.silent {
             return None;
         }
         let patience = self.keep_alive_micros.min(PING_MICROS_MAX);
@@ -320,7 +346,7 @@ impl Device {
     }
 
     fn keep_alive(&mut self, turn: &mut Turn<'_>) {
-        if self.next_ping().is_none_or(|at| turn.now < at) {
+        if self.silent || self.next_ping().is_none_or(|at| turn.now < at) {
             return;
         }
         if self.pinged_at.is_some() {

@@ -187,6 +187,7 @@ impl Load {
         role: &Role,
         place: u32,
         name: &str,
+        clock_ahead_ms: i64,
         mut payload: Vec<u8>,
     ) -> Option<Message> {
         let Waiting { sequence, source: number, next } = self.waiting.pop_front()?;
@@ -198,9 +199,23 @@ impl Load {
             due_micros: role.run.started_micros + next.due,
         };
         let at = Duration::from_micros(next.due);
-        source.generator.next(at, next.row, &role.origin(name), &proof, &mut payload);
+        source.generator.next(at, next.row, &role.origin(name, clock_ahead_ms), &proof, &mut payload);
         let topic = source.row_topic(next.row).map(|topic| topic.render(&role.identity(place, name)).into());
         Some(Message { sequence, due: next.due, qos: next.qos, payload, source: number, topic })
+    }
+
+    /// The number of the message to be sent next.
+    pub(crate) fn next_sequence(&self) -> Option<u64> {
+        self.waiting.front().map(|waiting| waiting.sequence)
+    }
+
+    /// Puts the second of those that wait before the first. False if there is none.
+    pub(crate) fn swap(&mut self) -> bool {
+        let two = self.waiting.len() > 1;
+        if two {
+            self.waiting.swap(0, 1);
+        }
+        two
     }
 
     /// A message as a packet.

@@ -7,10 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::clock::Clock;
 use super::device::{Device, Outcome};
+use super::faults::Calendar;
+use super::hooks;
 use super::reach::Reach;
 use super::role::{Role, Run, micros};
 use super::worker::{Shared, Worker};
@@ -64,13 +66,14 @@ pub(crate) async fn play(
         stop: AtomicBool::new(false),
         senders: AtomicUsize::new(0),
     });
+    let started = Instant::now();
     let mut parts = divide(&roles(scenario, run)?, names, workers(scenario));
     let senders = parts.iter().flatten().filter(|device| device.is_sender()).count();
     shared.senders.store(senders, Ordering::Relaxed);
     let mut playing = Vec::new();
     for (number, devices) in parts.drain(..).enumerate() {
-        let worker =
-            Worker::new(Arc::clone(&shared), number, devices).map_err(set_up("a thread for devices"))?;
+        let worker = Worker::new(Arc::clone(&shared), number, devices, Calendar::new(&scenario.faults))
+            .map_err(set_up("a thread for devices"))?;
         playing.push(spawn(number, worker)?);
     }
     let ended = async {
@@ -97,7 +100,9 @@ pub(crate) async fn play(
         outcomes = all => outcomes?,
         () = ended => Vec::new(),
         () = sample(&shared) => Vec::new(),
-        () = mark_stages(scenario, tally) => Vec::new(),
+        () = mark_stages(scenario, started, tally) => Vec::new(),
+        () = mark_faults(scenario, started, tally) => Vec::new(),
+        () = hooks::run(scenario, started, tally) => Vec::new(),
     };
     let took = Duration::from_micros(shared.clock.now());
     tally.sample(took);
@@ -174,11 +179,26 @@ async fn sample(shared: &Shared) {
 }
 
 /// Marks the beginning of each stage; never ends.
-async fn mark_stages(scenario: &Scenario, tally: &Tally) {
-    let started = Instant::now();
+async fn mark_stages(scenario: &Scenario, started: Instant, tally: &Tally) {
     for (at, stage) in scenario.stages.begins() {
-        tokio::time::sleep_until(started + at).await;
+        sleep_until(started + at).await;
         tally.mark(at, MarkKind::Stage, stage.kind.name());
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Marks the begin and the end of each fault; never ends.
+async fn mark_faults(scenario: &Scenario, started: Instant, tally: &Tally) {
+    let mut calendar = Calendar::new(&scenario.faults);
+    while let Some(at) = calendar.next_at() {
+        sleep_until(started + Duration::from_micros(at)).await;
+        while let Some(turning) = calendar.due(at) {
+            let (lasts, name) = (!turning.fault.lasts.is_zero(), turning.fault.kind.name());
+            let kind = if turning.begins { MarkKind::Fault } else { MarkKind::FaultEnd };
+            if turning.begins || lasts {
+                tally.mark(Duration::from_micros(at), kind, name);
+            }
+        }
     }
     std::future::pending::<()>().await;
 }

@@ -48,17 +48,29 @@ impl Reach {
     pub(super) fn open(
         &self,
         device: &Device,
+        standing: Standing,
         settings: &mut Option<Arc<ClientConfig>>,
     ) -> Result<Link, String> {
         let index = device.index();
         let endpoint = &self.endpoints[device.role().number];
-        if endpoint.transport.has_tls() && settings.is_none() {
-            let credentials = self.credentials.as_ref().expect("a scenario with TLS has credentials");
-            let made = credentials.settings(index, device.name(), Standing::Valid);
-            *settings = Some(made.map_err(|error| error.to_string())?);
-        }
         let source = self.sources.of_device(index);
-        Link::open(endpoint, source, settings.as_ref()).map_err(|failure| failure.to_string())
+        let make = || {
+            let credentials = self.credentials.as_ref().expect("a scenario with TLS has credentials");
+            credentials.settings(index, device.name(), standing).map_err(|error| error.to_string())
+        };
+        let other = match standing {
+            _ if !endpoint.transport.has_tls() => None,
+            Standing::Valid => {
+                if settings.is_none() {
+                    *settings = Some(make()?);
+                }
+                None
+            }
+            // Not kept: its session must not be taken for one of the good certificate's.
+            _ => Some(make()?),
+        };
+        Link::open(endpoint, source, other.as_ref().or(settings.as_ref()))
+            .map_err(|failure| failure.to_string())
     }
 }
 

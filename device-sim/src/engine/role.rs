@@ -98,8 +98,8 @@ impl Role {
         !self.fleet.subscriptions.is_empty() || self.fleet.answer.is_some()
     }
 
-    pub(crate) fn origin<'a>(&'a self, name: &'a str) -> Origin<'a> {
-        Origin { device_id: name, run: &self.run.name, clock_ahead_ms: 0 }
+    pub(crate) fn origin<'a>(&'a self, name: &'a str, clock_ahead_ms: i64) -> Origin<'a> {
+        Origin { device_id: name, run: &self.run.name, clock_ahead_ms }
     }
 
     pub(crate) fn identity<'a>(&'a self, place: u32, name: &'a str) -> Identity<'a> {

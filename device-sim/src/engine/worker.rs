@@ -11,10 +11,12 @@ use rustls::ClientConfig;
 
 use super::clock::{Clock, begin_of, tick_at, tick_of};
 use super::device::{Device, Outcome, Turn, Wish};
+use super::faults::Calendar;
 use super::reach::Reach;
 use super::role::decoder;
 use super::sleeper::{Sleeper, TIME};
 use super::wheel::Wheel;
+use crate::credentials::Standing;
 use crate::transport::{Buffers, Handshake, Link, Readiness};
 use crate::truth::{Counts, Tally};
 use crate::wire::Decoder;
@@ -37,12 +39,16 @@ pub(super) struct Shared {
 }
 
 /// A device with its connection.
-struct Slot {
-    device: Device,
-    link: Option<Link>,
+pub(super) struct Slot {
+    pub(super) device: Device,
+    pub(super) link: Option<Link>,
     decoder: Decoder,
     /// Made when it connects for the first time.
     settings: Option<Arc<ClientConfig>>,
+    /// What kind of certificate it shows.
+    pub(super) standing: Standing,
+    /// How many bytes a second it reads, if that is limited.
+    pub(super) reads: Option<u32>,
     /// The tick of its earliest alarm; other ones ring for nothing.
     alarm: Option<u64>,
     /// It waits for another turn.
@@ -56,13 +62,18 @@ struct Slot {
 
 /// A thread's part of the fleet.
 pub(super) struct Worker {
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     sleeper: Sleeper,
-    bench: Bench,
+    calendar: Calendar,
+    /// Devices that read slowly.
+    pub(super) slow: Vec<usize>,
+    /// When they may read again.
+    pub(super) slow_at: u64,
+    pub(super) bench: Bench,
 }
 
 /// What a worker's devices use in turn.
-struct Bench {
+pub(super) struct Bench {
     shared: Arc<Shared>,
     /// The worker's number: the shard that it counts in.
     number: usize,
@@ -80,7 +91,12 @@ struct Bench {
 
 impl Worker {
     /// A worker for these devices, which begin when it runs.
-    pub(super) fn new(shared: Arc<Shared>, number: usize, devices: Vec<Device>) -> io::Result<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        number: usize,
+        devices: Vec<Device>,
+        calendar: Calendar,
+    ) -> io::Result<Self> {
         let sleeper = Sleeper::new()?;
         let mut bench = Bench {
             shared,
@@ -100,6 +116,8 @@ impl Worker {
             device,
             link: None,
             settings: None,
+            standing: Standing::Valid,
+            reads: None,
             alarm: None,
             queued: false,
             gone: false,
@@ -107,7 +125,7 @@ impl Worker {
         };
         let mut slots: Vec<Slot> = devices.into_iter().map(slot).collect();
         slots.iter_mut().enumerate().for_each(|(index, slot)| bench.set_alarm(slot, index));
-        Ok(Self { slots, sleeper, bench })
+        Ok(Self { slots, sleeper, calendar, slow: Vec::new(), slow_at: 0, bench })
     }
 
     /// Plays until all its devices are gone.
@@ -117,7 +135,7 @@ impl Worker {
         let mut rung = Vec::new();
         let mut stopped = false;
         while self.bench.left > 0 {
-            self.sleeper.wait(&mut events, self.bench.pause())?;
+            self.sleeper.wait(&mut events, self.pause())?;
             // Held for a batch, which is milliseconds at most; whoever samples once a second can wait for it.
             let mut counts = shared.tally.shard(self.bench.number).open();
             events
@@ -129,6 +147,10 @@ impl Worker {
                 self.ring(tick, key as usize, &mut counts);
             }
             self.another_turn(&mut counts);
+            while let Some(turning) = self.calendar.due(shared.clock.now()) {
+                self.strike(&turning, &mut counts);
+            }
+            self.read_slowly(&mut counts);
             if !stopped && shared.stop.load(Ordering::Relaxed) {
                 stopped = true;
                 for (index, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| !slot.gone) {
@@ -138,6 +160,14 @@ impl Worker {
         }
         let mut counts = shared.tally.shard(self.bench.number).open();
         Ok(self.slots.into_iter().map(|slot| slot.device.outcome(&mut counts)).collect())
+    }
+
+    /// How long nothing needs to be done, in microseconds.
+    fn pause(&self) -> u64 {
+        let slow = (!self.slow.is_empty()).then_some(self.slow_at);
+        let at = [self.calendar.next_at(), slow].into_iter().flatten().min();
+        let until = at.map_or(u64::MAX, |at| at.saturating_sub(self.bench.shared.clock.now()));
+        self.bench.pause().min(until)
     }
 
     fn event(&mut self, event: &Event, counts: &mut Counts) {
@@ -178,8 +208,13 @@ impl Bench {
         next.saturating_sub(self.shared.clock.now())
     }
 
+    /// Microseconds since the start.
+    pub(super) fn now(&self) -> u64 {
+        self.shared.clock.now()
+    }
+
     /// Tells a device something, and does what it wants.
-    fn turn(
+    pub(super) fn turn(
         &mut self,
         slot: &mut Slot,
         index: usize,
@@ -203,7 +238,7 @@ impl Bench {
     }
 
     /// A socket is ready, or was not done with.
-    fn ready(&mut self, slot: &mut Slot, index: usize, ready: Readiness, counts: &mut Counts) {
+    pub(super) fn ready(&mut self, slot: &mut Slot, index: usize, ready: Readiness, counts: &mut Counts) {
         let Some(link) = &mut slot.link else { return };
         let mut received = std::mem::take(&mut self.received);
         received.clear();
@@ -264,7 +299,7 @@ impl Bench {
     fn open(&mut self, slot: &mut Slot, index: usize, counts: &mut Counts) {
         slot.decoder = decoder(slot.device.role().version);
         slot.device.set_blocked(false);
-        let opened = self.shared.reach.open(&slot.device, &mut slot.settings);
+        let opened = self.shared.reach.open(&slot.device, slot.standing, &mut slot.settings);
         let registered = opened.and_then(|mut link| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             let registered = self.registry.register(link.socket(), Token(index), interest);

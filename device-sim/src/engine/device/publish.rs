@@ -35,18 +35,28 @@ impl Device {
 
     /// Writes what is waiting, as far as it may be.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>) {
-        while self.phase == Phase::Online && !self.blocked && turn.out.len() < OUT_BYTES_MAX {
+        while self.phase == Phase::Online && !self.blocked && !self.silent && turn.out.len() < OUT_BYTES_MAX {
             turn.tally.due += self.load.refill(turn.now);
             if self.load.next_qos().is_none() || !self.may_send() {
                 return;
             }
+            if self.holds_back() {
+                return;
+            }
             let mut payload = turn.spare.pop().unwrap_or_default();
             payload.clear();
-            let Some(message) = self.load.take(&self.role, self.place, &self.name, payload) else { return };
+            let Some(message) =
+                self.load.take(&self.role, self.place, &self.name, self.clock_ahead_ms, payload)
+            else {
+                return;
+            };
             turn.tally.sent += 1;
             self.written_at = turn.now;
             if message.qos == Qos::AtMostOnce {
                 self.write(&message, 0, false, turn);
+                if self.doubles() {
+                    self.write(&message, 0, false, turn);
+                }
                 keep(turn.spare, message.payload);
             } else {
                 self.take_off(message, turn);
@@ -101,6 +111,11 @@ impl Device {
         let packet_id = self.flight.take_off(message).packet_id();
         let flying = self.flight.iter().next_back().expect("the message was just added");
         self.write(&flying.message, packet_id, false, turn);
+        if self.doubles() {
+            let flying = self.flight.iter().next_back().expect("the message was just added");
+            self.write(&flying.message, packet_id, true, turn);
+            self.tricks().answers += 1;
+        }
     }
 
     fn write(&self, message: &Message, packet_id: u16, dup: bool, turn: &mut Turn<'_>) {
