@@ -17,6 +17,8 @@ use std::time::Duration;
 pub(crate) const FAN_IN_DEVICES: u32 = 50;
 /// What each of them may have unacknowledged.
 const FAN_IN_INFLIGHT: u32 = 20;
+/// Before devices publish at a rate, for their handshakes, in seconds.
+pub(crate) const REST_SECS: f64 = 2.0;
 /// What a load may take beyond its own time: to start, to connect, to drain.
 const SPARE: Duration = Duration::from_secs(25);
 

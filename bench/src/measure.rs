@@ -88,32 +88,18 @@ impl Bout<'_> {
     }
 
     /// Plays a load, and gives its summary and what it cost.
-    fn play(&mut self, load: &Load) -> anyhow::Result<(Summary, Cost)> {
+    fn play(&mut self, load: &Load) -> anyhow::Result<(Summary, Duration)> {
         let before = self.settle()?;
-        let began = Instant::now();
         let summary = load.play(self.stage())?;
-        let after = usage::settle(self.server.id(), SETTLE)?;
+        let after = self.settle()?;
         self.server.check()?;
-        let cost = Cost {
-            cpu: after.cpu.saturating_sub(before),
-            took: after.since.saturating_duration_since(began),
-        };
-        Ok((summary, cost))
+        Ok((summary, after.saturating_sub(before)))
     }
 
     /// The processor time of the server, once it is quiet.
     fn settle(&self) -> anyhow::Result<Duration> {
-        Ok(usage::settle(self.server.id(), SETTLE)?.cpu)
+        usage::settle(self.server.id(), SETTLE)
     }
-}
-
-/// What a load cost.
-#[derive(Clone, Copy, Debug)]
-struct Cost {
-    /// Processor time of the server.
-    cpu: Duration,
-    /// From the start of the load until the server was quiet.
-    took: Duration,
 }
 
 /// Measures. What was found before a failure stays in `findings`.

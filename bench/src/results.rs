@@ -1,6 +1,7 @@
 //! What was measured, as it is kept: `results.json`. Tables and plots are made from it and from nothing else.
 
 use crate::machine::{Cores, Machine};
+use crate::peer::PEERS;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,14 +87,9 @@ impl Results {
         runs.filter_map(|run| Some((run.round, *run.metrics.get(metric)?))).collect()
     }
 
-    /// Everything in `versions` that was measured in a scenario, in the order of the first round.
-    pub(crate) fn peers(&self, scenario: &str) -> Vec<&str> {
-        let mut peers: Vec<&str> = Vec::new();
-        for run in self.runs.iter().filter(|run| run.scenario == scenario) {
-            if !peers.contains(&run.peer.as_str()) {
-                peers.push(&run.peer);
-            }
-        }
-        peers
+    /// The servers of a scenario, in the order of the list of servers.
+    pub(crate) fn peers(&self, scenario: &str) -> Vec<&'static str> {
+        let played = |name: &str| self.runs.iter().any(|run| run.scenario == scenario && run.peer == name);
+        PEERS.iter().map(|peer| peer.name()).filter(|name| played(name)).collect()
     }
 }

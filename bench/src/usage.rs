@@ -2,7 +2,7 @@
 
 use crate::wait;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The ids of a process and its descendants, each with the time it was started, so that an id that was given anew is told apart.
 pub(crate) fn tree(root: u32) -> BTreeMap<u32, u64> {
@@ -42,38 +42,30 @@ pub(crate) fn memory_bytes(root: u32) -> u64 {
     tree(root).keys().filter_map(|id| proportional_bytes(*id)).sum()
 }
 
-/// How many established connections a port of this machine has.
+/// How many connections a port of this machine has that are established, or that the peer has closed and the server not yet.
 pub(crate) fn connections(port: u16) -> usize {
     let text = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    text.lines().filter(|line| is_established_on(line, port)).count()
+    text.lines().filter(|line| is_open_on(line, port)).count()
 }
 
-/// What a process has needed by the time it became quiet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
-    pub(crate) cpu: Duration,
-    /// Since when it is quiet.
-    pub(crate) since: Instant,
-}
-
-/// Waits until a process needs next to no processor time, for at most `bound`.
+/// Waits until a process needs next to no processor time, for at most `bound`, and gives what it has needed by then.
 ///
 /// # Errors
 /// When somebody asked for the end.
-pub(crate) fn settle(root: u32, bound: Duration) -> anyhow::Result<Settled> {
+pub(crate) fn settle(root: u32, bound: Duration) -> anyhow::Result<Duration> {
     /// Below a twentieth of a processor counts as quiet; servers that do nothing still tick.
     const SPAN: Duration = Duration::from_millis(200);
     const QUIET: Duration = Duration::from_millis(10);
     let mut left = bound;
-    let (mut before, mut since) = (processor_time(root), Instant::now());
+    let mut before = processor_time(root);
     loop {
         wait::let_pass(SPAN)?;
         let cpu = processor_time(root);
         left = left.saturating_sub(SPAN);
         if cpu.saturating_sub(before) <= QUIET || left.is_zero() {
-            return Ok(Settled { cpu, since });
+            return Ok(cpu);
         }
-        (before, since) = (cpu, Instant::now());
+        before = cpu;
     }
 }
 
@@ -107,12 +99,13 @@ fn proportional_bytes(id: u32) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
-/// A line of `/proc/net/tcp`: number, local address, remote address, state (01 is established).
-fn is_established_on(line: &str, port: u16) -> bool {
+/// A line of `/proc/net/tcp`: number, local address, remote address, state (01 is established, 08 waits for the server to close).
+fn is_open_on(line: &str, port: u16) -> bool {
     let mut fields = line.split_whitespace();
     let local = fields.nth(1).and_then(|address| address.rsplit_once(':'));
     let state = fields.nth(1);
-    state == Some("01") && local.is_some_and(|(_, text)| u16::from_str_radix(text, 16) == Ok(port))
+    matches!(state, Some("01" | "08"))
+        && local.is_some_and(|(_, text)| u16::from_str_radix(text, 16) == Ok(port))
 }
 
 #[cfg(test)]
@@ -130,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn established_connections_of_the_port_count() {
+    fn open_connections_of_the_port_count() {
         let line = |local: &str, state: &str| {
             format!("  1: {local} 0100007F:C350 {state} 00000000:00000000 00:00000000 00000000 0 0 1")
         };
-        assert!(is_established_on(&line("0100007F:075B", "01"), 1883));
-        assert!(!is_established_on(&line("0100007F:075B", "0A"), 1883));
-        assert!(!is_established_on(&line("0100007F:075C", "01"), 1883));
-        assert!(!is_established_on("  sl  local_address rem_address   st", 1883));
+        assert!(is_open_on(&line("0100007F:075B", "01"), 1883));
+        assert!(!is_open_on(&line("0100007F:075B", "0A"), 1883));
+        assert!(!is_open_on(&line("0100007F:075C", "01"), 1883));
+        assert!(!is_open_on("  sl  local_address rem_address   st", 1883));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The scenario files, filled in. The files in the repository, `bench/scenarios`, are what is read by people.
 
-use super::{FAN_IN_DEVICES, FAN_IN_INFLIGHT, Load, Pace, SMALL};
+use super::{FAN_IN_DEVICES, FAN_IN_INFLIGHT, Load, Pace, REST_SECS, SMALL};
 use crate::peer::Transport;
 use crate::scenario::Payload;
 use crate::site::fill;
@@ -48,6 +48,7 @@ pub(super) fn text(load: &Load, port: u16, transport: Transport) -> String {
             ("qos", publish.qos.to_string()),
             ("timing", timing(pace, FAN_IN_DEVICES)),
             ("payload", payload(publish.payload)),
+            ("rest", rest(pace)),
             ("secs", seconds(secs)),
         ]),
         Load::FanOut { subscribers, every_ms, wait_secs, secs } => filled.extend([
@@ -84,6 +85,16 @@ fn server(transport: Transport, handshake: &str) -> String {
             "transport = \"tls\"\nserver_name = \"localhost\"\nauthority = \"pki/authority.crt\"\n\
              handshake = \"{handshake}\"\ncertificates = {{ folder = \"pki/devices\" }}"
         ),
+    }
+}
+
+/// A stage in which nothing is said.
+fn rest(pace: Pace) -> String {
+    match pace {
+        Pace::Saturate => String::new(),
+        Pace::PerSecond(_) => {
+            format!("[[stage]]\nkind = \"hold\"\nfrom = 0.0\nto = 0.0\nsecs = {}\n", seconds(REST_SECS))
+        }
     }
 }
 

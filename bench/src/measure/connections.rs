@@ -20,6 +20,15 @@ pub(super) fn wait_for(bout: &mut Bout<'_>, devices: u32, bound: Duration) -> an
     .map_err(|error| error.context(format!("{open} of {devices} devices are connected")))
 }
 
+/// Waits until the server has read every connection to its end.
+pub(super) fn wait_for_end(bout: &mut Bout<'_>) -> anyhow::Result<()> {
+    let (port, server) = (bout.place.port, &mut bout.server);
+    wait::until("the server to read what was sent", CONNECT, || {
+        server.check()?;
+        Ok((usage::connections(port) == 0).then_some(()))
+    })
+}
+
 /// Memory for each connection.
 pub(super) fn idle(bout: &mut Bout<'_>, devices: u32, findings: &mut Findings) -> anyhow::Result<()> {
     /// Longer than the connecting may take; it is ended when memory was read.
@@ -50,7 +59,7 @@ pub(super) fn storm(bout: &mut Bout<'_>, devices: u32, findings: &mut Findings) 
     let before = bout.settle()?;
     let playing = Load::Storm { devices, cut_secs: CUT_SECS, secs: SECS }.start(bout.stage())?;
     wait_for(bout, devices, CONNECTED)?;
-    let connected = usage::settle(bout.server.id(), Duration::from_secs(1))?.cpu;
+    let connected = usage::settle(bout.server.id(), Duration::from_secs(1))?;
     let mut summary = playing.finish()?;
     let after = bout.settle()?;
     // Those are what the storm is made of.
