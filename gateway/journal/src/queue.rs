@@ -102,6 +102,12 @@ impl Inbox {
         }
     }
 
+    /// Whether this producer was woken for one of the two batches up to `batch`.
+    pub(crate) fn was_woken_lately(&self, batch: u64) -> bool {
+        let woken_for = self.woken_for.load(Ordering::Relaxed);
+        woken_for > 0 && woken_for + 1 >= batch
+    }
+
     /// What became of a record that is settled.
     pub(crate) fn outcome(&self, offset: Offset) -> Result<(), CommitError> {
         if !self.failed.load(Ordering::Acquire) {
@@ -149,13 +155,14 @@ pub(crate) struct Queue {
 struct Waiting {
     records: Vec<Pending>,
     next_offset: Offset,
-    writer_sleeps: bool,
+    /// How many records have to wait until the writer is to be woken; `usize::MAX` while it does not sleep.
+    wake_at: usize,
     closed: bool,
 }
 
 impl Queue {
     pub(crate) fn new(room_bytes_max: usize, next_offset: Offset) -> Self {
-        let waiting = Waiting { records: Vec::new(), next_offset, writer_sleeps: false, closed: false };
+        let waiting = Waiting { records: Vec::new(), next_offset, wake_at: usize::MAX, closed: false };
         Self {
             room: Arc::new(Semaphore::new(room_bytes_max)),
             room_bytes_max,
@@ -214,7 +221,10 @@ impl Queue {
         let offset = waiting.next_offset;
         waiting.next_offset = offset.next();
         waiting.records.push(Pending { offset, payload, payload_checksum, generation, inbox });
-        let wake = mem::take(&mut waiting.writer_sleeps);
+        let wake = waiting.records.len() >= waiting.wake_at;
+        if wake {
+            waiting.wake_at = usize::MAX;
+        }
         drop(waiting);
         if wake {
             self.arrived.notify_one();
@@ -233,14 +243,27 @@ impl Queue {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Taken::Nothing;
             }
-            waiting.writer_sleeps = true;
+            waiting.wake_at = 1;
             match until {
                 Some(until) => _ = self.arrived.wait_until(&mut waiting, until),
                 None => self.arrived.wait(&mut waiting),
             }
         }
+        waiting.wake_at = usize::MAX;
         mem::swap(&mut waiting.records, batch);
         Taken::Records
+    }
+
+    /// Waits until `until`, or until `records` of them wait. Nobody who appends has to wake the writer meanwhile.
+    pub(crate) fn gather(&self, until: Instant, records: usize) {
+        let mut waiting = self.waiting.lock();
+        while !waiting.closed && waiting.records.len() < records {
+            waiting.wake_at = records;
+            if self.arrived.wait_until(&mut waiting, until).timed_out() {
+                break;
+            }
+        }
+        waiting.wake_at = usize::MAX;
     }
 
     /// The offset that the next record gets.
@@ -295,4 +318,61 @@ impl Queue {
 fn permits(payload_bytes: usize) -> u32 {
     u32::try_from(queue_bytes(payload_bytes))
         .expect("the record's size was checked against a limit below 4 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long enough that no test waits for it.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn queue() -> Queue {
+        Queue::new(1024 * 1024, Offset(0))
+    }
+
+    fn push(queue: &Queue, records: usize) {
+        for _ in 0..records {
+            queue.try_push(Bytes::from_static(b"record"), &Arc::default()).expect("there is room");
+        }
+    }
+
+    #[test]
+    fn the_writer_gathers_until_enough_records_wait() {
+        let queue = queue();
+        std::thread::scope(|scope| {
+            let gathers = scope.spawn(|| queue.gather(Instant::now() + LONG, 3));
+            push(&queue, 3);
+            gathers.join().expect("the writer goes on");
+        });
+        let mut batch = Vec::new();
+        assert_eq!(queue.take(&mut batch, None), Taken::Records);
+        assert_eq!(batch.len(), 3);
+    }
+
+    #[test]
+    fn the_writer_gathers_no_longer_than_it_may() {
+        let queue = queue();
+        push(&queue, 2);
+        queue.gather(Instant::now() + Duration::from_millis(1), 3);
+        assert_eq!(queue.waiting.lock().wake_at, usize::MAX, "nobody wakes a writer that does not sleep");
+    }
+
+    #[test]
+    fn a_queue_that_closes_lets_the_writer_go_on() {
+        let queue = queue();
+        std::thread::scope(|scope| {
+            let gathers = scope.spawn(|| queue.gather(Instant::now() + LONG, 3));
+            queue.close();
+            gathers.join().expect("the writer goes on");
+        });
+    }
+
+    #[test]
+    fn a_producer_was_woken_lately_for_two_batches() {
+        let inbox = Inbox::default();
+        assert!(!inbox.was_woken_lately(1));
+        inbox.wake(4);
+        assert_eq!([4, 5, 6].map(|batch| inbox.was_woken_lately(batch)), [true, true, false]);
+    }
 }

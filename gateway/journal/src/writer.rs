@@ -1,7 +1,8 @@
 //! The one thread that writes: group commit and its failures.
 //!
 //! It takes everything that waits, writes it with one write, makes it durable with one fsync, and only then settles the
-//! records and wakes their producers. There is no timer: while one fsync runs, the next batch gathers.
+//! records and wakes their producers. While one fsync runs, the next batch gathers. A lone record is written at once; where many
+//! producers come one after the other, the writer lets their records gather for a moment between two fsyncs, see [`GATHER_TIME`].
 //!
 //! After a write that failed the same place is written again with other offsets. After an fsync that failed nothing is known about
 //! the pages of the file, and a second fsync would lie: the segment ends where it was durable before, and the
@@ -31,6 +32,13 @@ const THREAD_NAME: &str = "journal-writer";
 /// Buffers that a burst made larger than this are given back when it is over.
 const BUFFER_BYTES_KEPT_MAX: usize = 1024 * 1024;
 const RECORDS_KEPT_MAX: usize = 16 * 1024;
+
+/// The least time from one fsync to the next while many producers have little to say each. An fsync with what is around it costs as much
+/// processor time as several messages, whatever it carries; so few of them leave the processor to messages, and waiting this long
+/// costs a message half of it in the mean. A disk whose fsync takes longer is never waited for.
+const GATHER_TIME: Duration = Duration::from_millis(1);
+/// As many records make an fsync worth its while: no need to wait for more.
+const GATHERED_RECORDS_ENOUGH: usize = 64;
 
 /// A disk with so much more free than has to stay free is not asked again for [`LOOK_AT_DISK_INTERVAL`]: nobody fills it in that time.
 const PLENTY_BYTES: u64 = 1024 * 1024 * 1024;
@@ -133,6 +141,7 @@ impl Writer {
                 }
                 Taken::Closed => break,
             }
+            let gather = self.pays_to_gather(&records).then(|| Instant::now() + GATHER_TIME);
             let committed = panic::catch_unwind(AssertUnwindSafe(|| self.commit(&records)));
             if committed.is_err() {
                 // The panic itself was printed; a producer must neither wait for ever nor be told that all is well.
@@ -148,10 +157,21 @@ impl Writer {
             if self.buffer.capacity() > BUFFER_BYTES_KEPT_MAX {
                 self.buffer = Vec::new();
             }
+            if let Some(until) = gather {
+                self.shared.queue.gather(until, GATHERED_RECORDS_ENOUGH);
+            }
         }
         if let Some(active) = self.active.take() {
             self.shared.maintenance.seal(active.segment);
         }
+    }
+
+    /// Whether the next batch is better for waiting a moment: when several records came together, and most of them from producers that
+    /// did not wait for the batches just before. Those who did go on only once they are told, so there is nothing to gather while
+    /// they wait.
+    fn pays_to_gather(&self, records: &[Pending]) -> bool {
+        let went_on = records.iter().filter(|record| record.inbox.was_woken_lately(self.batch)).count();
+        (2..GATHERED_RECORDS_ENOUGH).contains(&records.len()) && went_on * 2 < records.len()
     }
 
     /// Writes all records, in as many batches as it takes.
