@@ -3,12 +3,18 @@
 //! It knows neither sockets nor clocks, so that any order of events can be played to it. `publish.rs` is its way
 //! out, `receive.rs` its way in; this file is about its connection.
 
+mod answer;
 mod publish;
 mod receive;
 mod trouble;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use answer::Thought;
 use trouble::Tricks;
 
 use super::flight::Flight;
@@ -90,6 +96,8 @@ pub(crate) struct Device {
     ended: bool,
     /// Once nothing more becomes due: when to stop waiting for acknowledgements.
     deadline: Option<u64>,
+    /// Answers to come, in the order of their time.
+    thoughts: VecDeque<Thought>,
     /// What faults make it do.
     tricks: Option<Box<Tricks>>,
     /// It neither reads nor writes.
@@ -136,6 +144,7 @@ impl Device {
             written_at: 0,
             pinged_at: None,
             deadline: None,
+            thoughts: VecDeque::new(),
             tricks: None,
             silent: false,
             clock_ahead_ms: 0,
@@ -189,7 +198,11 @@ impl Device {
             Phase::Online => self.next_ping(),
             Phase::Gone => return None,
         };
-        [phase, self.load.next_due(), self.deadline].into_iter().flatten().min()
+        // What waits for room is written when something is acknowledged, not when time passes.
+        let online = self.phase == Phase::Online && !self.blocked && !self.silent;
+        let online = online && self.flight.len() < self.flying_max;
+        let answer = self.thoughts.front().filter(|_| online).map(|thought| thought.due);
+        [phase, self.load.next_due(), self.deadline, answer].into_iter().flatten().min()
     }
 
     /// Time has passed.

@@ -25,6 +25,25 @@ pub(crate) struct Message {
     source: u16,
     /// Where to, if not where its source usually sends.
     topic: Option<Box<str>>,
+    /// What a command wants to see again in its answer.
+    correlation: Option<Box<[u8]>>,
+}
+
+impl Message {
+    /// The answer to a command. It has no number: the ledger is about what is published.
+    pub(crate) fn answer(
+        due: u64,
+        qos: Qos,
+        topic: Box<str>,
+        correlation: Option<Box<[u8]>>,
+        payload: Vec<u8>,
+    ) -> Self {
+        Self { sequence: 0, due, qos, payload, source: u16::MAX, topic: Some(topic), correlation }
+    }
+
+    pub(crate) fn is_answer(&self) -> bool {
+        self.sequence == 0
+    }
 }
 
 /// What has become due.
@@ -201,7 +220,15 @@ impl Load {
         let at = Duration::from_micros(next.due);
         source.generator.next(at, next.row, &role.origin(name, clock_ahead_ms), &proof, &mut payload);
         let topic = source.row_topic(next.row).map(|topic| topic.render(&role.identity(place, name)).into());
-        Some(Message { sequence, due: next.due, qos: next.qos, payload, source: number, topic })
+        Some(Message {
+            sequence,
+            due: next.due,
+            qos: next.qos,
+            payload,
+            source: number,
+            topic,
+            correlation: None,
+        })
     }
 
     /// The number of the message to be sent next.
@@ -220,14 +247,17 @@ impl Load {
 
     /// A message as a packet.
     pub(crate) fn publish<'a>(&'a self, message: &'a Message, packet_id: u16, dup: bool) -> Publish<'a> {
-        let source = &self.sources[usize::from(message.source)];
+        // An answer has no source, but a topic of its own.
+        let source = self.sources.get(usize::from(message.source));
+        let usual = source.map_or("", |source| &*source.topic);
         Publish {
-            topic: message.topic.as_deref().unwrap_or(&source.topic),
+            topic: message.topic.as_deref().unwrap_or(usual),
             payload: &message.payload,
             qos: message.qos,
             packet_id,
             dup,
-            retain: source.publication.retain,
+            retain: source.is_some_and(|source| source.publication.retain),
+            correlation: message.correlation.as_deref(),
             ..Publish::default()
         }
     }

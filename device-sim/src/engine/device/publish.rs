@@ -36,6 +36,11 @@ impl Device {
     /// Writes what is waiting, as far as it may be.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>) {
         while self.phase == Phase::Online && !self.blocked && !self.silent && turn.out.len() < OUT_BYTES_MAX {
+            if self.may_answer(turn.now) {
+                let Some(message) = self.answer(turn) else { return };
+                self.first_time(message, turn);
+                continue;
+            }
             turn.tally.due += self.load.refill(turn.now);
             if self.load.next_qos().is_none() || !self.may_send() {
                 return;
@@ -51,16 +56,21 @@ impl Device {
                 return;
             };
             turn.tally.sent += 1;
-            self.written_at = turn.now;
-            if message.qos == Qos::AtMostOnce {
+            self.first_time(message, turn);
+        }
+    }
+
+    /// Writes a message that was never written.
+    fn first_time(&mut self, message: Message, turn: &mut Turn<'_>) {
+        self.written_at = turn.now;
+        if message.qos == Qos::AtMostOnce {
+            self.write(&message, 0, false, turn);
+            if self.doubles() {
                 self.write(&message, 0, false, turn);
-                if self.doubles() {
-                    self.write(&message, 0, false, turn);
-                }
-                keep(turn.spare, message.payload);
-            } else {
-                self.take_off(message, turn);
             }
+            keep(turn.spare, message.payload);
+        } else {
+            self.take_off(message, turn);
         }
     }
 
@@ -98,7 +108,7 @@ impl Device {
         let Some(message) = self.flight.land(packet_id) else { return false };
         if refused {
             self.given_up += 1;
-        } else {
+        } else if !message.is_answer() {
             self.acknowledged.insert(message.sequence);
             turn.tally.acknowledged += 1;
             turn.tally.puback.record_micros(turn.now.saturating_sub(message.due));

@@ -87,6 +87,7 @@ impl Device {
             }
         }
         turn.tally.received += 1;
+        self.think(publish, turn.now);
         if let Some(micros) = self.role.run.delivery_micros(publish.payload, turn.now) {
             turn.tally.delivery.record_micros(micros);
         }

@@ -1,0 +1,76 @@
+//! A device without sockets or clocks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Device, Turn, Wish};
+use crate::engine::role::{Role, Run, decoder};
+use crate::scenario::{Answer, Fleet, Qos, Scenario, Server, Template, Thresholds};
+use crate::truth::Counts;
+use crate::wire::{self, Accepted, Incoming, Publish};
+
+fn device(fleet: Fleet) -> Device {
+    let fleet = Arc::new(fleet);
+    let scenario = Scenario {
+        name: "test".to_owned(),
+        seed: 1,
+        ends_after: None,
+        drain: Duration::from_secs(1),
+        server: Server::default(),
+        fleets: vec![Arc::clone(&fleet)],
+        stages: Arc::default(),
+        faults: Vec::new(),
+        hooks: Vec::new(),
+        read_back: None,
+        thresholds: Thresholds::default(),
+    };
+    let role = Role::new(Arc::new(Run::new(&scenario, "test", 0)), 0, fleet, None);
+    Device::new(Arc::new(role), 0, "pump-1".into())
+}
+
+/// Tells the device something; the result is what it writes.
+fn tell(counts: &mut Counts, now: u64, act: impl FnOnce(&mut Turn<'_>)) -> Vec<u8> {
+    let (mut out, mut spare) = (Vec::new(), Vec::new());
+    act(&mut Turn { now, out: &mut out, tally: counts, spare: &mut spare });
+    out
+}
+
+#[test]
+fn a_command_is_answered_after_a_while_and_once() {
+    let template = |text| Template::parse(text).unwrap();
+    let answer = Answer {
+        filter: template("commands/{device}/+"),
+        topic: Some(template("answers/{device}")),
+        payload: template("done by {device}"),
+        qos: Qos::AtLeastOnce,
+        after: Duration::from_millis(50),
+    };
+    let mut device = device(Fleet { answer: Some(answer), ..Fleet::default() });
+    let mut counts = Counts::default();
+    tell(&mut counts, 0, |turn| device.wake(turn));
+    assert_eq!(device.take_wish(), Some(Wish::Open));
+    tell(&mut counts, 10, |turn| device.opened(turn));
+    let greeting = Incoming::ConnAck(Accepted::default());
+    let subscribed = tell(&mut counts, 20, |turn| device.received(&greeting, turn));
+    assert_eq!(subscribed[0], 0x82, "it subscribes to its commands");
+    let command = Publish { topic: "commands/pump-1/open", payload: b"now", ..Publish::default() };
+    let other = Publish { topic: "news", ..command };
+    let at_once = tell(&mut counts, 1000, |turn| {
+        device.received(&Incoming::Publish(other), turn);
+        device.received(&Incoming::Publish(command), turn);
+        device.tend(turn);
+    });
+    assert!(at_once.is_empty());
+    assert_eq!(device.wakes_at(), Some(51_000));
+    let later = tell(&mut counts, 51_000, |turn| device.wake(turn));
+    // A PUBLISH to a server is in the same form as one from it.
+    let mut packets = decoder(wire::Version::V3);
+    let Incoming::Publish(publish) = packets.next(&mut later.as_slice()).unwrap().unwrap() else {
+        panic!("no PUBLISH")
+    };
+    assert_eq!((publish.topic, publish.payload), ("answers/pump-1", &b"done by pump-1"[..]));
+    let packet_id = publish.packet_id;
+    tell(&mut counts, 52_000, |turn| device.received(&Incoming::PubAck { packet_id, code: 0 }, turn));
+    assert_eq!((counts.answered, counts.received, counts.acknowledged), (1, 2, 0));
+    assert!(tell(&mut counts, 60_000, |turn| device.tend(turn)).is_empty());
+}
