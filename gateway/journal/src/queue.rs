@@ -38,13 +38,10 @@ impl Pending {
         queue_bytes(self.payload.len())
     }
 
-    /// Why this can't be written: something that its producer appended before has failed, and it did not know of that when it appended this.
-    /// Written, the two would be out of order as soon as the first is appended again.
-    pub(crate) fn stands_behind_a_failure(&self) -> Option<CommitError> {
-        if self.generation >= self.inbox.generation_min.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.inbox.word.lock().last_failure.clone()
+    /// Whether this can't be written: something that its producer appended before has failed, and it did not know of that when it appended
+    /// this. Written, the two would be out of order as soon as the first is appended again.
+    pub(crate) fn stands_behind_a_failure(&self) -> bool {
+        self.generation < self.inbox.generation_min.load(Ordering::Relaxed)
     }
 }
 
@@ -71,7 +68,6 @@ struct Word {
     waker: Option<Waker>,
     /// In order of offset, as the writer leaves them and the producer takes them.
     failures: VecDeque<Failure>,
-    last_failure: Option<CommitError>,
 }
 
 #[derive(Debug)]
@@ -85,7 +81,6 @@ impl Inbox {
     /// Leaves word of a failure. It must be there before the offset is settled.
     pub(crate) fn fail(&self, record: &Pending, error: CommitError) {
         let mut word = self.word.lock();
-        word.last_failure = Some(error.clone());
         word.failures.push_back(Failure { offset: record.offset, generation: record.generation, error });
         drop(word);
         self.generation_min.fetch_max(record.generation + 1, Ordering::Relaxed);

@@ -61,6 +61,7 @@ pub(crate) fn start(shared: &Arc<Shared>, last_ms: u64) -> Result<JoinHandle<()>
         last_ms,
         batch: 0,
         refused_bytes: None,
+        last_failure: None,
         had_plenty_at: None,
     };
     thread::Builder::new()
@@ -109,6 +110,8 @@ struct Writer {
     batch: u64,
     /// How long the frame of the record was that was refused last, until one is taken again.
     refused_bytes: Option<u64>,
+    /// Why a batch failed last, for what stands behind it.
+    last_failure: Option<CommitError>,
     /// When the disk was last seen with far more free than has to stay free.
     had_plenty_at: Option<Instant>,
 }
@@ -177,8 +180,8 @@ impl Writer {
     /// Writes all records, in as many batches as it takes.
     fn commit(&mut self, mut records: &[Pending]) {
         while let Some(first) = records.first() {
-            if let Some(error) = first.stands_behind_a_failure() {
-                self.refuse(first, error);
+            if first.stands_behind_a_failure() {
+                self.refuse(first);
                 records = &records[1..];
                 continue;
             }
@@ -217,7 +220,7 @@ impl Writer {
             let frame_bytes = padded_frame_bytes(record.payload.len());
             let end = self.buffer.len() + frame_bytes;
             let is_full = end > room || (end > bytes_max && !self.buffer.is_empty());
-            if is_full || record.stands_behind_a_failure().is_some() {
+            if is_full || record.stands_behind_a_failure() {
                 break;
             }
             let position = active.position + self.buffer.len() as u32;
@@ -274,6 +277,7 @@ impl Writer {
     fn fail(&mut self, records: &[Pending], error: CommitError) {
         add(&self.shared.counters.failed_records, records.len() as u64);
         self.refused_bytes = records.first().map(frame_bytes);
+        self.last_failure = Some(error.clone());
         for record in records {
             record.inbox.fail(record, error.clone());
         }
@@ -286,8 +290,9 @@ impl Writer {
     }
 
     /// Fails a record that was not tried, because one before it has failed.
-    fn refuse(&mut self, record: &Pending, error: CommitError) {
+    fn refuse(&mut self, record: &Pending) {
         add(&self.shared.counters.failed_records, 1);
+        let error = self.last_failure.clone().unwrap_or(CommitError::Closed);
         record.inbox.fail(record, error);
         self.settle(std::slice::from_ref(record));
     }
