@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     pub(crate) rounds: u32,
 
     /// How long one load lasts, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(2..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=600))]
     pub(crate) secs: u64,
 
     /// The fixed rate at which PUBACK latency is measured, in messages a second

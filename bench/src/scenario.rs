@@ -11,6 +11,8 @@ pub(crate) struct Scenario {
     pub(crate) title: &'static str,
     pub(crate) role: Role,
     pub(crate) work: Work,
+    /// Played in the first round alone, because it shows the same every time.
+    pub(crate) once: bool,
 }
 
 /// What clients do.
@@ -76,84 +78,98 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         title: "Fan-in, QoS 1, mutual TLS, 256 bytes",
         role: TLS,
         work: fan_in(1, READING, true),
+        once: false,
     },
     Scenario {
         name: "durable-rule-tls",
         title: "Fan-in, QoS 1, mutual TLS, a rule and a sink on disk, 256 bytes",
         role: SINK,
         work: fan_in(1, READING, true),
+        once: false,
     },
     Scenario {
         name: "fan-in-qos0-plain",
         title: "Fan-in, QoS 0, plain, 100 bytes",
         role: PLAIN,
         work: fan_in(0, Payload::Raw(100), false),
+        once: false,
     },
     Scenario {
         name: "idle-tls",
         title: "Idle connections, mutual TLS",
         role: TLS,
         work: Work::Idle { devices: 2000 },
+        once: false,
     },
     Scenario {
         name: "fan-in-qos1-plain",
         title: "Fan-in, QoS 1, plain, 100 bytes",
         role: PLAIN,
-        work: fan_in(1, Payload::Raw(100), true),
+        work: fan_in(1, Payload::Raw(100), false),
+        once: false,
     },
     Scenario {
         name: "fan-out",
         title: "Fan-out of 1 to 1,000, QoS 0, plain, 100 bytes",
         role: PLAIN,
         work: Work::FanOut { subscribers: 1000, every_ms: 50 },
+        once: false,
     },
     Scenario {
         name: "pairs",
         title: "1-to-1, QoS 1 on both sides, plain, 100 bytes",
         role: PLAIN,
         work: Work::Pairs { pairs: 50 },
+        once: false,
     },
     Scenario {
         name: "storm",
         title: "Connection storm, mutual TLS, full and resumed",
         role: TLS,
         work: Work::Storm { devices: 500 },
+        once: false,
     },
     Scenario {
         name: "fan-in-qos0-tls",
         title: "Fan-in, QoS 0, mutual TLS, 100 bytes",
         role: TLS,
         work: fan_in(0, Payload::Raw(100), false),
+        once: false,
     },
     Scenario {
         name: "fan-in-qos1-tls-1k",
         title: "Fan-in, QoS 1, mutual TLS, 1 KB",
         role: TLS,
         work: fan_in(1, Payload::Json(1024), false),
+        once: false,
     },
     Scenario {
         name: "durable-rule-tls-1k",
         title: "Fan-in, QoS 1, mutual TLS, a rule and a sink on disk, 1 KB",
         role: SINK,
         work: fan_in(1, Payload::Json(1024), false),
+        once: false,
     },
     Scenario {
         name: "fan-in-qos0-plain-1k",
         title: "Fan-in, QoS 0, plain, 1 KB",
         role: PLAIN,
         work: fan_in(0, Payload::Raw(1024), false),
+        once: false,
     },
     Scenario {
         name: "idle-plain",
         title: "Idle connections, plain",
         role: PLAIN,
         work: Work::Idle { devices: 2000 },
+        once: true,
     },
     Scenario {
         name: "kill",
         title: "Acknowledged messages after kill -9, QoS 1, for a session that is away",
         role: SESSION,
         work: Work::Kill { devices: 20, per_second: 100.0 },
+        once: true,
     },
 ];
 

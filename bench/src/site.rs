@@ -4,6 +4,7 @@ use anyhow::Context;
 use certs::{Authority, DeviceRequest, Validity};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Bits of a name; a port stands in configurations as `$name`.
 pub(crate) type Filled<'a> = &'a [(&'a str, String)];
@@ -99,14 +100,23 @@ pub(crate) fn fill(text: &str, filled: Filled<'_>) -> String {
     filled.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value))
 }
 
-/// Three ports that were free a moment ago, below those that the system gives to connections.
+/// Three ports that were free a moment ago, below those that the system gives to connections. Never the ones of a server before: connections that
+/// it closed keep its port for a while, and not every server may bind it then.
 fn free_ports() -> anyhow::Result<[u16; 3]> {
-    const FIRST: u16 = 10_240;
-    const LAST: u16 = 32_000;
-    let begin = FIRST + (std::process::id() % 997 * 21) as u16 % (LAST - FIRST);
-    let mut free =
-        (begin..LAST).chain(FIRST..begin).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    let mut next = || free.next().context("no port is free");
+    const FIRST: u32 = 10_240;
+    const LAST: u32 = 32_000;
+    static STEPS: AtomicU32 = AtomicU32::new(0);
+    let next = || {
+        for _ in FIRST..LAST {
+            let step = STEPS.fetch_add(1, Ordering::Relaxed);
+            let offset = std::process::id().wrapping_mul(97).wrapping_add(step) % (LAST - FIRST);
+            let port = u16::try_from(FIRST + offset)?;
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return Ok(port);
+            }
+        }
+        anyhow::bail!("no port is free")
+    };
     Ok([next()?, next()?, next()?])
 }
 

@@ -91,7 +91,7 @@ fn rounds(
         }
     }
     for round in 1..=results.rounds {
-        for scenario in plan.scenarios {
+        for scenario in plan.scenarios.iter().filter(|scenario| round == 1 || !scenario.once) {
             for peer in plan.here.iter().filter(|peer| peer.refusal(scenario.role).is_none()) {
                 let late = Instant::now() >= deadline;
                 if late || interrupt::asked() {

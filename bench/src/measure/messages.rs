@@ -4,7 +4,7 @@ use super::{Bout, Findings, connections};
 use crate::load::{FAN_IN_DEVICES, Load, Pace, REST_SECS, Summary};
 use crate::scenario::FanIn;
 use crate::usage;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time for subscribers to connect and subscribe before the first publish, in seconds.
 const WAIT_SECS: f64 = 3.0;
@@ -78,12 +78,15 @@ pub(super) fn fan_out(
     every_ms: u64,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
+    /// The load's own start, in seconds.
+    const START_SECS: f64 = 0.5;
     let secs = bout.setting.secs;
     let load = Load::FanOut { subscribers, every_ms, wait_secs: WAIT_SECS, secs: WAIT_SECS + secs };
     let playing = load.start(bout.stage())?;
+    let over = Instant::now() + Duration::from_secs_f64(WAIT_SECS + secs + START_SECS);
     connections::wait_for(bout, subscribers, Duration::from_secs_f64(WAIT_SECS))?;
-    let before = bout.settle()?;
-    crate::wait::let_pass(Duration::from_secs_f64(secs))?;
+    let before = usage::settle(bout.server.id(), Duration::from_secs_f64(WAIT_SECS / 3.0))?;
+    crate::wait::let_pass(over.saturating_duration_since(Instant::now()))?;
     let after = bout.settle()?;
     let summary = playing.finish()?;
     findings.trouble("fan-out", &summary);
