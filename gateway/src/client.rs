@@ -4,6 +4,7 @@ mod kept;
 mod owner;
 mod settling;
 
+use crate::connection::Bell;
 use crate::lifecycle::Presence;
 use access::{Identity, Principal};
 use broker::Attachment;
@@ -12,7 +13,6 @@ use settling::Settling;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
 
 /// Cloning is cheap: the broker keeps one for each connection.
 #[derive(Clone, Debug)]
@@ -84,9 +84,9 @@ impl Client {
         self.0.settling.is_over()
     }
 
-    /// Wakes the task of the connection that took its session over, when that is said of it.
-    pub(crate) fn wake_when_settled(&self, wake: &Arc<Notify>) {
-        self.0.settling.wake_at_end(wake);
+    /// Rings for the connection that took its session over, when that is said of it.
+    pub(crate) fn ring_when_settled(&self, bell: &Arc<Bell>) {
+        self.0.settling.ring_at_end(bell);
     }
 
     pub(crate) fn identity(&self) -> &Identity {

@@ -11,8 +11,8 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// One open connection.
 pub(crate) struct Open {
@@ -74,6 +74,7 @@ pub(crate) struct Connections {
     /// Of MQTT 3.1.1 and of MQTT 5.
     by_version: [AtomicU64; 2],
     most: AtomicU64,
+    are_closing: AtomicBool,
 }
 
 impl Connections {
@@ -116,6 +117,11 @@ impl Connections {
         self.most.load(Relaxed)
     }
 
+    /// Whether every connection is asked to close. One look at memory that nobody writes: each connection asks at every turn.
+    pub(crate) fn are_closing(&self) -> bool {
+        self.are_closing.load(Acquire)
+    }
+
     /// The connections whose certificates or users are affected.
     pub(crate) fn affected(&self, affected: &Affected) -> Vec<Arc<Open>> {
         match affected {
@@ -130,8 +136,9 @@ impl Connections {
         self.by_certificate.iter().flat_map(|entry| entry.values().cloned().collect::<Vec<_>>()).collect()
     }
 
-    /// Asks each to close, with this reason.
+    /// Asks each to close, with this reason. For good: whoever is added after this finds it in [`Connections::are_closing`].
     pub(crate) fn close_all(&self, reason: ReasonCode) {
+        self.are_closing.store(true, Release);
         for open in self.all() {
             open.session.close(reason);
         }

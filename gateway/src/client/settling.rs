@@ -1,8 +1,8 @@
 //! Whether what a connection took came to an end: whoever takes its session over begins to publish only then.
 
+use crate::connection::Bell;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// How far one connection is with what it took.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ enum Stage {
     #[default]
     UnderWay,
     /// The same, and the connection that took its session over waits for the end of it.
-    Awaited(Arc<Notify>),
+    Awaited(Arc<Bell>),
     /// Everything has its outcome, and nothing is added any more.
     Over,
 }
@@ -23,8 +23,8 @@ impl Settling {
     /// It is over, for good.
     pub(super) fn end(&self) {
         let before = std::mem::replace(&mut *self.0.lock(), Stage::Over);
-        if let Stage::Awaited(wake) = before {
-            wake.notify_one();
+        if let Stage::Awaited(bell) = before {
+            bell.ring();
         }
     }
 
@@ -32,11 +32,11 @@ impl Settling {
         matches!(*self.0.lock(), Stage::Over)
     }
 
-    /// Wakes this task when it is over, unless it is over now. There is one at most: a connection is replaced by one other.
-    pub(super) fn wake_at_end(&self, wake: &Arc<Notify>) {
+    /// Rings when it is over, unless it is over now. There is one at most: a connection is replaced by one other.
+    pub(super) fn ring_at_end(&self, bell: &Arc<Bell>) {
         let mut stage = self.0.lock();
         if !matches!(*stage, Stage::Over) {
-            *stage = Stage::Awaited(Arc::clone(wake));
+            *stage = Stage::Awaited(Arc::clone(bell));
         }
     }
 }

@@ -137,6 +137,11 @@ impl Commits {
         self.waiting.len()
     }
 
+    /// Whether [`Commits::next`] may ever be ready.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.len() > 0 || self.is_held()
+    }
+
     /// Bytes of those messages.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

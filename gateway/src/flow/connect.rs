@@ -5,7 +5,7 @@ use super::candour::Candour;
 use super::turn::Turn;
 use super::{fan_out, wills};
 use crate::client::Client;
-use crate::connection::{Arrived, Carrier, Transport};
+use crate::connection::{Arrived, Bell, Carrier, Transport};
 use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::lifecycle::{self, DisconnectReason};
@@ -22,7 +22,6 @@ use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long the refusal may take to reach a peer.
@@ -36,7 +35,7 @@ pub(super) struct LetIn {
     pub(super) transport: Transport<Carrier>,
     pub(super) client: Client,
     pub(super) open: Arc<Open>,
-    pub(super) wake: Arc<Notify>,
+    pub(super) bell: Arc<Bell>,
     pub(super) turn: Turn,
     pub(super) candour: Candour,
     pub(super) keep_alive_secs: u16,
@@ -243,7 +242,7 @@ fn still_trusted(
 struct Admitted {
     connected: Connected<Client>,
     client: Client,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     turn: Turn,
 }
 
@@ -273,13 +272,10 @@ fn let_in(
         let explanation = "connects more often than `mqtt.connects_per_client_per_sec_max` allows";
         return Err(Refusal::new(ReasonCode::ConnectionRateExceeded, "rate", explanation));
     }
-    let wake = Arc::new(Notify::new());
-    let waker: Arc<dyn Wake> = {
-        let wake = Arc::clone(&wake);
-        Arc::new(move || wake.notify_one())
-    };
+    let bell = Arc::new(Bell::default());
+    let wake: Arc<dyn Wake> = bell.clone();
     let connected =
-        gateway.broker.connect(connect, client.clone(), waker, gateway.now_ms()).map_err(|refusal| {
+        gateway.broker.connect(connect, client.clone(), wake, gateway.now_ms()).map_err(|refusal| {
             Refusal {
                 told: refusal.sentence.to_string(),
                 ..Refusal::new(refusal.reason, "broker", refusal.sentence)
@@ -289,8 +285,8 @@ fn let_in(
     if let Some(replaced) = &connected.taken_over_from {
         lifecycle::disconnected(gateway, replaced, DisconnectReason::DuplicateClientId);
     }
-    let turn = Turn::new(client.clone(), connected.taken_over_from.clone(), &wake);
-    Ok(Admitted { connected, client, wake, turn })
+    let turn = Turn::new(client.clone(), connected.taken_over_from.clone(), &bell);
+    Ok(Admitted { connected, client, bell, turn })
 }
 
 /// The principal of a certificate. rustls does not call the certificate verifier when a session is resumed, so the registry is asked here,
@@ -313,7 +309,7 @@ async fn welcome(
     trust_generation: u64,
     more: Vec<Property>,
 ) -> Option<LetIn> {
-    let Admitted { connected, client, wake, mut turn } = admitted;
+    let Admitted { connected, client, bell, mut turn } = admitted;
     let Connected { session, mut connack, keep_alive_secs, taken_over, will, changes, .. } = connected;
     connack.properties = connack.properties.iter().chain(more).collect();
     tracing::info!(
@@ -352,7 +348,7 @@ async fn welcome(
         }
     };
     if let Some(refusal) = refusal {
-        turn.wait(&wake).await;
+        turn.wait(&bell).await;
         let departed = gateway.broker.disconnected(&session, Parting::Refused, gateway.now_ms());
         // If it is the store that failed, it says itself what it can't take.
         let _ = gateway.persist(departed.changes).await;
@@ -369,7 +365,7 @@ async fn welcome(
             open.check_trust(listener);
         }
     }
-    Some(LetIn { transport, client, open, wake, turn, candour, keep_alive_secs })
+    Some(LetIn { transport, client, open, bell, turn, candour, keep_alive_secs })
 }
 
 async fn refuse(

@@ -33,7 +33,7 @@ impl Patience {
     /// What was read: whether it made a whole packet, and whether more of another is there.
     pub(super) fn read(&mut self, is_whole: bool, has_part: bool, now: Instant) {
         if is_whole {
-            self.heard = now;
+            self.heard = self.heard.max(now);
         }
         self.begun = match self.begun {
             Some(begun) if has_part && !is_whole => Some(begun),

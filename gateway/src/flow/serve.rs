@@ -11,7 +11,7 @@ use super::patience::Patience;
 use super::rate::Rate;
 use super::turn::Turn;
 use crate::client::Client;
-use crate::connection::{Arrived, Carrier, Event, Transport};
+use crate::connection::{Arrived, Bell, Carrier, Event, Transport};
 use crate::connections::Open;
 use crate::gateway::Gateway;
 use crate::settings::PublishRateExceeded;
@@ -21,7 +21,6 @@ use mqtt::{Packet, ReasonCode, Version};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Messages of one connection that may wait for the disk. Reading stops there: QoS 0 has no window of its own.
@@ -36,7 +35,7 @@ pub(super) struct Connection {
     transport: Transport<Carrier>,
     client: Client,
     open: Arc<Open>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     turn: Turn,
     candour: Candour,
     /// An authentication anew that is under way.
@@ -52,6 +51,8 @@ pub(super) struct Connection {
     /// When it may go on, if that is a matter of time.
     stalled_until: Option<Instant>,
     patience: Patience,
+    /// When the task was woken last: what it finds came then. The clock is looked at once for all packets of a read.
+    now: Instant,
     /// What [`Transport::taken`] was when time was looked at last.
     taken: u64,
     /// Bytes came, and no PUBLISH among them was looked at yet.
@@ -63,7 +64,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
     // Beginning and end in memory of their own: the task is as large as the largest of what it waits for, and a connection waits for
     // neither of them while it lives.
     let Some(let_in) = Box::pin(connect(&gateway, arrived)).await else { return };
-    let LetIn { transport, client, open, wake, turn, candour, keep_alive_secs } = let_in;
+    let LetIn { transport, client, open, bell, turn, candour, keep_alive_secs } = let_in;
     let mqtt = &gateway.settings.raw.mqtt;
     let patience = Patience::new(keep_alive_secs, mqtt.idle_secs_max, mqtt.packet_secs_max);
     let rate = Rate::new(mqtt.publishes_per_sec_max, mqtt.publish_bytes_per_sec_max);
@@ -76,7 +77,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         transport,
         client,
         open,
-        wake,
+        bell,
         turn,
         candour,
         authentication: None,
@@ -87,6 +88,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, arrived: Arrived) {
         stalled: None,
         stalled_until: None,
         patience,
+        now: Instant::now(),
         taken: 0,
         has_news: false,
     };
@@ -116,10 +118,14 @@ impl Connection {
 
     async fn run(&mut self) -> End {
         let gateway = Arc::clone(&self.gateway);
-        let wake = Arc::clone(&self.wake);
+        let bell = Arc::clone(&self.bell);
         let timer = tokio::time::sleep_until(self.deadline());
         tokio::pin!(timer);
         loop {
+            if gateway.connections.are_closing() {
+                return End::closed(ReasonCode::ServerShuttingDown, "the gateway is shutting down");
+            }
+            self.now = Instant::now();
             if let Err(end) = self.step().await {
                 return end;
             }
@@ -131,15 +137,12 @@ impl Connection {
             }
             tokio::select! {
                 biased;
-                () = gateway.shutdown.cancelled() => {
-                    return End::closed(ReasonCode::ServerShuttingDown, "the gateway is shutting down");
-                }
-                settled = self.commits.next(&gateway) => {
+                settled = self.commits.next(&gateway), if self.commits.is_waiting() => {
                     if let Some(Err(end)) = settled.map(|settled| self.settle(settled)) {
                         return end;
                     }
                 }
-                () = wake.notified() => {}
+                () = bell.rung() => {}
                 event = self.transport.next_event_within(reading, UNWRITTEN_BYTES_MAX) => match event {
                     Ok(Event::Readable) => self.has_news = true,
                     Ok(Event::Flushed) => {}
@@ -202,7 +205,7 @@ impl Connection {
             .next_packet(Some(self.candour.version()))
             .map_err(|error| End::Breach { reason: error.reason_code(), explanation: error.to_string() })?;
         // Only whole packets count as life: one byte now and then is no reason to keep a connection `[MQTT-3.1.2-22]`.
-        self.patience.read(packet.is_some(), self.transport.has_part_of_a_packet(), Instant::now());
+        self.patience.read(packet.is_some(), self.transport.has_part_of_a_packet(), self.now);
         packet.map_or(Ok(None), |packet| self.admit(packet, true))
     }
 
@@ -218,7 +221,7 @@ impl Connection {
         } else if !self.commits.is_held() && !self.closes_soon() && self.stalled_until.is_none() {
             let bytes =
                 publish.topic.as_bytes().len() + publish.payload.len() + publish.properties.len_bytes();
-            match self.rate.take(bytes, Instant::now()) {
+            match self.rate.take(bytes, self.now) {
                 Ok(()) => return Ok(Some(packet)),
                 Err(_) if mqtt.publish_rate_exceeded == PublishRateExceeded::Disconnect => {
                     let explanation = "publishes faster than the settings allow";
@@ -254,8 +257,10 @@ impl Connection {
                 self.settle(settled)?;
             }
             // Who owes a copy is said before anything else can be said about it.
-            let changes = std::mem::take(&mut self.settled_changes);
-            self.persist(changes).await?;
+            if !self.settled_changes.is_empty() {
+                let changes = std::mem::take(&mut self.settled_changes);
+                self.persist(changes).await?;
+            }
         }
         self.poll_session().await?;
         let changes = self.take_changes();

@@ -6,9 +6,9 @@
 //! everything, and takes nothing more. Everything else goes on meanwhile.
 
 use crate::client::Client;
+use crate::connection::Bell;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long a PUBLISH waits for the connection before. That one waits for the disk alone, so this is a disk that hangs.
@@ -28,10 +28,10 @@ struct Before {
 }
 
 impl Turn {
-    /// The turn of `client`, after that of the connection that it took the session from; `wake` is notified when it has come.
-    pub(super) fn new(client: Client, taken_over_from: Option<Client>, wake: &Arc<Notify>) -> Self {
+    /// The turn of `client`, after that of the connection that it took the session from; `bell` rings when it has come.
+    pub(super) fn new(client: Client, taken_over_from: Option<Client>, bell: &Arc<Bell>) -> Self {
         let before = taken_over_from.map(|client| {
-            client.wake_when_settled(wake);
+            client.ring_when_settled(bell);
             Box::new(Before { client, until: Instant::now() + WAIT_MAX })
         });
         Self { client, before }
@@ -57,8 +57,8 @@ impl Turn {
 
     /// Waits for the turn of a connection that ends before it came: who comes after it has to wait for both. Not for ever, see
     /// [`WAIT_MAX`].
-    pub(super) async fn wait(&mut self, wake: &Notify) {
-        if !self.wait_within(wake, WAIT_MAX).await {
+    pub(super) async fn wait(&mut self, bell: &Bell) {
+        if !self.wait_within(bell, WAIT_MAX).await {
             tracing::warn!(
                 client_id = self.client.client_id(),
                 wait_secs = WAIT_MAX.as_secs(),
@@ -68,10 +68,10 @@ impl Turn {
     }
 
     /// Whether the turn came in this time.
-    async fn wait_within(&mut self, wake: &Notify, wait_max: Duration) -> bool {
+    async fn wait_within(&mut self, bell: &Bell, wait_max: Duration) -> bool {
         let until = Instant::now() + wait_max;
         while !self.has_come() {
-            if tokio::time::timeout_at(until, wake.notified()).await.is_err() {
+            if tokio::time::timeout_at(until, bell.rung()).await.is_err() {
                 return self.has_come();
             }
         }
@@ -101,20 +101,20 @@ mod tests {
         Client::new(&principal, "kiln", "192.0.2.7:1883".parse().unwrap(), Arc::from([]), Presence::past())
     }
 
-    fn turn(taken_over_from: Option<&Turn>) -> (Turn, Arc<Notify>) {
-        let wake = Arc::new(Notify::new());
+    fn turn(taken_over_from: Option<&Turn>) -> (Turn, Arc<Bell>) {
+        let bell = Arc::new(Bell::default());
         let before = taken_over_from.map(|turn| turn.client.clone());
-        (Turn::new(client(), before, &wake), wake)
+        (Turn::new(client(), before, &bell), bell)
     }
 
     #[tokio::test]
     async fn the_next_connection_is_woken_when_the_one_before_passes_its_turn() {
         let (mut first, _) = turn(None);
         assert!(first.has_come() && first.overdue_at().is_none());
-        let (mut second, wake) = turn(Some(&first));
+        let (mut second, bell) = turn(Some(&first));
         assert!(!second.has_come());
         first.pass();
-        wake.notified().await;
+        bell.rung().await;
         assert!(second.has_come() && second.overdue_at().is_none());
     }
 
@@ -142,10 +142,10 @@ mod tests {
     async fn nobody_waits_for_ever() {
         let (mut first, _) = turn(None);
         let begun = Instant::now();
-        let (mut second, wake) = turn(Some(&first));
+        let (mut second, bell) = turn(Some(&first));
         assert!(second.overdue_at() >= Some(begun + WAIT_MAX));
-        assert!(!second.wait_within(&wake, Duration::from_millis(1)).await);
+        assert!(!second.wait_within(&bell, Duration::from_millis(1)).await);
         first.pass();
-        assert!(second.wait_within(&wake, WAIT_MAX).await);
+        assert!(second.wait_within(&bell, WAIT_MAX).await);
     }
 }

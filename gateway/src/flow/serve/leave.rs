@@ -66,7 +66,7 @@ impl Connection {
         // There may be nobody left to answer, but subscribers get what was committed.
         self.settle_all().await;
         // Whoever takes the session over has to find the connection before this one, as long as that is not done.
-        self.turn.wait(&self.wake).await;
+        self.turn.wait(&self.bell).await;
         self.turn.pass();
         let departed = self.gateway.broker.disconnected(self.session(), parting, self.gateway.now_ms());
         self.gateway.connections.remove(&self.open);
@@ -81,7 +81,7 @@ impl Connection {
 
     async fn settle_all(&mut self) {
         let gateway = Arc::clone(&self.gateway);
-        let wake = Arc::clone(&self.wake);
+        let bell = Arc::clone(&self.bell);
         loop {
             if self.commits.holds_what_wants_an_answer() && !self.session().is_current() {
                 // The client is back, and sends it again on its new connection.
@@ -100,7 +100,7 @@ impl Connection {
                     // The connection ends in any case.
                     let _ = settled.map(|settled| self.settle(settled));
                 }
-                () = wake.notified() => {}
+                () = bell.rung() => {}
             }
         }
     }
