@@ -1,7 +1,7 @@
 //! One run, from a checked scenario to its summary.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::credentials::Credentials;
 use crate::engine::{self, Played};
@@ -80,7 +80,6 @@ async fn conclude(
     if let Some(path) = &settings.report.acknowledged_file {
         report::write_acknowledged(path, &outcomes)?;
     }
-    let ended = Instant::now();
     let (mut ledger, mut read_back_error) = (None, None);
     if let Some(reading) = reading {
         if settings.report.live.progress.is_some() {
@@ -92,8 +91,7 @@ async fn conclude(
         }
         read_back_error = reading.finish().await.err();
         ledger = Some(books.close());
-        // What arrived after the last device had ended.
-        tally.sample(took + ended.elapsed());
+        tally.add_late();
     }
     let (totals, timeline) = tally.conclude();
     let scenario = &settings.scenario;

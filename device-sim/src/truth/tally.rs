@@ -247,6 +247,16 @@ impl Tally {
         totals.memory_bytes = totals.memory_bytes.max(memory);
     }
 
+    /// Empties the shards into the totals alone: what came after the last device had ended is no stretch of the run,
+    /// and a plot that went on would end in zeros.
+    pub fn add_late(&self) {
+        let mut late = Counts::default();
+        for shard in &self.shards {
+            late.take_from(&mut shard.0.lock());
+        }
+        self.books.lock().totals.counts.take_from(&mut late);
+    }
+
     /// Notes something that happened to the whole run.
     pub fn mark(&self, at: Duration, kind: MarkKind, name: &str) {
         self.books.lock().timeline.mark(at, kind, name);
@@ -341,6 +351,18 @@ mod tests {
         assert_eq!(names, ["hold", "cut"]);
         assert_eq!((snapshot.latest.sent, snapshot.so_far.sent, snapshot.so_far.disconnects), (5, 12, 7));
         assert_eq!(snapshot.disconnects["closed by the server"], 7);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_no_sample() {
+        let tally = Tally::new(1);
+        tally.shard(0).open().received += 3;
+        tally.sample(Duration::from_secs(1));
+        tally.shard(0).open().received += 4;
+        tally.add_late();
+        let (totals, timeline) = tally.conclude();
+        let received: Vec<u64> = timeline.samples.iter().map(|sample| sample.received).collect();
+        assert_eq!((totals.counts.received, received), (7, vec![3]));
     }
 
     #[test]
