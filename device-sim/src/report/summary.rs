@@ -172,7 +172,8 @@ impl Summary {
     /// 0 when every threshold holds, 1 when one doesn't, 3 when nothing was proved.
     pub fn exit_status(&self) -> u8 {
         // What was not read cannot be called lost.
-        let unproved = self.read_back_error.is_some() || (self.connects == 0 && self.due > 0);
+        let tried = self.due > 0 || !self.connect_failures.is_empty();
+        let unproved = self.read_back_error.is_some() || (self.connects == 0 && tried);
         if unproved { 3 } else { u8::from(self.thresholds.iter().any(|verdict| !verdict.passed)) }
     }
 }
@@ -181,9 +182,8 @@ impl Summary {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_summary_keeps_its_names() {
-        let account = Account {
+    fn account() -> Account {
+        Account {
             run: "r".to_owned(),
             scenario: None,
             devices: 3,
@@ -196,7 +196,26 @@ mod tests {
             ledger: None,
             read_back_error: None,
             thresholds: Thresholds::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_fleet_that_never_connected_proves_nothing() {
+        for (connects, due, failures, status) in
+            [(0, 0, 0, 0), (0, 1, 0, 3), (0, 0, 2, 3), (1, 0, 2, 0), (1, 1, 0, 0)]
+        {
+            let mut account = account();
+            let counts = &mut account.totals.counts;
+            (counts.connects, counts.due) = (connects, due);
+            counts.connect_failures.count("refused", failures);
+            let found = Summary::of(account).exit_status();
+            assert_eq!(found, status, "{connects} connects, {due} due, {failures} failures");
+        }
+    }
+
+    #[test]
+    fn the_summary_keeps_its_names() {
+        let account = account();
         let value = serde_json::to_value(Summary::of(account)).unwrap();
         let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         names.sort_unstable();
