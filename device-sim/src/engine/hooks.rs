@@ -1,6 +1,7 @@
 //! Commands that run while a scenario plays.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -12,21 +13,23 @@ use crate::scenario::{Hook, Scenario};
 use crate::truth::{MarkKind, Tally};
 
 /// Runs each hook at its time; never ends. What it started is killed with it.
-pub(super) async fn run(scenario: &Scenario, started: Instant, tally: &Tally) {
+pub(super) async fn run(scenario: &Scenario, started: Instant, tally: &Arc<Tally>) {
     let mut running = tokio::task::JoinSet::new();
     for hook in &scenario.hooks {
         sleep_until(started + hook.at).await;
         tally.mark(started.elapsed(), MarkKind::Hook, &hook.name);
-        running.spawn(one(hook.clone()));
+        running.spawn(one(hook.clone(), started, Arc::clone(tally)));
     }
     while running.join_next().await.is_some() {}
     std::future::pending::<()>().await;
 }
 
-/// Runs a command to its end, and says so if it is no good one.
-async fn one(hook: Hook) {
+/// Runs a command to its end, and says so if it is no good one: at once, and in the report, where a server that was
+/// not stopped would be taken for one that survived.
+async fn one(hook: Hook, started: Instant, tally: Arc<Tally>) {
     if let Err(reason) = ended_well(&hook).await {
         tell(&format!("hook `{}` {reason}", hook.name));
+        tally.mark(started.elapsed(), MarkKind::Hook, &format!("{}: {reason}", hook.name));
     }
 }
 

@@ -137,3 +137,20 @@ async fn hooks_run_at_their_time() {
     let mark = &summary.timeline.marks[0];
     assert!(file.exists() && mark.name == "touch" && mark.at_secs >= 0.2, "{mark:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_fails_is_marked() {
+    let broker = Broker::start(Manners::default(), None).await;
+    let address = format!("server.address=127.0.0.1:{}", broker.port);
+    for (command, reason) in [
+        ("\"false\"", "stop: ended with exit status: 1"),
+        ("\"/does/not/exist\"", "stop: cannot run `/does/not/exist`"),
+        ("\"sleep\", \"60\"", "stop: ran longer than 100ms and was killed"),
+    ] {
+        let hook =
+            format!("[[hook]]\nat_secs = 0.1\ncommand = [{command}]\nname = \"stop\"\nsecs_max = 0.1\n");
+        let summary = play_scenario(&format!("{TROUBLED}\n{hook}"), &[&address]).await;
+        let names: Vec<&str> = summary.timeline.marks.iter().map(|mark| mark.name.as_str()).collect();
+        assert!(names.iter().any(|name| name.starts_with(reason)), "{names:?}");
+    }
+}
