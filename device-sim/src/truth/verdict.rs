@@ -54,8 +54,10 @@ impl Facts<'_> {
     fn find(&self, measure: &str) -> Option<f64> {
         let Self { counts, balance, .. } = self;
         let number = |number: u64| Some(number as f64);
-        let puback = |quantile| millis(&counts.puback, quantile, self.unacknowledged);
-        let delivery = |quantile| millis(self.delivery, quantile, balance.lost.unwrap_or(0));
+        // What a device could not even write was kept from it by a server that did not answer.
+        let not_sent = counts.not_sent.sum();
+        let puback = |quantile| millis(&counts.puback, quantile, self.unacknowledged + not_sent);
+        let delivery = |quantile| millis(self.delivery, quantile, balance.lost.unwrap_or(0) + not_sent);
         match measure {
             "lost" => number(balance.lost?),
             "repeated" => number(balance.repeated?),
@@ -170,6 +172,18 @@ mod tests {
         for (limits, expected) in cases {
             assert_eq!(judged(limits, &facts), *expected, "{limits:?}");
         }
+    }
+
+    #[test]
+    fn what_was_never_written_is_late() {
+        let (mut counts, balance, delivery) = measured();
+        let balance = Balance { lost: Some(0), ..balance };
+        counts.not_sent.count("too many messages waiting for the connection", 100);
+        let took = Duration::from_secs(2);
+        let facts =
+            Facts { counts: &counts, balance: &balance, delivery: &delivery, unacknowledged: 0, took };
+        let limits = [("puback_p50_ms", 1e6), ("puback_p99_ms", 1e6), ("delivery_p99_ms", 1e6)];
+        assert_eq!(judged(&limits, &facts), "150 held, - failed, - failed");
     }
 
     #[test]
