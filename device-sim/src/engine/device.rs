@@ -186,7 +186,8 @@ impl Device {
 
     /// Whether it has more to write than one turn may, and should get another one soon.
     pub(crate) fn wants_turn(&self) -> bool {
-        self.phase == Phase::Online && !self.blocked && !self.silent && self.may_send()
+        let ready = self.phase == Phase::Online && !self.blocked && !self.silent;
+        ready && self.may_send() && !self.is_waiting_for_successor()
     }
 
     /// The next moment at which time alone makes a difference to it.

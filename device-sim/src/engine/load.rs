@@ -167,9 +167,9 @@ impl Load {
         (0..).zip(self.sources.iter()).filter_map(due).min().map(|(_, number)| number)
     }
 
-    /// If nothing waits, lets the next message of a saturating source become due; how many did.
-    pub(crate) fn refill(&mut self, now: u64) -> u64 {
-        if !self.waiting.is_empty() || self.sources.is_empty() {
+    /// If fewer than these wait, lets the next message of a saturating source become due; how many did.
+    pub(crate) fn refill(&mut self, now: u64, fewer_than: usize) -> u64 {
+        if self.waiting.len() >= fewer_than || self.sources.is_empty() {
             return 0;
         }
         // Each source in turn, so that none keeps the others from sending.

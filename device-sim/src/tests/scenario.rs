@@ -127,6 +127,32 @@ async fn messages_are_written_after_their_successors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_saturates_is_reordered_and_goes_on() {
+    let broker = Broker::start(Manners::default(), None).await;
+    let address = format!("server.address=127.0.0.1:{}", broker.port);
+    let scenario = r#"
+        [server]
+        address = "127.0.0.1:1"
+        [[fleet]]
+        name = "pump"
+        devices = 2
+        [[fleet.publish]]
+        topic = "pumps/{index}"
+        saturate = true
+        messages = 500
+        [[fault]]
+        kind = "reorder"
+        at_secs = 0.0
+        for_secs = 20
+        messages_share = 0.2
+    "#;
+    let summary = play_scenario(scenario, &[&address]).await;
+    assert_eq!((summary.due, summary.sent, summary.acknowledged), (1000, 1000, 1000));
+    assert!(summary.seconds < 15.0, "it took {} s", summary.seconds);
+    assert!(broker.seen.lock().out_of_order > 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hooks_run_at_their_time() {
     let broker = Broker::start(Manners::default(), None).await;
     let directory = tempfile::tempdir().unwrap();

@@ -41,11 +41,11 @@ impl Device {
                 self.first_time(message, turn);
                 continue;
             }
-            turn.tally.due += self.load.refill(turn.now);
+            turn.tally.due += self.load.refill(turn.now, 1);
             if self.load.next_qos().is_none() || !self.may_send() {
                 return;
             }
-            if self.holds_back() {
+            if self.holds_back(turn) {
                 return;
             }
             let mut payload = turn.spare.pop().unwrap_or_default();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{Device, Turn, Wish};
 use crate::engine::role::{Role, Run, decoder};
-use crate::scenario::{Answer, Fleet, Qos, Scenario, Server, Template, Thresholds};
+use crate::scenario::{
+    Answer, Fleet, Publication, Qos, QosMix, Scenario, Server, Template, Thresholds, Timing,
+};
 use crate::truth::Counts;
 use crate::wire::{self, Accepted, Incoming, Publish};
 
@@ -26,6 +28,43 @@ fn device(fleet: Fleet) -> Device {
     };
     let role = Role::new(Arc::new(Run::new(&scenario, "test", 0)), 0, fleet, None);
     Device::new(Arc::new(role), 0, "pump-1".into())
+}
+
+/// A fleet whose devices publish so many messages of this quality of service as fast as they may.
+fn publishing(qos: Qos, messages: u64) -> Fleet {
+    let publication = Publication {
+        topic: Template::parse("pumps/{device}").unwrap(),
+        qos: QosMix::only(qos),
+        timing: Timing::Saturate,
+        messages_max: Some(messages),
+        ..Publication::default()
+    };
+    Fleet { publications: vec![Arc::new(publication)], ..Fleet::default() }
+}
+
+/// Connects and greets the device; the result is what it writes then.
+fn connect(device: &mut Device, counts: &mut Counts, now: u64, accepted: Accepted<'_>) -> Vec<u8> {
+    tell(counts, now, |turn| device.wake(turn));
+    assert_eq!(device.take_wish(), Some(Wish::Open));
+    tell(counts, now, |turn| device.opened(turn));
+    tell(counts, now, |turn| {
+        device.received(&Incoming::ConnAck(accepted), turn);
+        device.tend(turn);
+    })
+}
+
+/// First bytes of packets.
+fn firsts(mut bytes: &[u8]) -> Vec<u8> {
+    let mut firsts = Vec::new();
+    while let [first, length, rest @ ..] = bytes {
+        let (length, rest) = match rest {
+            [more, rest @ ..] if *length >= 0x80 => (usize::from(length & 0x7F) | usize::from(*more) << 7, rest),
+            rest => (usize::from(*length), rest),
+        };
+        firsts.push(*first);
+        bytes = &rest[length..];
+    }
+    firsts
 }
 
 /// Tells the device something; the result is what it writes.
@@ -73,4 +112,20 @@ fn a_command_is_answered_after_a_while_and_once() {
     tell(&mut counts, 52_000, |turn| device.received(&Incoming::PubAck { packet_id, code: 0 }, turn));
     assert_eq!((counts.answered, counts.received, counts.acknowledged), (1, 2, 0));
     assert!(tell(&mut counts, 60_000, |turn| device.tend(turn)).is_empty());
+}
+
+#[test]
+fn a_message_that_waits_for_its_successor_wants_no_turn() {
+    let every = Publication {
+        timing: Timing::Every(Duration::from_secs(1)),
+        messages_max: Some(3),
+        ..Publication::default()
+    };
+    let mut device = device(Fleet { publications: vec![Arc::new(every)], ..Fleet::default() });
+    let mut counts = Counts::default();
+    connect(&mut device, &mut counts, 0, Accepted::default());
+    device.tricks().reorder = 1.0;
+    let due = device.wakes_at().unwrap();
+    assert!(tell(&mut counts, due, |turn| device.wake(turn)).is_empty());
+    assert!(!device.wants_turn(), "it would get one turn after the other until the successor is due");
 }

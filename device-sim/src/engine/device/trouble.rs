@@ -71,7 +71,7 @@ impl Device {
     }
 
     /// Whether the next message waits for its successor, to be written after it.
-    pub(super) fn holds_back(&mut self) -> bool {
+    pub(super) fn holds_back(&mut self, turn: &mut Turn<'_>) -> bool {
         let Some(sequence) = self.load.next_sequence() else { return false };
         let draining = self.deadline.is_some();
         let Some(tricks) = &mut self.tricks else { return false };
@@ -82,6 +82,8 @@ impl Device {
         if tricks.held != Some(sequence) {
             return false;
         }
+        // A saturating source gives the next one only when it is asked.
+        turn.tally.due += self.load.refill(turn.now, 2);
         if self.load.swap() {
             tricks.held = None;
             tricks.decided = self.load.next_sequence().unwrap_or(sequence).max(sequence);
@@ -89,6 +91,12 @@ impl Device {
         }
         // Nothing comes after the last one.
         !draining
+    }
+
+    /// Whether all that waits is a message that waits for its successor.
+    pub(super) fn is_waiting_for_successor(&self) -> bool {
+        let held = self.tricks.as_ref().and_then(|tricks| tricks.held);
+        held.is_some() && self.load.waiting() == 1 && self.load.next_sequence() == held && self.deadline.is_none()
     }
 
     /// Whether a publish is written twice.
