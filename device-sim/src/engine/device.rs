@@ -85,6 +85,8 @@ pub(crate) struct Device {
     flight: Flight<Message>,
     /// How many messages may fly: ours or the server's limit.
     flying_max: usize,
+    /// The server's session has its subscriptions.
+    subscribed: bool,
     /// Packet ids of QoS 2 messages to this device that are not released yet.
     unreleased: Vec<u16>,
     keep_alive_micros: u64,
@@ -139,6 +141,7 @@ impl Device {
             load,
             flight: Flight::default(),
             flying_max: usize::from(role.fleet.inflight_max),
+            subscribed: false,
             unreleased: Vec::new(),
             keep_alive_micros: 0,
             written_at: 0,
@@ -341,11 +344,17 @@ impl Device {
         let keep_alive_secs = accepted.keep_alive_secs.unwrap_or(self.role.fleet.keep_alive_secs);
         self.keep_alive_micros = u64::from(keep_alive_secs) * 1_000_000;
         self.pinged_at = None;
+        if !accepted.session_present {
+            self.subscribed = false;
+            self.unreleased.clear();
+        }
+        // A session may be that of an earlier run, which wanted to hear something else.
+        if !self.subscribed {
+            self.role.subscribe(self.place, &self.name, turn.out);
+        }
         if accepted.session_present {
             self.send_again(turn);
         } else {
-            self.unreleased.clear();
-            self.role.subscribe(self.place, &self.name, turn.out);
             self.publish_again(turn);
         }
         Ok(())

@@ -25,6 +25,7 @@ impl Device {
                 Ok(())
             }
             Incoming::SubAck { codes, .. } => {
+                self.subscribed = true;
                 for code in codes.iter().filter(|code| **code >= 0x80) {
                     turn.tally.refused.count(&format!("SUBACK: {}", wire::words(version, *code)), 1);
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Device, Turn, Wish};
 use crate::engine::role::{Role, Run, decoder};
 use crate::scenario::{
-    Answer, Fleet, Publication, Qos, QosMix, Scenario, Server, Template, Thresholds, Timing,
+    Answer, Fleet, Publication, Qos, QosMix, Scenario, Server, Subscription, Template, Thresholds, Timing,
 };
 use crate::truth::Counts;
 use crate::wire::{self, Accepted, Incoming, Publish};
@@ -58,7 +58,9 @@ fn firsts(mut bytes: &[u8]) -> Vec<u8> {
     let mut firsts = Vec::new();
     while let [first, length, rest @ ..] = bytes {
         let (length, rest) = match rest {
-            [more, rest @ ..] if *length >= 0x80 => (usize::from(length & 0x7F) | usize::from(*more) << 7, rest),
+            [more, rest @ ..] if *length >= 0x80 => {
+                (usize::from(length & 0x7F) | usize::from(*more) << 7, rest)
+            }
             rest => (usize::from(*length), rest),
         };
         firsts.push(*first);
@@ -128,4 +130,31 @@ fn a_message_that_waits_for_its_successor_wants_no_turn() {
     let due = device.wakes_at().unwrap();
     assert!(tell(&mut counts, due, |turn| device.wake(turn)).is_empty());
     assert!(!device.wants_turn(), "it would get one turn after the other until the successor is due");
+}
+
+#[test]
+fn it_subscribes_until_the_session_has_it() {
+    let news = Subscription { filter: Template::parse("news").unwrap(), qos: Qos::AtMostOnce };
+    let mut device = device(Fleet { subscriptions: vec![news], ..Fleet::default() });
+    let mut counts = Counts::default();
+    let present = Accepted { session_present: true, ..Accepted::default() };
+    // (what the server has, whether it answers the SUBSCRIBE, whether there is one)
+    let steps = [
+        ("the session of an earlier run", present, false, true),
+        ("a session without an answer", present, true, true),
+        ("the session that it subscribed in", present, false, false),
+        ("no session", Accepted::default(), true, true),
+    ];
+    for (number, (name, accepted, answered, subscribes)) in (1..).zip(steps) {
+        let now = number * 60_000_000;
+        let written = connect(&mut device, &mut counts, now, accepted);
+        assert_eq!(firsts(&written) == [0x82], subscribes, "{name}: {written:?}");
+        tell(&mut counts, now, |turn| {
+            if answered {
+                device.received(&Incoming::SubAck { packet_id: 65_535, codes: &[0] }, turn);
+            }
+            device.broken("cut", turn);
+        });
+        device.take_wish();
+    }
 }

@@ -96,7 +96,10 @@ impl Device {
     /// Whether all that waits is a message that waits for its successor.
     pub(super) fn is_waiting_for_successor(&self) -> bool {
         let held = self.tricks.as_ref().and_then(|tricks| tricks.held);
-        held.is_some() && self.load.waiting() == 1 && self.load.next_sequence() == held && self.deadline.is_none()
+        held.is_some()
+            && self.load.waiting() == 1
+            && self.load.next_sequence() == held
+            && self.deadline.is_none()
     }
 
     /// Whether a publish is written twice.
