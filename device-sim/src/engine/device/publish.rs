@@ -104,8 +104,8 @@ impl Device {
     }
 
     /// The last acknowledgement that a message gets.
-    pub(super) fn landed(&mut self, packet_id: u16, refused: bool, turn: &mut Turn<'_>) -> bool {
-        let Some(message) = self.flight.land(packet_id) else { return false };
+    pub(super) fn landed(&mut self, packet_id: u16, refused: bool, turn: &mut Turn<'_>) {
+        let Some(message) = self.flight.land(packet_id) else { return };
         if refused {
             self.given_up += 1;
         } else if !message.is_answer() {
@@ -114,7 +114,6 @@ impl Device {
             turn.tally.puback.record_micros(turn.now.saturating_sub(message.due));
         }
         keep(turn.spare, message.payload);
-        true
     }
 
     fn take_off(&mut self, message: Message, turn: &mut Turn<'_>) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Device, Turn, Wish};
 use crate::engine::role::{Role, Run, decoder};
 use crate::scenario::{
-    Answer, Fleet, Publication, Qos, QosMix, Scenario, Server, Subscription, Template, Thresholds, Timing,
+    Answer, Fleet, Protocol, Publication, Qos, QosMix, Scenario, Server, Subscription, Template, Thresholds,
+    Timing,
 };
 use crate::truth::Counts;
 use crate::wire::{self, Accepted, Incoming, Publish};
@@ -156,5 +157,30 @@ fn it_subscribes_until_the_session_has_it() {
             device.broken("cut", turn);
         });
         device.take_wish();
+    }
+}
+
+#[test]
+fn only_the_right_acknowledgement_counts() {
+    let (ack, rec) = (Incoming::PubAck { packet_id: 1, code: 0 }, Incoming::PubRec { packet_id: 1, code: 0 });
+    let comp = |code| Incoming::PubComp { packet_id: 1, code };
+    // (quality of service, what the server says, acknowledged, whether the connection goes on)
+    let cases = [
+        (Qos::AtLeastOnce, vec![ack], 1, true),
+        (Qos::AtLeastOnce, vec![rec], 0, false),
+        (Qos::AtLeastOnce, vec![comp(0)], 0, false),
+        (Qos::ExactlyOnce, vec![ack], 0, false),
+        (Qos::ExactlyOnce, vec![comp(0)], 0, false),
+        (Qos::ExactlyOnce, vec![rec, rec, comp(0)], 1, true),
+        (Qos::ExactlyOnce, vec![rec, comp(0x92)], 1, true),
+    ];
+    for (qos, packets, acknowledged, goes_on) in cases {
+        let fleet = Fleet { protocol: Protocol::V5, ..publishing(qos, 2) };
+        let (mut device, mut counts) = (device(fleet), Counts::default());
+        connect(&mut device, &mut counts, 0, Accepted::default());
+        tell(&mut counts, 10, |turn| packets.iter().for_each(|packet| device.received(packet, turn)));
+        assert_eq!(counts.acknowledged, acknowledged, "{qos:?} {packets:?}");
+        assert_eq!(counts.connected == 1, goes_on, "{qos:?} {packets:?}: {:?}", counts.disconnects);
+        assert!(counts.refused.all().is_empty());
     }
 }
