@@ -30,11 +30,14 @@ impl Worker {
         match fault.kind {
             FaultKind::Cut if begins => self.cut(index, ends, true, counts),
             FaultKind::Storm if begins => self.cut(index, ends, false, counts),
+            FaultKind::HalfOpen if begins => {
+                let slot = &mut self.slots[index];
+                if slot.device.fall_silent() {
+                    slot.link.iter_mut().for_each(Link::fall_silent);
+                }
+            }
             FaultKind::HalfOpen => {
-                self.slots[index].device.set_silent(begins);
-                if begins {
-                    self.slots[index].link.iter_mut().for_each(Link::fall_silent);
-                } else {
+                if self.slots[index].device.is_silent() {
                     self.cut(index, ends, true, counts);
                 }
             }

@@ -184,3 +184,19 @@ fn only_the_right_acknowledgement_counts() {
         assert!(counts.refused.all().is_empty());
     }
 }
+
+#[test]
+fn a_device_without_a_connection_cannot_be_half_open() {
+    let (mut device, mut counts) = (device(publishing(Qos::AtLeastOnce, 3)), Counts::default());
+    assert!(!device.fall_silent());
+    let written = connect(&mut device, &mut counts, 0, Accepted::default());
+    assert_eq!(firsts(&written), [0x32; 3], "it publishes");
+    assert!(device.fall_silent() && device.is_silent());
+    // Another fault ends the silence with the connection.
+    tell(&mut counts, 1000, |turn| device.cut(2000, false, turn));
+    assert!(!device.is_silent());
+    let present = Accepted { session_present: true, ..Accepted::default() };
+    device.take_wish();
+    let written = connect(&mut device, &mut counts, 2000, present);
+    assert_eq!(firsts(&written), [0x3A; 3], "the same again with DUP");
+}

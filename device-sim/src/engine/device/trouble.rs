@@ -33,9 +33,16 @@ impl Device {
         })
     }
 
+    /// From now on it neither reads nor writes, until its connection is cut; false if it has no connection of which it
+    /// could leave the other half open.
+    pub(crate) fn fall_silent(&mut self) -> bool {
+        self.silent = self.phase == Phase::Online;
+        self.silent
+    }
+
     /// Whether it neither reads nor writes.
-    pub(crate) fn set_silent(&mut self, silent: bool) {
-        self.silent = silent;
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// How far its clock is ahead, in milliseconds.
@@ -54,6 +61,7 @@ impl Device {
             Phase::Resting { until } => until,
             Phase::Opening { .. } | Phase::Greeting { .. } => 0,
         };
+        self.silent = false;
         let pause = if pauses { u64::try_from(self.pause.next().as_micros()).unwrap_or(u64::MAX) } else { 0 };
         self.pause.reset();
         // Who has never connected keeps its place in the queue.
