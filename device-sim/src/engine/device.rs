@@ -352,11 +352,7 @@ impl Device {
         if !self.subscribed {
             self.role.subscribe(self.place, &self.name, turn.out);
         }
-        if accepted.session_present {
-            self.send_again(turn);
-        } else {
-            self.publish_again(turn);
-        }
+        self.begin_again(accepted.session_present, turn);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! A device's way out: what is due, written as far as the connection, the session and the server allow.
 
 use super::super::TOO_MANY_WAITING;
-use super::super::load::Message;
+use super::super::load::{Load, Message};
 use super::{Device, Phase, Turn};
 use crate::wire::encode;
-use crate::wire::{Qos, SUCCESS};
+use crate::wire::{Qos, SUCCESS, Version};
 
 /// What one turn may write. A device with more gets another turn after the others had theirs.
 const OUT_BYTES_MAX: usize = 64 * 1024;
@@ -26,6 +26,9 @@ impl Device {
 
     /// Whether there is something to send now, and it may be.
     pub(super) fn may_send(&self) -> bool {
+        if self.flight.is_behind() {
+            return self.flight.may_write_again(self.flying_max);
+        }
         match self.load.next_qos() {
             None => self.load.is_saturated() && self.flight.len() < self.flying_max,
             Some(Qos::AtMostOnce) => true,
@@ -36,6 +39,12 @@ impl Device {
     /// Writes what is waiting, as far as it may be.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>) {
         while self.phase == Phase::Online && !self.blocked && !self.silent && turn.out.len() < OUT_BYTES_MAX {
+            if self.flight.is_behind() {
+                if !self.write_again(turn) {
+                    return;
+                }
+                continue;
+            }
             if self.may_answer(turn.now) {
                 let Some(message) = self.answer(turn) else { return };
                 self.first_time(message, turn);
@@ -64,9 +73,9 @@ impl Device {
     fn first_time(&mut self, message: Message, turn: &mut Turn<'_>) {
         self.written_at = turn.now;
         if message.qos == Qos::AtMostOnce {
-            self.write(&message, 0, false, turn);
+            write(&self.load, self.role.version, &message, 0, false, turn);
             if self.doubles() {
-                self.write(&message, 0, false, turn);
+                write(&self.load, self.role.version, &message, 0, false, turn);
             }
             keep(turn.spare, message.payload);
         } else {
@@ -74,33 +83,36 @@ impl Device {
         }
     }
 
-    /// The server has the session: the same packets again, in order [MQTT-4.4.0-1].
-    pub(super) fn send_again(&mut self, turn: &mut Turn<'_>) {
-        for flying in self.flight.iter() {
-            turn.tally.resent += 1;
-            if flying.released {
-                encode::pubrel(turn.out, self.role.version, flying.packet_id(), SUCCESS);
-            } else {
-                self.write(&flying.message, flying.packet_id(), true, turn);
-            }
+    /// Begins to write again what is on its way. If the server has the session it is the same packets [MQTT-4.4.0-1],
+    /// otherwise their packet ids mean nothing to it, and it is new ones; in order, and before what was never written.
+    pub(super) fn begin_again(&mut self, session_present: bool, turn: &mut Turn<'_>) {
+        if session_present {
+            self.flight.reconnected();
+            return;
         }
-        self.written_at = turn.now;
+        for message in self.flight.session_lost() {
+            // It is in the server's hands, but nobody will say so.
+            self.given_up += 1;
+            keep(turn.spare, message.payload);
+        }
     }
 
-    /// The server has no session, so an old packet id means nothing to it: what was not acknowledged is published in
-    /// new packets, in order, before what was never written.
-    pub(super) fn publish_again(&mut self, turn: &mut Turn<'_>) {
-        for flying in self.flight.session_lost() {
-            if flying.released {
-                // The message is in the server's hands, but nobody will say so.
-                self.given_up += 1;
-                keep(turn.spare, flying.message.payload);
-            } else {
-                turn.tally.republished += 1;
-                self.take_off(flying.message, turn);
-            }
-        }
+    /// Writes the next message that was written on an earlier connection, if there is one and it may be.
+    fn write_again(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some((before, flying)) = self.flight.write_again(self.flying_max) else { return false };
+        let (version, packet_id) = (self.role.version, flying.packet_id());
         self.written_at = turn.now;
+        if before {
+            turn.tally.resent += 1;
+        } else {
+            turn.tally.republished += 1;
+        }
+        if flying.released {
+            encode::pubrel(turn.out, version, packet_id, SUCCESS);
+        } else {
+            write(&self.load, version, &flying.message, packet_id, before, turn);
+        }
+        true
     }
 
     /// The last acknowledgement that a message gets.
@@ -117,22 +129,22 @@ impl Device {
     }
 
     fn take_off(&mut self, message: Message, turn: &mut Turn<'_>) {
-        let packet_id = self.flight.take_off(message).packet_id();
-        let flying = self.flight.iter().next_back().expect("the message was just added");
-        self.write(&flying.message, packet_id, false, turn);
-        if self.doubles() {
-            let flying = self.flight.iter().next_back().expect("the message was just added");
-            self.write(&flying.message, packet_id, true, turn);
+        let doubles = self.doubles();
+        let version = self.role.version;
+        let flying = self.flight.take_off(message);
+        write(&self.load, version, &flying.message, flying.packet_id(), false, turn);
+        if doubles {
+            write(&self.load, version, &flying.message, flying.packet_id(), true, turn);
             self.tricks().answers += 1;
         }
     }
+}
 
-    fn write(&self, message: &Message, packet_id: u16, dup: bool, turn: &mut Turn<'_>) {
-        let publish = self.load.publish(message, packet_id, dup);
-        encode::publish(turn.out, self.role.version, &publish).expect(
-            "a scenario's topics and payloads were checked, and the packet id suits the quality of service",
-        );
-    }
+fn write(load: &Load, version: Version, message: &Message, packet_id: u16, dup: bool, turn: &mut Turn<'_>) {
+    let publish = load.publish(message, packet_id, dup);
+    encode::publish(turn.out, version, &publish).expect(
+        "a scenario's topics and payloads were checked, and the packet id suits the quality of service",
+    );
 }
 
 /// Keeps a buffer for the next message.

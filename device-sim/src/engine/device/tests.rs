@@ -200,3 +200,30 @@ fn a_device_without_a_connection_cannot_be_half_open() {
     let written = connect(&mut device, &mut counts, 2000, present);
     assert_eq!(firsts(&written), [0x3A; 3], "the same again with DUP");
 }
+
+#[test]
+fn what_is_written_again_keeps_to_the_limits_of_server_and_turn() {
+    let fleet = Fleet { inflight_max: 100, protocol: Protocol::V5, ..publishing(Qos::AtLeastOnce, 120) };
+    let (mut device, mut counts) = (device(fleet), Counts::default());
+    let first = connect(&mut device, &mut counts, 0, Accepted::default());
+    assert_eq!(firsts(&first), [0x32; 100]);
+    let lose = |device: &mut Device, counts: &mut Counts, now, accepted| {
+        tell(counts, now, |turn| device.broken("cut", turn));
+        device.take_wish();
+        connect(device, counts, now + 60_000_000, accepted)
+    };
+    // The server takes fewer at once than it did before.
+    let fewer = Accepted { receive_max: 10, session_present: true, ..Accepted::default() };
+    let again = lose(&mut device, &mut counts, 1000, fewer);
+    assert_eq!((firsts(&again), counts.resent), (vec![0x3A; 10], 10));
+    assert!(!device.wants_turn(), "it waits for acknowledgements");
+    let next = tell(&mut counts, 61_000_000, |turn| {
+        device.received(&Incoming::PubAck { packet_id: 1, code: 0 }, turn);
+        device.tend(turn);
+    });
+    assert_eq!(firsts(&next), [0x3A]);
+    let forgot = Accepted { receive_max: 10, ..Accepted::default() };
+    let anew = lose(&mut device, &mut counts, 62_000_000, forgot);
+    assert_eq!((firsts(&anew), counts.republished), (vec![0x32; 10], 10));
+    assert_eq!((counts.sent, counts.acknowledged), (100, 1));
+}
