@@ -97,10 +97,11 @@ impl Inbox {
         }
     }
 
-    /// Whether this producer was woken for one of the two batches up to `batch`.
-    pub(crate) fn was_woken_lately(&self, batch: u64) -> bool {
+    /// Whether this producer is known to go on without being told at once: its records were in batches before, but in none of the two up to
+    /// `batch`. Of one that is new nothing is known. Somebody may wait for each of its records, and use it for no other.
+    pub(crate) fn goes_on_untold(&self, batch: u64) -> bool {
         let woken_for = self.woken_for.load(Ordering::Relaxed);
-        woken_for > 0 && woken_for + 1 >= batch
+        woken_for > 0 && woken_for + 1 < batch
     }
 
     /// What became of a record that is settled.
@@ -364,10 +365,10 @@ mod tests {
     }
 
     #[test]
-    fn a_producer_was_woken_lately_for_two_batches() {
+    fn a_producer_goes_on_untold_two_batches_after_it_was_told() {
         let inbox = Inbox::default();
-        assert!(!inbox.was_woken_lately(1));
+        assert!(!inbox.goes_on_untold(9), "nothing is known of one that is new");
         inbox.wake(4);
-        assert_eq!([4, 5, 6].map(|batch| inbox.was_woken_lately(batch)), [true, true, false]);
+        assert_eq!([4, 5, 6].map(|batch| inbox.goes_on_untold(batch)), [false, false, true]);
     }
 }

@@ -144,7 +144,7 @@ impl Writer {
                 }
                 Taken::Closed => break,
             }
-            let gather = self.pays_to_gather(&records).then(|| Instant::now() + GATHER_TIME);
+            let gather = pays_to_gather(&records, self.batch).then(|| Instant::now() + GATHER_TIME);
             let committed = panic::catch_unwind(AssertUnwindSafe(|| self.commit(&records)));
             if committed.is_err() {
                 // The panic itself was printed; a producer must neither wait for ever nor be told that all is well.
@@ -167,14 +167,6 @@ impl Writer {
         if let Some(active) = self.active.take() {
             self.shared.maintenance.seal(active.segment);
         }
-    }
-
-    /// Whether the next batch is better for waiting a moment: when several records came together, and most of them from producers that
-    /// did not wait for the batches just before. Those who did go on only once they are told, so there is nothing to gather while
-    /// they wait.
-    fn pays_to_gather(&self, records: &[Pending]) -> bool {
-        let went_on = records.iter().filter(|record| record.inbox.was_woken_lately(self.batch)).count();
-        (2..GATHERED_RECORDS_ENOUGH).contains(&records.len()) && went_on * 2 < records.len()
     }
 
     /// Writes all records, in as many batches as it takes.
@@ -470,6 +462,18 @@ impl Writer {
     }
 }
 
+/// Whether the batch after these records, which are taken when so many batches are settled, is better for waiting a moment: when they are of
+/// several producers, and most of them of such as go on without being told. Those who wait go on only once they are told, so there is
+/// nothing to gather while they do; and one that is alone has nobody to wait for.
+fn pays_to_gather(records: &[Pending], batches: u64) -> bool {
+    let Some(first) = records.first().filter(|_| records.len() < GATHERED_RECORDS_ENOUGH) else {
+        return false;
+    };
+    let is_crowd = records.iter().any(|record| !Arc::ptr_eq(&record.inbox, &first.inbox));
+    is_crowd
+        && records.iter().filter(|record| record.inbox.goes_on_untold(batches)).count() * 2 > records.len()
+}
+
 fn frame_bytes(record: &Pending) -> u64 {
     padded_frame_bytes(record.payload.len()) as u64
 }
@@ -481,5 +485,48 @@ fn commit_error(doing: &str, error: &io::Error) -> CommitError {
             CommitError::Full { reason }
         }
         _ => CommitError::Failed { reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{Inbox, Queue};
+
+    /// The producers of a batch, each by the batch for which it was woken last, and whether to gather for the next when ten are settled.
+    #[test]
+    fn only_a_crowd_that_goes_on_untold_is_gathered() {
+        // A number twice is a producer with two records; each 0 is a producer that is new.
+        let cases: [(&str, &[u64], bool); 8] = [
+            ("a lone record", &[3], false),
+            ("two devices now and then", &[3, 4], true),
+            ("several records of one that is alone", &[3, 3, 3], false),
+            ("callers that each wait for their one record", &[0, 0], false),
+            ("clients that wait for each record", &[9, 10, 8], false),
+            ("half of them wait", &[9, 3, 10, 4], false),
+            ("most do not", &[9, 3, 4], true),
+            ("most do not, though one is new", &[0, 3, 4], true),
+        ];
+        for (what, woken_for, gathers) in cases {
+            assert_eq!(pays_to_gather(&batch(woken_for), 10), gathers, "{what}");
+        }
+        let many: Vec<u64> = (1..=GATHERED_RECORDS_ENOUGH as u64).map(|number| number % 8 + 1).collect();
+        assert!(pays_to_gather(&batch(&many[1..]), 10));
+        assert!(!pays_to_gather(&batch(&many), 10), "these are enough for an fsync");
+    }
+
+    fn batch(woken_for: &[u64]) -> Vec<Pending> {
+        let queue = Queue::new(1024 * 1024, Offset(0));
+        let producers: Vec<Arc<Inbox>> = (0..=10).map(|_| Arc::default()).collect();
+        for (number, inbox) in producers.iter().enumerate().skip(1) {
+            inbox.wake(number as u64);
+        }
+        for number in woken_for {
+            let inbox = if *number == 0 { Arc::default() } else { Arc::clone(&producers[*number as usize]) };
+            queue.try_push(bytes::Bytes::from_static(b"record"), &inbox).expect("there is room");
+        }
+        let mut batch = Vec::new();
+        queue.take(&mut batch, None);
+        batch
     }
 }
