@@ -196,8 +196,6 @@ fn commit_if_due(bus: &Shared) -> Option<Instant> {
         return Some(due);
     }
     commit(bus, &mut state);
-    // Their floors follow, or what others have long read could not be trimmed.
-    bus.all_lanes().iter().for_each(|lane| lane.news.notify_one());
     state.dirty.then(|| Instant::now() + bus.settings.commit_interval)
 }
 
@@ -206,6 +204,8 @@ pub(crate) fn commit(bus: &Shared, state: &mut State) {
     if let Err(error) = write(bus, state) {
         tracing::error!(%error, "what was counted could not be kept");
     }
+    // Their floors follow, or what others have long read could not be trimmed.
+    bus.all_lanes().iter().for_each(|lane| lane.news.notify_one());
 }
 
 /// Writes counts now, lazily.

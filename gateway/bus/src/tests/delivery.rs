@@ -328,3 +328,20 @@ async fn a_lane_misses_nothing_among_what_is_for_others_and_holds_none_of_it() {
     until("its floor passes what is for others", || floor() >= Some(end)).await;
     assert_eq!(bus.audit().await, []);
 }
+
+/// Whoever joins or leaves has counts committed, too, and nothing is due after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floor_follows_what_is_for_others_though_counts_were_committed_for_somebody_who_joined() {
+    const OTHER: &str = "http/other";
+    let mut place = Place::new();
+    place.settings.commit_interval = Duration::from_millis(500);
+    let bus = place.open();
+    bus.set_target(name(HOOK), Scripted::taking() as _, quick()).await.unwrap();
+    bus.set_target(name(OTHER), Scripted::taking() as _, quick()).await.unwrap();
+    append(&bus, "other", OTHER, 0..10).await;
+    until_books(&bus, OTHER, "accepted 10 delivered 10 dead 0 waiting 0 dropped []").await;
+    crate::observer::commit(&bus.shared, &mut bus.shared.observer.state.lock());
+    let end = *bus.shared.journal.durable().borrow();
+    let floor = || bus.shared.lane(HOOK).and_then(|lane| lane.floor());
+    until("its floor passes what is for others", || floor() >= Some(end)).await;
+}
