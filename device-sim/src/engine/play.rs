@@ -105,7 +105,7 @@ pub(crate) async fn play(
         () = hooks::run(scenario, started, tally) => Vec::new(),
     };
     let took = Duration::from_micros(shared.clock.now());
-    tally.sample(took);
+    tally.sample_last(took);
     Ok(Played { outcomes: in_order(outcomes), took })
 }
 

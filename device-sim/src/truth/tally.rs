@@ -14,6 +14,8 @@ use super::usage::Usage;
 
 /// Different reasons that are told apart; more are counted together.
 const REASONS_MAX: usize = 64;
+/// A last sample that is shorter becomes part of the one before it: its rates would be those of a moment.
+const SHORT_SECS: f64 = 0.5;
 const OTHER_REASONS: &str = "other reasons";
 
 /// How often something happened, by the reason.
@@ -228,8 +230,18 @@ impl Tally {
     }
 
     /// Empties the shards into the totals and adds a sample to the timeline. `at` is the time since the start; call it
-    /// once a second, and at the end.
+    /// once a second.
     pub fn sample(&self, at: Duration) {
+        self.take_sample(at, false);
+    }
+
+    /// The same when all devices have ended: that they left in order, and in the midst of a second, is nothing to be
+    /// seen in a plot.
+    pub fn sample_last(&self, at: Duration) {
+        self.take_sample(at, true);
+    }
+
+    fn take_sample(&self, at: Duration, last: bool) {
         let mut second = Counts::default();
         for shard in &self.shards {
             second.take_from(&mut shard.0.lock());
@@ -237,7 +249,13 @@ impl Tally {
         let usage = Usage::now();
         let mut books = self.books.lock();
         let connected = books.totals.counts.connected + second.connected;
-        let sample = Sample::of(&second, at, connected);
+        let mut sample = Sample::of(&second, at, connected);
+        if last && connected == 0 && sample.disconnects == 0 {
+            sample.connected = books.latest.connected;
+        }
+        if last && sample.at_secs - books.latest.at_secs < SHORT_SECS {
+            books.timeline.join_next();
+        }
         books.timeline.add(sample.clone(), &second);
         books.latest = sample;
         let totals = &mut books.totals;
@@ -351,6 +369,31 @@ mod tests {
         assert_eq!(names, ["hold", "cut"]);
         assert_eq!((snapshot.latest.sent, snapshot.so_far.sent, snapshot.so_far.disconnects), (5, 12, 7));
         assert_eq!(snapshot.disconnects["closed by the server"], 7);
+    }
+
+    #[test]
+    fn a_fleet_that_leaves_is_not_seen_to_leave() {
+        // (length of the last stretch, disconnects in it, samples as end, connected and sent)
+        for (millis, disconnects, expected) in [
+            (30, 0, vec![(1.03, 5, 12)]),
+            (700, 0, vec![(1.0, 5, 10), (1.7, 5, 2)]),
+            (700, 5, vec![(1.0, 5, 10), (1.7, 0, 2)]),
+        ] {
+            let tally = Tally::new(1);
+            let count = |connected, sent| {
+                let mut counts = tally.shard(0).open();
+                counts.connected += connected;
+                counts.sent += sent;
+            };
+            count(5, 10);
+            tally.sample(Duration::from_secs(1));
+            count(-5, 2);
+            tally.shard(0).open().disconnects.count("closed", disconnects);
+            tally.sample_last(Duration::from_millis(1000 + millis));
+            let samples = tally.conclude().1.samples;
+            let found: Vec<_> = samples.iter().map(|it| (it.at_secs, it.connected, it.sent)).collect();
+            assert_eq!(found, expected, "{millis} {disconnects}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ const HEAT_BOUNDS_MICROS: [u64; 35] = [
 pub struct Sample {
     /// Its end, in seconds from the start of the run.
     pub at_secs: f64,
-    /// Devices connected at its end.
+    /// Devices connected at its end; in the last one, before they left in order.
     pub connected: u64,
     /// Successful connects.
     pub connects: u64,
@@ -212,6 +212,13 @@ impl Timeline {
         add_row(&mut self.heat.delivery, samples, grew, &counts.delivery);
         if self.samples.len() >= SAMPLES_MAX && self.pending == 0 {
             self.halve();
+        }
+    }
+
+    /// The next sample becomes part of the one before it, if there is one.
+    pub(super) fn join_next(&mut self) {
+        if !self.samples.is_empty() {
+            self.pending = self.pending.max(1);
         }
     }
 
