@@ -78,7 +78,7 @@ pub(super) enum Refusal {
     Append(AppendError),
     /// It was taken, but could not be made durable.
     Commit(CommitError),
-    /// Its connection is being closed, and there was no room for it yet.
+    /// Its connection is being closed, and it was not taken yet.
     Closing,
     /// The gateway ends.
     ShuttingDown,
@@ -94,6 +94,8 @@ pub(super) struct Commits {
     waiting: Line<Waiting>,
     /// Refusals among them.
     refused: usize,
+    /// Whether a message was not made durable that its client sends again, and with it everything behind it.
+    comes_again: bool,
     bytes: usize,
     /// The last message, while there is no room for it or its rules wait for answers.
     held: Option<Held>,
@@ -113,8 +115,8 @@ pub(super) enum Settled {
 }
 
 impl Commits {
-    /// `subscriber_wait_max` is how long a publish waits for a subscriber whose queue is full, where the settings say that it does;
-    /// without it such a publish is refused at once.
+    /// `subscriber_wait_max` is for a client of MQTT 3.1.1, which hears of a refusal by being closed alone: how long a publish waits for a
+    /// subscriber whose queue is full, where the settings say that it does. Without it such a publish is refused at once.
     pub(super) fn new(producer: Producer, subscriber_wait_max: Option<Duration>) -> Self {
         Self {
             producer,
@@ -122,6 +124,7 @@ impl Commits {
             subscriber_wait_max,
             waiting: Line::default(),
             refused: 0,
+            comes_again: false,
             bytes: 0,
             held: None,
         }
@@ -170,6 +173,11 @@ impl Commits {
     /// Whether somebody in line is about to hear a refusal.
     pub(super) fn has_refused(&self) -> bool {
         self.refused > 0
+    }
+
+    /// Whether the connection ends because of a message that its client sends again, so that what is held must not be taken before it.
+    pub(super) fn comes_again(&self) -> bool {
+        self.comes_again
     }
 
     /// Puts a refusal in line.
@@ -455,9 +463,17 @@ impl Commits {
             }
             (Waiting::Accepted(accepted), outcome) => {
                 self.bytes -= accepted.bytes;
+                let is_answered = accepted.token.is_some();
                 match outcome {
+                    // In the journal it would have failed with the other. Subscribers must not get it before that, either.
+                    Ok(()) if self.comes_again && is_answered && accepted.offset.is_none() => {
+                        Settled::Refused(Refusal::Closing, accepted.token)
+                    }
                     Ok(()) => Settled::Accepted(accepted),
-                    Err(error) => Settled::Refused(Refusal::Commit(error), accepted.token),
+                    Err(error) => {
+                        self.comes_again |= is_answered && self.subscriber_wait_max.is_some();
+                        Settled::Refused(Refusal::Commit(error), accepted.token)
+                    }
                 }
             }
         }
@@ -619,7 +635,7 @@ impl Refusal {
                 (code, "not_durable", error.to_string())
             }
             Self::Closing => {
-                (ReasonCode::QuotaExceeded, "closing", "no room before the connection closed".to_string())
+                (ReasonCode::QuotaExceeded, "closing", "not taken before the connection closed".to_string())
             }
             // No acknowledgement may carry 0x8B; the DISCONNECT that follows does.
             Self::ShuttingDown => (

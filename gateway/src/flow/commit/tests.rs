@@ -167,3 +167,36 @@ async fn a_publish_that_is_retained_allocates() {
     let allocations = count(|| flow.commits.submit(&flow.gateway, &flow.client, permitted, token));
     assert!(allocations > 0);
 }
+
+/// One of a pipeline of QoS 1, as it stands in line.
+fn in_line(flow: &mut Flow, number: u16, offset: Option<Offset>) -> Waiting {
+    let mut packet =
+        mqtt::decode(&mut BytesMut::from(&publish(Qos::AtLeastOnce, &[])[..]), Some(Version::V5), usize::MAX);
+    let Ok(Some(Packet::Publish(publish))) = &mut packet else { panic!("it is a PUBLISH") };
+    publish.packet_id = mqtt::PacketId::new(number);
+    let Received::Publish(Incoming { token, .. }) = flow.session.receive(packet.unwrap().unwrap()) else {
+        panic!("it is taken");
+    };
+    let (qos, received) = (Qos::AtLeastOnce, Instant::now());
+    Waiting::Accepted(Accepted { delivery: None, token, qos, offset, is_heard: true, received, bytes: 0 })
+}
+
+/// A client of MQTT 3.1.1 is closed and sends both again; one of MQTT 5 is told of the first alone, and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_subscribers_get_is_not_taken_before_what_failed_and_comes_again() {
+    for (subscriber_wait_max, is_taken) in [(Some(Duration::ZERO), false), (None, true)] {
+        let mut flow = Flow::new();
+        flow.commits = Commits::new(flow.gateway.bus.producer(), subscriber_wait_max);
+        for (number, offset) in [(1, Some(Offset(1))), (2, None)] {
+            let waiting = in_line(&mut flow, number, offset);
+            flow.commits.waiting.push(waiting);
+        }
+        let first = flow.commits.pop(Err(CommitError::Closed));
+        assert!(matches!(first, Settled::Refused(Refusal::Commit(_), Some(_))));
+        match flow.commits.try_next() {
+            Some(Settled::Accepted(_)) => assert!(is_taken, "it would come before the first"),
+            Some(Settled::Refused(Refusal::Closing, Some(_))) => assert!(!is_taken, "nobody sends it again"),
+            _ => panic!("its turn has come"),
+        }
+    }
+}

@@ -83,8 +83,9 @@ impl Connection {
         let gateway = Arc::clone(&self.gateway);
         let bell = Arc::clone(&self.bell);
         loop {
-            if self.commits.holds_what_wants_an_answer() && !self.session().is_current() {
-                // The client is back, and sends it again on its new connection.
+            let is_sent_again = !self.session().is_current() || self.commits.comes_again();
+            if self.commits.holds_what_wants_an_answer() && is_sent_again {
+                // The client is back, and sends it again on its new connection; or will be, and sends what was before it first.
                 self.commits.give_up();
             }
             if self.commits.len() == 0 && !self.commits.holds_what_wants_an_answer() {
