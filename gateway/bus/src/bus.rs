@@ -415,6 +415,8 @@ impl Shared {
     /// A lane that has no task: what waits is what its row does not settle.
     async fn audit_unserved(&self, lane: &Lane) -> LaneAudit {
         let (booked, observed) = {
+            // Between two records: within one, a view was told of what its books do not have as settled yet.
+            let _between_records = self.observer.state.lock();
             let books = lane.books.lock();
             (audit::booked(&books), books.observed())
         };

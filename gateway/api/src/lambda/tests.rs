@@ -129,7 +129,8 @@ async fn a_call_beyond_the_concurrency_is_throttled() {
         }
     };
     let answer = tokio::select! {
-        _ = &mut hanging => panic!("it hangs"),
+        biased;
+        answer = &mut hanging => panic!("it hangs, and answered {} {}", answer.status, answer.body),
         answer = throttled => answer,
     };
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
