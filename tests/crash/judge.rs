@@ -145,7 +145,7 @@ impl Target {
             self.dead.iter().filter_map(|id| identities.get(base(id))).flatten().copied().collect();
         self.nothing_is_lost(evidence, &arrived, &dead, wrong);
         self.nothing_is_invented(evidence, &arrived, wrong);
-        self.order_is_kept(evidence, wrong);
+        self.order_is_kept(evidence, &dead, wrong);
         self.books_agree(evidence, wrong);
         let name = |identity: &Identity| identity.to_string();
         let poisonous =
@@ -202,11 +202,14 @@ impl Target {
     }
 
     /// The first arrivals of each line are in the order they were published. Repeats may come at any time.
-    fn order_is_kept(&self, evidence: &Evidence, wrong: &mut Vec<String>) {
+    fn order_is_kept(&self, evidence: &Evidence, dead: &BTreeSet<Identity>, wrong: &mut Vec<String>) {
         // Of a message that was sent twice the first may have been given up: then the second is the one that arrives, in its own place.
         let gives_up = self.books.dropped + self.books.dead_lettered > 0;
-        let may_be_late =
-            |identity| gives_up && evidence.messages.get(identity).is_some_and(|sent: &Sent| sent.repeated);
+        // A server may be done with a request long after the gateway stopped waiting for it, and gave the message up.
+        let may_be_late = |identity| {
+            dead.contains(identity)
+                || gives_up && evidence.messages.get(identity).is_some_and(|sent: &Sent| sent.repeated)
+        };
         let mut seen = BTreeSet::new();
         let mut last: BTreeMap<(u64, u64), u64> = BTreeMap::new();
         let mut astray = Vec::new();
@@ -317,6 +320,31 @@ mod tests {
         };
         evidence.targets = vec![every, target];
         assert_eq!(judge(&evidence), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_given_up_while_its_server_had_it_may_arrive_late() {
+        let late = |dead_lettered: u64| {
+            let mut evidence = sound();
+            let every =
+                Target { order: Order::None, name: "queue/every".to_string(), ..evidence.targets.remove(0) };
+            let mut arrivals: Vec<_> = (0..10).map(arrival).collect();
+            let slow = arrivals.remove(3);
+            arrivals.push(slow);
+            let delivered = 10 - dead_lettered;
+            let target = Target {
+                name: "http/h0".to_string(),
+                arrivals,
+                dead: (0..dead_lettered).map(|_| "base3:other".to_string()).collect(),
+                books: Books { accepted: 10, delivered, dead_lettered, ..Books::default() },
+                order: Order::Publisher,
+                ..Target::default()
+            };
+            evidence.targets = vec![every, target];
+            judge(&evidence)
+        };
+        assert_eq!(late(1), Vec::<String>::new());
+        assert_eq!(late(0), ["http/h0: out of order: 1 (p0#3 after #9)"]);
     }
 
     #[test]
